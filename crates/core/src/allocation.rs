@@ -1,0 +1,1 @@
+//! Choosing the peers that hold a pin (api §10.3).

@@ -1,0 +1,19 @@
+//! What the core needs from the world, and what the world may ask of a peer: object-safe traits.
+
+pub mod cluster_api;
+pub mod consensus;
+pub mod datastore;
+pub mod ipfs_connector;
+
+pub use cluster_api::ClusterApi;
+pub use consensus::Consensus;
+pub use datastore::Datastore;
+pub use ipfs_connector::IpfsConnector;
+
+use std::{future::Future, pin::Pin};
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A boxed stream that may move between threads.
+pub type BoxStream<'a, T> = Pin<Box<dyn futures_core::Stream<Item = T> + Send + 'a>>;

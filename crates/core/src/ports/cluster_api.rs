@@ -1,0 +1,235 @@
+//! The port through which API servers use a peer.
+
+use super::{
+    BoxFuture, BoxStream,
+    consensus::{Etag, Precondition, RequestId, SubmitError},
+    datastore::StoreError,
+    ipfs_connector::{IpfsError, IpfsId},
+};
+use crate::{ErrorKind, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis};
+use cid::Cid;
+use libp2p_identity::PeerId;
+use multiaddr::Multiaddr;
+
+/// What a peer says of itself (api §2.7, ID).
+#[derive(Debug, Clone)]
+pub struct PeerInfo {
+    /// Its peer ID.
+    pub id: PeerId,
+    /// Its addresses, each ending in `/p2p/<id>`.
+    pub addresses: Vec<Multiaddr>,
+    /// Members of the cluster, itself included.
+    pub cluster_peers: Vec<PeerId>,
+    /// Known addresses of the other members.
+    pub cluster_peers_addresses: Vec<Multiaddr>,
+    /// Version of its software.
+    pub version: String,
+    /// RPC protocol it speaks.
+    pub rpc_protocol_version: String,
+    /// Its display name.
+    pub peername: String,
+    /// Its IPFS daemon, or why that does not answer.
+    pub ipfs: Result<IpfsId, String>,
+    /// Why the peer itself did not answer; then only `id` means anything.
+    pub error: Option<String>,
+}
+
+/// Status of one pin on one peer (api §2.6, PinInfoShort).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinStatusOnPeer {
+    /// The cluster peer.
+    pub peer: PeerId,
+    /// Its display name.
+    pub peername: String,
+    /// Its IPFS daemon, when known.
+    pub ipfs_peer_id: Option<PeerId>,
+    /// Addresses of that daemon.
+    pub ipfs_peer_addresses: Vec<Multiaddr>,
+    /// The status.
+    pub status: TrackerStatus,
+    /// Since when.
+    pub timestamp: UnixMillis,
+    /// The last error, empty when there is none.
+    pub error: String,
+    /// Attempts made so far.
+    pub attempt_count: u32,
+    /// Whether the pin is in the priority lane.
+    pub priority_pin: bool,
+}
+
+/// Status of one pin on all peers asked (api §2.6, GlobalPinInfo).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GlobalPinStatus {
+    /// The pin as stored; for a CID outside the pinset a bare one with that CID.
+    pub pin: Pin,
+    /// When the pin was made, or now for a CID outside the pinset.
+    pub created: UnixMillis,
+    /// One entry per peer, sorted by textual peer ID.
+    pub peers: Vec<PinStatusOnPeer>,
+}
+
+/// Whether to ask this peer alone or every member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// This peer alone (`local=true`).
+    Local,
+    /// Every member.
+    Cluster,
+}
+
+/// An IPFS path as clients give it: `ipfs`, `ipns` or `ipld`, then one or more segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IpfsPath {
+    text: String,
+    immutable: Option<Cid>,
+}
+
+/// Says why a text is no IPFS path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid path \"{text}\": {reason}")]
+pub struct PathError {
+    text: String,
+    reason: &'static str,
+}
+
+impl IpfsPath {
+    /// Parses `/ipfs/<cid>[/…]`, `/ipns/<name>[/…]` or `/ipld/<cid>[/…]`.
+    ///
+    /// # Errors
+    /// When the namespace is another, the root is missing or an immutable root is no CID.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        let fail = |reason| PathError { text: text.to_owned(), reason };
+        let mut segments = text.split('/').filter(|s| !s.is_empty());
+        if !text.starts_with('/') {
+            return Err(fail("does not start with a slash"));
+        }
+        let namespace = segments.next().ok_or_else(|| fail("is empty"))?;
+        let root = segments.next().ok_or_else(|| fail("has nothing after the namespace"))?;
+        let rest: Vec<&str> = segments.collect();
+        let immutable = match namespace {
+            "ipfs" | "ipld" => Some(root.parse::<Cid>().map_err(|_| fail("the root is not a CID"))?),
+            "ipns" => None,
+            _ => return Err(fail("the namespace is not ipfs, ipns or ipld")),
+        };
+        let mut clean = format!("/{namespace}/{root}");
+        for segment in &rest {
+            clean.push('/');
+            clean.push_str(segment);
+        }
+        Ok(Self { text: clean, immutable: immutable.filter(|_| rest.is_empty()) })
+    }
+
+    /// Returns the CID when the path is nothing but one.
+    pub fn as_cid(&self) -> Option<Cid> {
+        self.immutable
+    }
+
+    /// Returns the cleaned text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A wish to pin.
+#[derive(Debug, Clone)]
+pub struct PinWish {
+    /// The pin; its CID and options are what the user gave, allocations are empty.
+    pub pin: Pin,
+    /// What must hold.
+    pub precondition: Precondition,
+    /// Idempotency key.
+    pub request_id: Option<RequestId>,
+}
+
+/// Failure of a use case.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The change was refused or its outcome is unknown.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The IPFS daemon failed.
+    #[error(transparent)]
+    Ipfs(#[from] IpfsError),
+    /// The CID is not in the pinset.
+    #[error("pin is not part of the pinset")]
+    NotPinned,
+    /// The peer takes no writes by configuration.
+    #[error("this peer is configured to be in follower mode. Write operations are disabled")]
+    FollowerMode,
+    /// Not built yet.
+    #[error("{what} is not supported by this version")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// The peer is stopping.
+    #[error("the peer is stopping")]
+    Stopping,
+}
+
+impl ApiError {
+    /// Classifies the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Submit(e) => e.kind(),
+            Self::Store(e) => e.kind(),
+            Self::Ipfs(e) => e.kind(),
+            Self::NotPinned => ErrorKind::NotFound,
+            Self::FollowerMode => ErrorKind::Forbidden,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::Stopping => ErrorKind::Unavailable,
+        }
+    }
+}
+
+/// The use cases of a peer. Streams yield pages of at most a few thousand items, in key order, and hold no more
+/// than a page in memory.
+///
+/// # Cancel safety
+/// Dropping a future or a stream abandons the answer, not the change.
+pub trait ClusterApi: Send + Sync + 'static {
+    /// Describes this peer; asks the IPFS daemon live.
+    fn id(&self) -> BoxFuture<'_, PeerInfo>;
+
+    /// Describes every member.
+    fn peers(&self) -> BoxStream<'_, Result<PeerInfo, ApiError>>;
+
+    /// Pins a CID.
+    fn pin(&self, wish: PinWish) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>>;
+
+    /// Removes a pin and returns it as it was.
+    fn unpin(
+        &self,
+        key: PinKey,
+        precondition: Precondition,
+        request_id: Option<RequestId>,
+    ) -> BoxFuture<'_, Result<Pin, ApiError>>;
+
+    /// Resolves a path to the CID to pin or unpin.
+    fn resolve(&self, path: IpfsPath) -> BoxFuture<'_, Result<Cid, ApiError>>;
+
+    /// Reads one entry of the pinset.
+    fn allocation(&self, key: PinKey) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>>;
+
+    /// Streams the pinset.
+    fn allocations(&self, filter: PinKindFilter) -> BoxStream<'static, Result<Vec<Pin>, ApiError>>;
+
+    /// Asks for the status of one CID; one outside the pinset is `unpinned`, not an error.
+    fn status(&self, key: PinKey, scope: Scope) -> BoxFuture<'_, Result<GlobalPinStatus, ApiError>>;
+
+    /// Streams the status of every pin that passes the filter.
+    fn status_all(
+        &self,
+        filter: StatusFilter,
+        scope: Scope,
+    ) -> BoxStream<'static, Result<Vec<GlobalPinStatus>, ApiError>>;
+
+    /// Retries one CID where its last attempt failed, and returns its status.
+    fn recover(&self, key: PinKey, scope: Scope) -> BoxFuture<'_, Result<GlobalPinStatus, ApiError>>;
+
+    /// Retries every failed CID; streams those that were queued again.
+    fn recover_all(&self, scope: Scope) -> BoxStream<'static, Result<Vec<GlobalPinStatus>, ApiError>>;
+}
