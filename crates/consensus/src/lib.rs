@@ -1,1 +1,7 @@
-//! (crate under construction)
+//! Backends of the `Consensus` port: how peers agree on the pinset.
+//!
+//! * [`crdt`]: the Merkle-CRDT, wire-compatible with Go IPFS Cluster 1.1.6.
+//! * [`quorum_fake`]: an in-memory stand-in for a backend that needs a quorum, for tests.
+//! * [`conformance`]: what every backend has to keep, run against each of them.
+
+pub mod crdt;

@@ -1,1 +1,1 @@
-//! tracker
+//! The tracker

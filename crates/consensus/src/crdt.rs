@@ -1,0 +1,18 @@
+//! The Merkle-CRDT: an add-wins observed-remove set of pins whose changes are the nodes of a DAG
+//! (wire-protocol §4).
+
+mod backend;
+mod block;
+mod block_id;
+mod broadcast;
+mod merge;
+mod pack;
+mod pending;
+pub mod register;
+pub mod rows;
+mod walks;
+
+pub use backend::{CrdtBackend, CrdtInput, CrdtOutput, Packing};
+pub use block::{Block, BlockError, Delta, Element, MAX_BLOCK, MAX_DELTA, Tombstone};
+pub use block_id::{BlockId, BlockIdError};
+pub use broadcast::{Broadcast, BroadcastError};

@@ -1,0 +1,201 @@
+//! The Merkle-CRDT's part of the pinset's writer.
+
+use super::{
+    BlockId,
+    rows::{PendingRow, WalkRow, decode_height},
+};
+use cluster_core::{
+    PinKey, UnixMillis,
+    pinset::{
+        Backend, RowReader, RowWriter, Staged,
+        backend::{Accepted, Books},
+        counters::{Counter, Counters},
+        mutation::Mutation,
+    },
+    ports::datastore::{StoreError, Tree},
+};
+use std::collections::BTreeMap;
+
+const VERSION: u8 = 1;
+const MAX_PRIORITY_KEY: &[u8] = b"crdt/max-priority";
+const NEXT_WALK_KEY: &[u8] = b"crdt/next-walk";
+
+/// When an accepted operation becomes part of a delta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// In the batch that accepts it.
+    Immediate,
+    /// When [`CrdtInput::Pack`] says so. The operation is durable and visible all the same.
+    Deferred,
+}
+
+/// What the worker tells the backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CrdtInput {
+    /// Somebody announced these heads.
+    Heads(Vec<BlockId>),
+    /// A block arrived.
+    Block {
+        /// Its name.
+        id: BlockId,
+        /// Its bytes, which hash to the name.
+        bytes: Vec<u8>,
+    },
+    /// Put what waits into a delta.
+    Pack,
+    /// From now on pack in this way; what waits is packed once nothing defers.
+    SetPacking(Packing),
+    /// The first walk makes no progress: stop holding operations back for it.
+    WalkStalled,
+}
+
+/// What the backend wants done once the batch is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CrdtOutput {
+    /// Announce a new head.
+    Announce(BlockId),
+    /// Get these blocks.
+    Fetch(Vec<BlockId>),
+    /// So many operations wait for a delta.
+    Waiting(u64),
+    /// A walk ended and its root became a head.
+    WalkEnded(BlockId),
+}
+
+/// The Merkle-CRDT's books. In memory it holds heads, open walks and what the batch at hand will pack; never the
+/// pinset.
+#[derive(Debug)]
+pub struct CrdtBackend {
+    configured: Packing,
+    pub(super) walk_stalled: bool,
+    pub(super) pack_now: bool,
+    /// Operations of the batch at hand, when they are packed in it.
+    pub(super) open: BTreeMap<PinKey, PendingRow>,
+    /// Rows of `pending`.
+    pub(super) pending_rows: u64,
+    pub(super) head_heights: BTreeMap<BlockId, u64>,
+    pub(super) walks: BTreeMap<u64, WalkRow>,
+    pub(super) next_walk: u64,
+    pub(super) max_priority: u64,
+    pub(super) outputs: Vec<CrdtOutput>,
+}
+
+impl CrdtBackend {
+    /// Makes a backend that packs as told.
+    pub fn new(packing: Packing) -> Self {
+        Self {
+            configured: packing,
+            walk_stalled: false,
+            pack_now: false,
+            open: BTreeMap::new(),
+            pending_rows: 0,
+            head_heights: BTreeMap::new(),
+            walks: BTreeMap::new(),
+            next_walk: 1,
+            max_priority: 0,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Says whether operations wait as rows: by configuration, by rate, or because a first walk has not yet
+    /// shown how high the priorities are.
+    pub(super) fn defers(&self) -> bool {
+        self.configured == Packing::Deferred
+            || (!self.walk_stalled && self.walks.values().any(|walk| walk.first))
+    }
+
+    /// Returns the heads, in ascending order.
+    pub fn heads(&self) -> Vec<BlockId> {
+        self.head_heights.keys().copied().collect()
+    }
+
+    /// Returns the greatest priority seen.
+    pub fn max_priority(&self) -> u64 {
+        self.max_priority
+    }
+
+    /// Counts the open walks.
+    pub fn open_walks(&self) -> usize {
+        self.walks.len()
+    }
+
+    pub(super) fn put_max_priority(&mut self, staged: &mut Staged, seen: u64) {
+        if seen > self.max_priority {
+            self.max_priority = seen;
+            staged.put(Tree::Meta, MAX_PRIORITY_KEY.to_vec(), RowWriter::new(VERSION).int(seen).finish());
+        }
+    }
+
+    pub(super) fn take_walk_number(&mut self, staged: &mut Staged) -> u64 {
+        let walk = self.next_walk;
+        self.next_walk += 1;
+        staged.put(Tree::Meta, NEXT_WALK_KEY.to_vec(), RowWriter::new(VERSION).int(self.next_walk).finish());
+        walk
+    }
+}
+
+fn read_int(staged: &Staged, key: &[u8]) -> Result<Option<u64>, StoreError> {
+    let row = staged.get(Tree::Meta, key)?;
+    Ok(row.as_deref().and_then(|row| RowReader::new(row, VERSION)).and_then(|mut r| r.int()))
+}
+
+impl Backend for CrdtBackend {
+    type Input = CrdtInput;
+    type Output = CrdtOutput;
+
+    fn reload(&mut self, staged: &Staged, counters: &Counters) -> Result<(), StoreError> {
+        self.open.clear();
+        self.outputs.clear();
+        self.pack_now = false;
+        self.pending_rows = counters.get(Counter::Pending);
+        self.max_priority = read_int(staged, MAX_PRIORITY_KEY)?.unwrap_or(0);
+        self.next_walk = read_int(staged, NEXT_WALK_KEY)?.unwrap_or(1);
+        let heads = staged.prefix(Tree::Heads, &[])?;
+        self.head_heights =
+            heads.iter().filter_map(|(k, v)| Some((BlockId::from_slice(k)?, decode_height(v)?))).collect();
+        let walks = staged.prefix(Tree::Frontier, b"w")?;
+        self.walks = walks
+            .iter()
+            .filter_map(|(k, v)| {
+                Some((u64::from_be_bytes(k.get(1..)?.try_into().ok()?), WalkRow::decode(v)?))
+            })
+            .collect();
+        Ok(())
+    }
+
+    fn accept(&mut self, books: Books<'_>, change: Accepted<'_>, now: UnixMillis) -> Result<(), StoreError> {
+        self.note(books, change, now)
+    }
+
+    fn apply(
+        &mut self,
+        mutation: &mut Mutation<'_>,
+        input: CrdtInput,
+        _: UnixMillis,
+    ) -> Result<(), StoreError> {
+        match input {
+            CrdtInput::Heads(heads) => self.hear_heads(mutation.staged, &heads),
+            CrdtInput::Block { id, bytes } => self.take_block(mutation, id, bytes),
+            CrdtInput::Pack => {
+                self.pack_now = true;
+                Ok(())
+            }
+            CrdtInput::SetPacking(packing) => {
+                self.configured = packing;
+                Ok(())
+            }
+            CrdtInput::WalkStalled => {
+                self.walk_stalled = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn seal(&mut self, mut books: Books<'_>, _: UnixMillis) -> Result<Vec<CrdtOutput>, StoreError> {
+        self.pack(&mut books)?;
+        if self.pending_rows > 0 {
+            self.outputs.push(CrdtOutput::Waiting(self.pending_rows));
+        }
+        Ok(std::mem::take(&mut self.outputs))
+    }
+}

@@ -1,0 +1,1 @@
+//! Reading the pinset without the writer.

@@ -1,0 +1,572 @@
+//! The one writer of the pinset: a synchronous machine that turns inputs into atomic batches.
+
+use super::{
+    backend::{Accepted, Backend, Books},
+    counters::{Counter, Counters},
+    events::{self, EventBatch},
+    fingerprint::Fingerprint,
+    format::Position,
+    mutation::{Before, LaneRule, Mutation},
+    plan::{Planned, plan},
+    requests::{self, RequestRow},
+    staged::Staged,
+    stored_pin,
+    tracker_row::{TrackedState, TrackerRow},
+};
+use crate::{
+    Pin, PinKey, ReplicationFactors, UnixMillis,
+    ports::{
+        consensus::{Applied, AppliedOn, Etag, Operation, OperationKind, Rejection, SubmitError},
+        datastore::{Datastore, Durability, StoreError, Tree},
+    },
+};
+use libp2p_identity::PeerId;
+use std::{sync::Arc, time::Duration};
+
+/// How long a lazy change may wait for a flushed one to travel with.
+pub const LAZY_LIMIT: Duration = Duration::from_millis(20);
+
+/// Bytes staged after which a batch should be committed before more is staged.
+pub const BATCH_BYTES: usize = 1024 * 1024;
+
+/// What the writer needs to know.
+#[derive(Debug, Clone)]
+pub struct WriterConfig {
+    /// This peer.
+    pub local: PeerId,
+    /// Factors of pins that name none.
+    pub replication: ReplicationFactors,
+    /// How pins are queued.
+    pub lanes: LaneRule,
+    /// Where an applied change is safe, for the answers.
+    pub applied_on: AppliedOn,
+}
+
+/// Names one staged input, so that its outcome can be given to whoever asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// A transition of the tracker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrackerInput {
+    /// A pin request succeeded.
+    Pinned {
+        /// Which pin.
+        key: PinKey,
+        /// The revision the request was made for.
+        revision: u64,
+        /// Bytes fetched; 0 when not known.
+        size: u64,
+    },
+    /// An unpin request succeeded.
+    Unpinned {
+        /// Which pin.
+        key: PinKey,
+        /// The revision the request was made for.
+        revision: u64,
+    },
+    /// A request failed.
+    Failed {
+        /// Which pin.
+        key: PinKey,
+        /// The revision the request was made for.
+        revision: u64,
+        /// What went wrong.
+        error: String,
+        /// When to try again.
+        next_attempt: UnixMillis,
+    },
+    /// A pin that should be there was found missing.
+    Missing {
+        /// Which pin.
+        key: PinKey,
+        /// The revision that was checked.
+        revision: u64,
+        /// When to pin it again.
+        next_attempt: UnixMillis,
+    },
+    /// Somebody asked to try again now.
+    Recover {
+        /// Which pin.
+        key: PinKey,
+    },
+}
+
+/// What became of a tracker transition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrackerOutcome {
+    /// It was made.
+    Applied,
+    /// The row had moved on, or there was nothing to do.
+    Ignored,
+}
+
+/// An input of the writer.
+#[derive(Debug)]
+pub enum Input<B> {
+    /// A change of the pinset. Flushed class.
+    Submit(Box<Operation>),
+    /// A transition of the tracker. Lazy class.
+    Tracker(TrackerInput),
+    /// An input of the backend. Lazy class: merged blocks can be fetched again.
+    Backend(B),
+}
+
+/// The outcome of one staged input.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Of a change.
+    Submit(Result<Applied, SubmitError>),
+    /// Of a tracker transition.
+    Tracker(TrackerOutcome),
+    /// Of a backend's input: done, or the store failed.
+    Backend(Result<(), String>),
+}
+
+/// A tracker row that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackerSignal {
+    /// Which pin.
+    pub key: PinKey,
+    /// The row as it is now; `None` when it is gone.
+    pub row: Option<TrackerRow>,
+}
+
+/// What a successful commit hands out; all of it rests on durable rows.
+#[derive(Debug)]
+pub struct Committed<O> {
+    /// Outcome of each staged input.
+    pub outcomes: Vec<(Ticket, Outcome)>,
+    /// Tracker rows that changed.
+    pub signals: Vec<TrackerSignal>,
+    /// What the backend wants done.
+    pub outputs: Vec<O>,
+    /// Number of the batch.
+    pub batch: u64,
+}
+
+/// A failed commit: nothing of the batch is applied as far as this peer knows.
+#[derive(Debug)]
+pub struct CommitFailed {
+    /// What failed.
+    pub error: StoreError,
+    /// Outcome of each staged input.
+    pub outcomes: Vec<(Ticket, Outcome)>,
+}
+
+/// The writer. It takes inputs in turn, evaluates each against what is stored and staged, and writes everything
+/// that follows from a group of them in one flushed batch.
+pub struct Writer<B: Backend> {
+    store: Arc<dyn Datastore>,
+    config: WriterConfig,
+    backend: B,
+    staged: Staged,
+    counters: Counters,
+    fingerprint: Fingerprint,
+    position: Position,
+    changes: Vec<events::Change>,
+    signals: Vec<TrackerSignal>,
+    outcomes: Vec<(Ticket, Outcome)>,
+    next_ticket: u64,
+    flushed_staged: bool,
+    lazy_since: Option<UnixMillis>,
+    stale: bool,
+    oldest_event: u64,
+}
+
+impl<B: Backend> std::fmt::Debug for Writer<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("staged", &self.staged)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B: Backend> Writer<B> {
+    /// Opens the pinset in a store whose format was ensured.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn open(store: Arc<dyn Datastore>, backend: B, config: WriterConfig) -> Result<Self, StoreError> {
+        let staged = Staged::new(store.snapshot()?);
+        let mut writer = Self {
+            store,
+            config,
+            backend,
+            staged,
+            counters: Counters::default(),
+            fingerprint: Fingerprint::default(),
+            position: Position::default(),
+            changes: Vec::new(),
+            signals: Vec::new(),
+            outcomes: Vec::new(),
+            next_ticket: 0,
+            flushed_staged: false,
+            lazy_since: None,
+            stale: true,
+            oldest_event: 0,
+        };
+        writer.reload()?;
+        Ok(writer)
+    }
+
+    /// Forgets what is staged and reads everything held in memory anew; needed after a failed commit, once the
+    /// store recovered.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn reload(&mut self) -> Result<(), StoreError> {
+        self.stale = true;
+        self.oldest_event = 0;
+        self.clear_batch();
+        self.staged.rebase(self.store.snapshot()?);
+        let snapshot = self.store.snapshot()?;
+        self.counters = Counters::load(&*snapshot)?;
+        self.fingerprint = Fingerprint::load(&*snapshot)?;
+        self.position = Position::load(&self.staged)?;
+        self.backend.reload(&self.staged, &self.counters)?;
+        self.stale = false;
+        Ok(())
+    }
+
+    /// Says whether a failed commit left the memory behind the store: [`Writer::reload`] before staging.
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Arc<dyn Datastore> {
+        &self.store
+    }
+
+    /// Returns the backend.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// Returns the totals, staged changes included.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Returns the fingerprint, staged changes included.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// Returns the rows as the writer sees them.
+    pub fn view(&self) -> &Staged {
+        &self.staged
+    }
+
+    /// Returns when [`Writer::commit`] must be called at the latest; `None` when nothing is staged.
+    pub fn deadline(&self) -> Option<UnixMillis> {
+        if self.flushed_staged { Some(UnixMillis(0)) } else { self.lazy_since.map(|t| t.plus(LAZY_LIMIT)) }
+    }
+
+    /// Says whether so much is staged that it should be committed before more is.
+    pub fn is_full(&self) -> bool {
+        self.staged.bytes() >= BATCH_BYTES
+    }
+
+    /// Evaluates one input and stages what follows. Its outcome comes out of the next [`Writer::commit`].
+    pub fn stage(&mut self, input: Input<B::Input>, now: UnixMillis) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        let savepoint = self.staged.savepoint();
+        let marks = (self.changes.len(), self.signals.len());
+        let outcome = match input {
+            Input::Submit(operation) => {
+                self.flushed_staged = true;
+                Outcome::Submit(match self.submit(&operation, now) {
+                    Ok(result) => result.map_err(SubmitError::Rejected),
+                    Err(error) => {
+                        self.undo(savepoint, marks);
+                        Err(SubmitError::Busy { cause: error.to_string() })
+                    }
+                })
+            }
+            Input::Tracker(transition) => {
+                self.lazy_since.get_or_insert(now);
+                Outcome::Tracker(self.transition(transition, now).unwrap_or_else(|_| {
+                    self.undo(savepoint, marks);
+                    TrackerOutcome::Ignored
+                }))
+            }
+            Input::Backend(input) => {
+                self.lazy_since.get_or_insert(now);
+                let (mut mutation, backend) = self.mutation(now);
+                Outcome::Backend(backend.apply(&mut mutation, input, now).map_err(|error| {
+                    self.undo(savepoint, marks);
+                    error.to_string()
+                }))
+            }
+        };
+        self.staged.settle();
+        self.outcomes.push((ticket, outcome));
+        ticket
+    }
+
+    /// Takes back what an input staged before the store failed under it. Totals and digests that it touched
+    /// cannot be told apart any more, so they are read anew before the next input.
+    fn undo(&mut self, savepoint: super::staged::Savepoint, marks: (usize, usize)) {
+        self.staged.rollback(savepoint);
+        self.changes.truncate(marks.0);
+        self.signals.truncate(marks.1);
+        self.stale = true;
+    }
+
+    fn mutation(&mut self, now: UnixMillis) -> (Mutation<'_>, &mut B) {
+        (
+            Mutation {
+                staged: &mut self.staged,
+                counters: &mut self.counters,
+                fingerprint: &mut self.fingerprint,
+                local: self.config.local,
+                lanes: self.config.lanes,
+                revision: &mut self.position.revision,
+                changes: &mut self.changes,
+                signals: &mut self.signals,
+                now,
+            },
+            &mut self.backend,
+        )
+    }
+
+    fn submit(
+        &mut self,
+        operation: &Operation,
+        now: UnixMillis,
+    ) -> Result<Result<Applied, Rejection>, StoreError> {
+        let applied_on = self.config.applied_on;
+        let hash = operation.request_id.as_ref().map(|_| requests::hash(operation));
+        if let (Some(id), Some(hash)) = (&operation.request_id, &hash)
+            && let Some(row) = requests::get(&self.staged, id)?
+        {
+            if row.hash != *hash {
+                return Ok(Err(Rejection::RequestMismatch));
+            }
+            return Ok(Ok(applied(Pin::decode_lossy(&row.key, &row.value), &row.value, applied_on, true)));
+        }
+        let key = match &operation.kind {
+            OperationKind::Pin(pin) | OperationKind::PinUpdate { pin, .. } => pin.key(),
+            OperationKind::Unpin(key) => key.clone(),
+        };
+        let before = Before::read(&self.staged, &key)?;
+        let planned = plan(
+            operation,
+            &key,
+            before.as_ref().map(|b| &b.pin),
+            before.as_ref().map(|b| b.row.as_slice()),
+            self.config.replication,
+            &self.staged,
+            now,
+        )?;
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        let change = Accepted {
+            key: &key,
+            value: match &planned {
+                Planned::Put { value, .. } => Some(value),
+                Planned::Remove => None,
+            },
+            previous: before.as_ref().map(Before::value),
+        };
+        let (mut mutation, backend) = self.mutation(now);
+        let books =
+            Books { staged: mutation.staged, counters: mutation.counters, fingerprint: mutation.fingerprint };
+        backend.accept(books, change, now)?;
+        let answer = match planned {
+            Planned::Put { pin, value } => {
+                mutation.put_pin(&key, &pin, &value, before.as_ref())?;
+                applied(*pin, &value, applied_on, false)
+            }
+            Planned::Remove => {
+                let Some(before) = before else { return Ok(Err(Rejection::NotPinned)) };
+                mutation.remove_pin(&key, &before)?;
+                let etag = stored_pin::etag(&before.row);
+                let value = before.value().to_vec();
+                if let (Some(id), Some(hash)) = (&operation.request_id, hash) {
+                    self.remember(id, RequestRow { hash, key, value }, now);
+                }
+                return Ok(Ok(Applied { pin: before.pin, etag, durability: applied_on, repeated: false }));
+            }
+        };
+        if let (Some(id), Some(hash)) = (&operation.request_id, hash) {
+            let value = answer.pin.encode();
+            self.remember(id, RequestRow { hash, key, value }, now);
+        }
+        Ok(Ok(answer))
+    }
+
+    fn remember(&mut self, id: &crate::ports::consensus::RequestId, row: RequestRow, now: UnixMillis) {
+        requests::put(&mut self.staged, id, &row, now);
+        self.counters.add(Counter::Requests, 1);
+    }
+
+    fn transition(&mut self, input: TrackerInput, now: UnixMillis) -> Result<TrackerOutcome, StoreError> {
+        let lanes = self.config.lanes;
+        let (mut mutation, _) = self.mutation(now);
+        let (key, wanted) = match &input {
+            TrackerInput::Pinned { key, revision, .. }
+            | TrackerInput::Unpinned { key, revision }
+            | TrackerInput::Failed { key, revision, .. }
+            | TrackerInput::Missing { key, revision, .. } => (key.clone(), Some(*revision)),
+            TrackerInput::Recover { key } => (key.clone(), None),
+        };
+        let Some(old) = mutation.tracker_row(&key)? else { return Ok(TrackerOutcome::Ignored) };
+        if wanted.is_some_and(|revision| revision != old.revision) {
+            return Ok(TrackerOutcome::Ignored);
+        }
+        let mut row = TrackerRow { since: now, next_attempt: None, error: String::new(), ..old.clone() };
+        match input {
+            TrackerInput::Pinned { size, .. } if old.state.wants_pin() => {
+                row.state = TrackedState::Pinned;
+                row.attempts = old.attempts.saturating_add(1);
+                row.size = size;
+            }
+            TrackerInput::Unpinned { .. } if old.state.wants_unpin() => match old.state {
+                TrackedState::RemoteUnpinQueued | TrackedState::RemoteUnpinError => {
+                    row.state = TrackedState::Remote
+                }
+                _ => {
+                    mutation.forget_tracker(&key, Some(&old));
+                    return Ok(TrackerOutcome::Applied);
+                }
+            },
+            TrackerInput::Failed { error, next_attempt, .. }
+                if old.state.wants_pin() || old.state.wants_unpin() =>
+            {
+                row.state = match old.state {
+                    TrackedState::UnpinQueued | TrackedState::UnpinError => TrackedState::UnpinError,
+                    TrackedState::RemoteUnpinQueued | TrackedState::RemoteUnpinError => {
+                        TrackedState::RemoteUnpinError
+                    }
+                    _ => TrackedState::PinError,
+                };
+                row.attempts = old.attempts.saturating_add(1);
+                row.error = error;
+                row.next_attempt = Some(next_attempt);
+            }
+            TrackerInput::Missing { next_attempt, .. } if old.state == TrackedState::Pinned => {
+                row.state = TrackedState::UnexpectedlyUnpinned;
+                row.error = "the item should be pinned but it is not".to_owned();
+                row.attempts = 0;
+                row.next_attempt = Some(next_attempt);
+            }
+            TrackerInput::Recover { .. } if old.state.is_waiting() => {
+                row.state = match old.state {
+                    TrackedState::UnpinError => TrackedState::UnpinQueued,
+                    TrackedState::RemoteUnpinError => TrackedState::RemoteUnpinQueued,
+                    _ => match Before::read(mutation.staged, &key)? {
+                        Some(before) => lanes.queue(&before.pin, old.attempts, now),
+                        None => return Ok(TrackerOutcome::Ignored),
+                    },
+                };
+                row.revision = mutation.next_revision();
+            }
+            TrackerInput::Pinned { .. }
+            | TrackerInput::Unpinned { .. }
+            | TrackerInput::Failed { .. }
+            | TrackerInput::Missing { .. }
+            | TrackerInput::Recover { .. } => return Ok(TrackerOutcome::Ignored),
+        }
+        mutation.put_tracker(&key, row, Some(&old));
+        Ok(TrackerOutcome::Applied)
+    }
+
+    /// Writes everything staged in one flushed batch and hands out what rests on it.
+    ///
+    /// # Errors
+    /// Every staged input's outcome, and what failed. The writer then is stale.
+    pub fn commit(&mut self, now: UnixMillis) -> Result<Committed<B::Output>, CommitFailed> {
+        match self.try_commit(now) {
+            Ok(outputs) => {
+                let committed = Committed {
+                    outcomes: std::mem::take(&mut self.outcomes),
+                    signals: std::mem::take(&mut self.signals),
+                    outputs,
+                    batch: self.position.batch,
+                };
+                self.clear_batch();
+                Ok(committed)
+            }
+            Err(error) => {
+                self.stale = true;
+                let outcomes = std::mem::take(&mut self.outcomes);
+                let outcomes =
+                    outcomes.into_iter().map(|(ticket, outcome)| (ticket, failed(outcome, &error))).collect();
+                self.clear_batch();
+                Err(CommitFailed { error, outcomes })
+            }
+        }
+    }
+
+    fn try_commit(&mut self, now: UnixMillis) -> Result<Vec<B::Output>, StoreError> {
+        if self.stale {
+            // An input failed half-way and was taken back: the totals in memory are not to be trusted.
+            return Err(StoreError::ReadOnly {
+                path: std::path::PathBuf::new(),
+                cause: "a read failed".to_owned(),
+            });
+        }
+        let books = Books {
+            staged: &mut self.staged,
+            counters: &mut self.counters,
+            fingerprint: &mut self.fingerprint,
+        };
+        let outputs = self.backend.seal(books, now)?;
+        if self.staged.is_empty() && self.changes.is_empty() {
+            return Ok(outputs);
+        }
+        self.position.batch += 1;
+        if !self.changes.is_empty() {
+            let changes = std::mem::take(&mut self.changes);
+            self.counters.add(Counter::Changes, changes.len() as u64);
+            let row = EventBatch { time: now, changes }.encode();
+            self.staged.put(Tree::Events, events::key(self.position.batch), row);
+            let total = self.counters.get(Counter::Changes);
+            if total > events::MAX_CHANGES || self.position.batch.is_multiple_of(1024) {
+                let gone = events::trim(&mut self.staged, total, &mut self.oldest_event, now)?;
+                self.counters.sub(Counter::Changes, gone);
+            }
+        }
+        let requests = self.counters.get(Counter::Requests);
+        if requests > 0 && (requests > requests::MAX_REQUESTS || self.position.batch.is_multiple_of(64)) {
+            let gone = requests::trim(&mut self.staged, requests, now)?;
+            self.counters.sub(Counter::Requests, gone);
+        }
+        self.counters.stage(&mut self.staged);
+        self.fingerprint.stage(&mut self.staged);
+        self.position.stage(&mut self.staged);
+        let batch = self.staged.take();
+        self.store.commit(batch, Durability::Flushed)?;
+        self.staged.rebase(self.store.snapshot()?);
+        Ok(outputs)
+    }
+
+    fn clear_batch(&mut self) {
+        self.outcomes.clear();
+        self.changes.clear();
+        self.signals.clear();
+        self.flushed_staged = false;
+        self.lazy_since = None;
+    }
+}
+
+fn applied(pin: Pin, value: &[u8], durability: AppliedOn, repeated: bool) -> Applied {
+    Applied { pin, etag: Etag::of(value), durability, repeated }
+}
+
+fn failed(outcome: Outcome, error: &StoreError) -> Outcome {
+    match outcome {
+        // A refusal stands whatever happens to the batch: nothing was staged for it.
+        Outcome::Submit(Err(refusal)) => Outcome::Submit(Err(refusal)),
+        Outcome::Submit(Ok(_)) => Outcome::Submit(Err(SubmitError::from_store(error))),
+        Outcome::Tracker(_) => Outcome::Tracker(TrackerOutcome::Ignored),
+        Outcome::Backend(_) => Outcome::Backend(Err(error.to_string())),
+    }
+}
