@@ -1,1 +1,13 @@
-//! (crate under construction)
+//! Assembly of a peer: typed configuration, identity, lock, logging, and what the command line asks for.
+
+pub mod command;
+pub mod config;
+pub mod identity;
+pub mod init;
+pub mod lock;
+pub mod logging;
+
+pub use command::{Command, CommandError, run};
+pub use config::{Config, ConfigError, Environment};
+pub use identity::{Identity, IdentityError};
+pub use lock::{ExecutionLock, LockError};

@@ -1,0 +1,204 @@
+//! The arguments, as clap reads them (api §5).
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use cluster_daemon::{
+    command::{
+        Command, CrdtCommand, DaemonOptions, StateCleanup, StateCommand, StateCrdtDot, StateExport,
+        StateImport, StateOptions,
+    },
+    init::InitOptions,
+};
+use std::path::PathBuf;
+
+/// Run an IPFS Cluster peer.
+#[derive(Debug, Parser)]
+#[command(disable_version_flag = true, version = concat!("version ", env!("CARGO_PKG_VERSION")))]
+pub(crate) struct Arguments {
+    /// Folder for configuration, identity and data [env: IPFS_CLUSTER_PATH] [default: ~/.ipfs-cluster]
+    #[arg(long, short, global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Accepted for the sake of scripts; the subcommands have their own
+    #[arg(long, short)]
+    force: bool,
+    /// Log everything
+    #[arg(long, short, global = true)]
+    pub(crate) debug: bool,
+    /// What to log: LEVEL or COMPONENT:LEVEL, comma separated; debug, info, warn, error [env: IPFS_CLUSTER_LOG_LEVEL]
+    #[arg(long, short, global = true)]
+    pub(crate) loglevel: Option<String>,
+    /// Print the version
+    #[arg(long, short, action = ArgAction::Version)]
+    version: (),
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Create configuration and identity
+    Init(InitArguments),
+    /// Run the peer
+    Daemon(DaemonArguments),
+    /// Work on the stored pinset of a peer that does not run
+    #[command(subcommand)]
+    State(StateVerb),
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Consensus: crdt
+    #[arg(long, default_value = "crdt")]
+    consensus: String,
+    /// Datastore: fjall
+    #[arg(long, default_value = "fjall")]
+    datastore: String,
+    /// Format of the configuration file: toml
+    #[arg(long, default_value = "toml")]
+    format: String,
+    /// Ask for the cluster secret instead of making a new one
+    #[arg(long, short = 's')]
+    custom_secret: bool,
+    /// Peers to trust and connect to: multiaddresses ending in /p2p/<peer ID>, comma separated
+    #[arg(long, default_value = "", hide_default_value = true)]
+    peers: String,
+    /// Overwrite an existing configuration without asking
+    #[arg(long, short)]
+    force: bool,
+    /// Listen on free ports instead of the usual ones
+    #[arg(long)]
+    randomports: bool,
+    /// URL of a configuration kept elsewhere
+    #[arg(value_name = "HTTP-SOURCE-URL")]
+    source_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DaemonArguments {
+    /// Accepted for the sake of scripts, without effect
+    #[arg(long, short)]
+    upgrade: bool,
+    /// Peers to join: multiaddresses, comma separated
+    #[arg(long, short = 'j', value_name = "ADDRESSES")]
+    bootstrap: Option<String>,
+    /// Leave the cluster when stopped
+    #[arg(long, short = 'x', hide = true)]
+    leave: bool,
+    /// Serve numbers for Prometheus
+    #[arg(long)]
+    stats: bool,
+    /// Send traces
+    #[arg(long)]
+    tracing: bool,
+    /// Do not trust the peers given with --bootstrap
+    #[arg(long)]
+    no_trust: bool,
+    /// Serve the API to other machines without passwords
+    #[arg(long)]
+    allow_open_api: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateVerb {
+    /// Write the pins out, one JSON object a line
+    Export {
+        /// File to write instead of standard output
+        #[arg(long, short)]
+        file: Option<PathBuf>,
+    },
+    /// Replace the pinset by what a file or standard input holds
+    Import {
+        /// Ask nothing
+        #[arg(long, short)]
+        force: bool,
+        /// Replication factor for all pins
+        #[arg(long, alias = "rmin", default_value_t = 0, allow_negative_numbers = true)]
+        replication_min: i32,
+        /// Replication factor for all pins
+        #[arg(long, alias = "rmax", default_value_t = 0, allow_negative_numbers = true)]
+        replication_max: i32,
+        /// Peers to allocate all pins to, comma separated
+        #[arg(long, alias = "allocs", value_delimiter = ',')]
+        allocations: Vec<String>,
+        /// File to read instead of standard input
+        file: Option<PathBuf>,
+    },
+    /// Remove the state
+    Cleanup {
+        /// Ask nothing
+        #[arg(long, short)]
+        force: bool,
+    },
+    /// Compare everything derived from the pins with a recount
+    Check,
+    /// Look into the Merkle-CRDT
+    #[command(subcommand)]
+    Crdt(CrdtVerb),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CrdtVerb {
+    /// Print heads, height and whether a repair is due
+    Info,
+    /// Draw the history
+    Dot {
+        /// File to write instead of standard output
+        #[arg(long, short)]
+        file: Option<PathBuf>,
+    },
+    /// Ask for a repair at the next start
+    MarkDirty,
+    /// Withdraw that
+    MarkClean,
+}
+
+impl InitArguments {
+    pub(crate) fn command(self, base: PathBuf) -> Command {
+        let Self { consensus, datastore, format, custom_secret, peers, force, randomports, source_url } =
+            self;
+        let random_ports = randomports;
+        Command::Init(InitOptions {
+            base,
+            consensus,
+            datastore,
+            format,
+            peers,
+            random_ports,
+            force,
+            custom_secret,
+            source_url,
+        })
+    }
+}
+
+impl DaemonArguments {
+    pub(crate) fn command(self, base: PathBuf) -> Command {
+        let Self { bootstrap, leave, stats, tracing, allow_open_api, .. } = self;
+        Command::Daemon(DaemonOptions { base, allow_open_api, bootstrap, stats, tracing, leave })
+    }
+}
+
+impl StateVerb {
+    pub(crate) fn command(self, base: PathBuf) -> Command {
+        let command = match self {
+            Self::Export { file } => StateCommand::Export(StateExport { file }),
+            Self::Import { force, replication_min, replication_max, allocations, file } => {
+                StateCommand::Import(StateImport {
+                    file,
+                    force,
+                    replication_min,
+                    replication_max,
+                    allocations,
+                })
+            }
+            Self::Cleanup { force } => StateCommand::Cleanup(StateCleanup { force }),
+            Self::Check => StateCommand::Check,
+            Self::Crdt(CrdtVerb::Info) => StateCommand::Crdt(CrdtCommand::Info),
+            Self::Crdt(CrdtVerb::Dot { file }) => StateCommand::Crdt(CrdtCommand::Dot(StateCrdtDot { file })),
+            Self::Crdt(CrdtVerb::MarkDirty) => StateCommand::Crdt(CrdtCommand::MarkDirty),
+            Self::Crdt(CrdtVerb::MarkClean) => StateCommand::Crdt(CrdtCommand::MarkClean),
+        };
+        Command::State(StateOptions { base, command })
+    }
+}

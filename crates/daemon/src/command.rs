@@ -1,0 +1,83 @@
+//! What the command line asks for, and the call that carries it out.
+//!
+//! The binary parses arguments into these values and calls [`run`]; here the lock is taken, the configuration and the
+//! identity are loaded, and questions are asked. What is left to the daemon and to the state commands gets a
+//! [`Prepared`] base folder.
+
+mod error;
+mod prepared;
+mod state;
+
+pub use error::CommandError;
+pub use prepared::Prepared;
+pub use state::{
+    CrdtCommand, StateCleanup, StateCommand, StateCrdtDot, StateExport, StateImport, StateOptions,
+};
+
+use crate::{
+    config::Environment,
+    init::{InitOptions, init},
+};
+use std::path::PathBuf;
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Make a base folder.
+    Init(InitOptions),
+    /// Run the peer until it is told to stop.
+    Daemon(DaemonOptions),
+    /// Work on the stored state of a peer that does not run.
+    State(StateOptions),
+}
+
+/// How to run the peer.
+#[derive(Debug, Clone)]
+pub struct DaemonOptions {
+    /// Base folder.
+    pub base: PathBuf,
+    /// `--allow-open-api`: serve the API to the network without passwords.
+    pub allow_open_api: bool,
+    /// Peers to join (`--bootstrap`).
+    pub bootstrap: Option<String>,
+    /// Force numbers on (`--stats`).
+    pub stats: bool,
+    /// Force traces on (`--tracing`).
+    pub tracing: bool,
+    /// Leave the cluster at the end (`--leave`).
+    pub leave: bool,
+}
+
+/// Carries out a command.
+///
+/// # Errors
+/// Whatever went wrong; its text starts with what was being done and goes behind the word `error`.
+pub fn run(command: Command, environment: &Environment) -> Result<(), CommandError> {
+    match command {
+        Command::Init(options) => init(&options, environment).map_err(CommandError::Init),
+        Command::Daemon(options) => run_daemon(options, environment),
+        Command::State(options) => state::run(options, environment),
+    }
+}
+
+fn run_daemon(options: DaemonOptions, environment: &Environment) -> Result<(), CommandError> {
+    let not_yet = |doing, reason| Err(CommandError::NotYet { doing, reason });
+    if options.bootstrap.as_ref().is_some_and(|list| !list.trim().is_empty()) {
+        return not_yet("joining peers", "--bootstrap is not in this version yet, start the peer without it");
+    }
+    if options.stats {
+        return not_yet("enabling stats", "--stats is not in this version yet, start the peer without it");
+    }
+    if options.tracing {
+        return not_yet(
+            "enabling tracing",
+            "--tracing is not in this version yet, start the peer without it",
+        );
+    }
+    let mut prepared = Prepared::load(&options.base, environment)?;
+    prepared.config.cluster.leave_on_shutdown |= options.leave;
+    if !options.allow_open_api {
+        prepared.config.check_open_api()?;
+    }
+    Err(CommandError::NotAssembled { what: "the daemon" })
+}

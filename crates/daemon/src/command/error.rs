@@ -1,0 +1,45 @@
+//! Why a command failed.
+
+use crate::{
+    config::{ConfigError, OpenApiError},
+    identity::IdentityError,
+    init::{InitError, PromptError},
+    lock::LockError,
+};
+
+/// Failure of a command. Each text starts with what was being done.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Another process works on the folder.
+    #[error("obtaining execution lock: {0}")]
+    Lock(#[from] LockError),
+    /// The configuration is not good.
+    #[error("loading configurations: {0}")]
+    Config(#[from] ConfigError),
+    /// The identity is not good.
+    #[error("loading identity: {0}")]
+    Identity(#[from] IdentityError),
+    /// An API would be open to the network.
+    #[error("checking the configuration: {0}")]
+    OpenApi(#[from] OpenApiError),
+    /// `init` failed.
+    #[error("{0}")]
+    Init(InitError),
+    /// The person did not answer.
+    #[error("asking for confirmation: {0}")]
+    Prompt(#[from] PromptError),
+    /// It will come.
+    #[error("{doing}: {reason}")]
+    NotYet {
+        /// What was being done.
+        doing: &'static str,
+        /// One sentence.
+        reason: &'static str,
+    },
+    /// The parts exist, but nothing puts them together yet.
+    #[error("starting {what}: not assembled yet")]
+    NotAssembled {
+        /// What.
+        what: &'static str,
+    },
+}

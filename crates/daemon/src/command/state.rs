@@ -1,0 +1,104 @@
+//! The `state` commands (api §5.4).
+
+use super::{CommandError, Prepared};
+use crate::{config::Environment, init::confirm_on_terminal};
+use std::path::PathBuf;
+
+/// Which folder, and what to do with its state.
+#[derive(Debug, Clone)]
+pub struct StateOptions {
+    /// Base folder.
+    pub base: PathBuf,
+    /// What to do.
+    pub command: StateCommand,
+}
+
+/// What to do with the state.
+#[derive(Debug, Clone)]
+pub enum StateCommand {
+    /// Write the pins out.
+    Export(StateExport),
+    /// Replace the pinset.
+    Import(StateImport),
+    /// Remove the state.
+    Cleanup(StateCleanup),
+    /// Compare everything derived with a recount.
+    Check,
+    /// Look into the Merkle-CRDT.
+    Crdt(CrdtCommand),
+}
+
+/// Writing the pins out, one JSON object a line.
+#[derive(Debug, Clone)]
+pub struct StateExport {
+    /// File to write; `None` is standard output.
+    pub file: Option<PathBuf>,
+}
+
+/// Replacing the pinset.
+#[derive(Debug, Clone)]
+pub struct StateImport {
+    /// File to read; `None` is standard input.
+    pub file: Option<PathBuf>,
+    /// Ask nothing.
+    pub force: bool,
+    /// Replication factor to set; 0 keeps each pin's own.
+    pub replication_min: i32,
+    /// Replication factor to set; 0 keeps each pin's own.
+    pub replication_max: i32,
+    /// Peers to allocate every pin to; empty keeps each pin's own.
+    pub allocations: Vec<String>,
+}
+
+/// Removing the state.
+#[derive(Debug, Clone)]
+pub struct StateCleanup {
+    /// Ask nothing.
+    pub force: bool,
+}
+
+/// Looking into the Merkle-CRDT.
+#[derive(Debug, Clone)]
+pub enum CrdtCommand {
+    /// Print heads, height and whether it needs repair.
+    Info,
+    /// Draw the history.
+    Dot(StateCrdtDot),
+    /// Ask for a repair.
+    MarkDirty,
+    /// Withdraw that.
+    MarkClean,
+}
+
+/// Drawing the history.
+#[derive(Debug, Clone)]
+pub struct StateCrdtDot {
+    /// File to write; `None` is standard output.
+    pub file: Option<PathBuf>,
+}
+
+/// What a person agrees to before the state is replaced or removed.
+const IMPORT_QUESTION: &str = "The pinset (state) of this peer will be replaced. Continue? [y/n]:";
+const CLEANUP_QUESTION: &str = "The peer state will be removed.  Existing pins may be lost. Continue? [y/n]:";
+
+pub(super) fn run(options: StateOptions, environment: &Environment) -> Result<(), CommandError> {
+    let StateOptions { base, command } = options;
+    if let StateCommand::Crdt(CrdtCommand::Dot(_) | CrdtCommand::MarkDirty | CrdtCommand::MarkClean) =
+        &command
+    {
+        let reason = "this subcommand of state crdt is not in this version yet";
+        return Err(CommandError::NotYet { doing: "looking into the state", reason });
+    }
+    let _prepared = Prepared::load(&base, environment)?;
+    let question = match &command {
+        StateCommand::Import(import) if !import.force => Some(IMPORT_QUESTION),
+        StateCommand::Cleanup(cleanup) if !cleanup.force => Some(CLEANUP_QUESTION),
+        _ => None,
+    };
+    if let Some(question) = question
+        && !confirm_on_terminal(question)?
+    {
+        return Ok(());
+    }
+    Err(CommandError::NotAssembled { what: "the state commands" })
+}

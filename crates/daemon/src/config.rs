@@ -1,0 +1,215 @@
+//! The configuration of a peer: `service.toml`, the environment over it, all mistakes at once (api §6).
+//!
+//! Text becomes nodes (`toml_text`), nodes and variables become values by key (`document`, by the table in
+//! `keys`), values fill the raw structs (`raw`), and each section's `parse` makes typed settings of them through a
+//! `Checker`, which collects mistakes. A missing key has its default, with one exception for safety's sake:
+//! without `trusted_peers` nobody is trusted.
+
+mod address;
+mod byte_size;
+mod checker;
+mod cluster;
+mod consensus;
+mod document;
+mod environment;
+mod error;
+mod file;
+mod fjall;
+mod go_duration;
+mod http_api;
+mod informers;
+mod ipfs_http;
+mod key;
+mod keys;
+mod mistake;
+mod node;
+mod observations;
+mod open_api;
+mod password;
+mod proxy;
+mod random_ports;
+mod raw;
+mod secret_file;
+mod suggestion;
+mod toml_text;
+mod toml_writer;
+mod tracker;
+
+pub use byte_size::ByteSize;
+pub use cluster::{ClusterConfig, ConnectionManagerConfig, PinOnlyOn, PubsubConfig, ResourceManagerConfig};
+pub use consensus::{BatchingConfig, ConsensusConfig, CrdtConfig, TrustedPeers};
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use file::ConfigFiles;
+pub use fjall::FjallConfig;
+pub use go_duration::{DurationError, parse as parse_duration, print as print_duration};
+pub use http_api::{CorsConfig, HttpApiConfig, HttpLimits, TlsFiles};
+pub use informers::{DiskConfig, DiskMetric, InformersConfig, PinqueueConfig, TagsConfig};
+pub use ipfs_http::IpfsHttpConfig;
+pub use mistake::{Mistake, Origin, Problem, SyntaxMistake};
+pub use observations::{MetricsConfig, TracingConfig};
+pub use open_api::OpenApiError;
+pub use password::Password;
+pub use proxy::ProxyConfig;
+pub use tracker::{AllocatorConfig, MonitorConfig, TrackerConfig};
+
+pub(crate) use checker::peer_id;
+pub(crate) use raw::SecretText;
+
+use checker::Checker;
+use document::Document;
+use raw::RawConfig;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Everything a peer can be told, checked. Optional sections are `None` when their component does not run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The peer itself.
+    pub cluster: ClusterConfig,
+    /// How peers agree.
+    pub consensus: ConsensusConfig,
+    /// REST API.
+    pub restapi: Option<HttpApiConfig>,
+    /// Pinning Service API.
+    pub pinsvcapi: Option<HttpApiConfig>,
+    /// Stand-in for the IPFS daemon's API.
+    pub ipfsproxy: Option<ProxyConfig>,
+    /// The IPFS daemon.
+    pub ipfshttp: IpfsHttpConfig,
+    /// The pin tracker.
+    pub tracker: TrackerConfig,
+    /// The monitor.
+    pub monitor: MonitorConfig,
+    /// The allocator.
+    pub allocator: AllocatorConfig,
+    /// The informers.
+    pub informers: InformersConfig,
+    /// Numbers.
+    pub metrics: MetricsConfig,
+    /// Traces.
+    pub tracing: TracingConfig,
+    /// The store.
+    pub datastore: FjallConfig,
+}
+
+impl Config {
+    /// Loads the configuration of a base folder: its file, the environment over it.
+    ///
+    /// # Errors
+    /// No file, two files, a file that cannot be read, or all mistakes of file and environment together.
+    pub fn load(base: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let path = ConfigFiles::of(base).existing()?;
+        let text = std::fs::read_to_string(&path)
+            .map(Zeroizing::new)
+            .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        Self::from_toml(&text, &path, environment)
+    }
+
+    /// Reads the text of a `service.toml`; other files it names are looked for beside `path`.
+    ///
+    /// # Errors
+    /// All mistakes of text and environment together.
+    pub fn from_toml(text: &str, path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let root = toml_text::read(text)
+            .map_err(|mistakes| ConfigError::Syntax { path: path.to_owned(), mistakes })?;
+        let mut document = Document::of_file(&root);
+        let missing = !document.has("consensus.crdt");
+        document.overlay(environment);
+        let base = path.parent().unwrap_or(Path::new("."));
+        let mut result = Self::check(document, base);
+        if missing {
+            result = Err(missing_consensus(result.err().unwrap_or_default()));
+        }
+        result.map_err(|mistakes| ConfigError::Mistakes { path: Some(path.to_owned()), mistakes })
+    }
+
+    /// Makes the configuration `init` starts from: every section with its defaults, everyone trusted, no secret,
+    /// the environment over it (api §5.2).
+    ///
+    /// # Errors
+    /// All mistakes of the environment together.
+    pub fn initial(base: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let mut document = Document::defaults();
+        document.trust_everyone();
+        document.overlay(environment);
+        Self::check(document, base).map_err(|mistakes| ConfigError::Mistakes { path: None, mistakes })
+    }
+
+    /// Writes the configuration as a commented `service.toml`. The text holds the secrets.
+    pub fn to_toml(&self) -> Zeroizing<String> {
+        let defaults = Self::check(Document::defaults(), Path::new("."));
+        toml_writer::write(self, &defaults.map(|config| config.to_raw()).unwrap_or_default())
+    }
+
+    fn check(mut document: Document, base: &Path) -> Result<Self, Vec<Mistake>> {
+        let raw = document.take_raw();
+        let mut mistakes = document.take_mistakes();
+        let mut checker = Checker::new(&document, base);
+        let config = Self::parse(raw, &mut checker);
+        mistakes.extend(checker.into_mistakes());
+        // In the order a person meets them: by line, then those of variables.
+        mistakes.sort_by_key(|mistake| match mistake.origin {
+            Origin::Line(line) => line,
+            Origin::Variable(_) | Origin::Default => usize::MAX,
+        });
+        if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+    }
+
+    fn parse(raw: RawConfig, check: &mut Checker<'_>) -> Self {
+        let api = raw.api;
+        Self {
+            cluster: ClusterConfig::parse(raw.cluster, check.enter("cluster")),
+            consensus: ConsensusConfig::Crdt(CrdtConfig::parse(
+                raw.consensus.crdt.unwrap_or_default(),
+                check.enter("consensus.crdt"),
+            )),
+            restapi: api.restapi.map(|raw| HttpApiConfig::parse(raw, 9094, check.enter("api.restapi"))),
+            pinsvcapi: api.pinsvcapi.map(|raw| HttpApiConfig::parse(raw, 9097, check.enter("api.pinsvcapi"))),
+            ipfsproxy: api.ipfsproxy.map(|raw| ProxyConfig::parse(raw, check.enter("api.ipfsproxy"))),
+            ipfshttp: IpfsHttpConfig::parse(
+                &raw.ipfs_connector.ipfshttp,
+                check.enter("ipfs_connector.ipfshttp"),
+            ),
+            tracker: TrackerConfig::parse(&raw.pin_tracker.stateless, check.enter("pin_tracker.stateless")),
+            monitor: MonitorConfig::parse(&raw.monitor.pubsubmon, check.enter("monitor.pubsubmon")),
+            allocator: AllocatorConfig::parse(raw.allocator.balanced, check.enter("allocator.balanced")),
+            informers: InformersConfig::parse(raw.informer, check),
+            metrics: MetricsConfig::parse(&raw.observations.metrics, check.enter("observations.metrics")),
+            tracing: TracingConfig::parse(raw.observations.tracing, check.enter("observations.tracing")),
+            datastore: FjallConfig::parse(raw.datastore.fjall, check.enter("datastore.fjall")),
+        }
+    }
+
+    /// Turns typed settings back into text form.
+    fn to_raw(&self) -> RawConfig {
+        let ConsensusConfig::Crdt(crdt) = &self.consensus;
+        let mut raw = RawConfig { cluster: self.cluster.to_raw(), ..RawConfig::default() };
+        raw.consensus.crdt = Some(crdt.to_raw());
+        raw.api.restapi = self.restapi.as_ref().map(HttpApiConfig::to_raw);
+        raw.api.pinsvcapi = self.pinsvcapi.as_ref().map(HttpApiConfig::to_raw);
+        raw.api.ipfsproxy = self.ipfsproxy.as_ref().map(ProxyConfig::to_raw);
+        raw.ipfs_connector.ipfshttp = self.ipfshttp.to_raw();
+        raw.pin_tracker.stateless = self.tracker.to_raw();
+        raw.monitor.pubsubmon = self.monitor.to_raw();
+        raw.allocator.balanced = Some(self.allocator.to_raw());
+        raw.informer = self.informers.to_raw();
+        raw.observations.metrics = self.metrics.to_raw();
+        raw.observations.tracing = self.tracing.to_raw();
+        raw.datastore.fjall = self.datastore.to_raw();
+        raw
+    }
+}
+
+fn missing_consensus(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
+    // A refused consensus says so itself.
+    if !mistakes.iter().any(|mistake| mistake.key.starts_with("consensus")) {
+        let (found, expected) = ("no consensus section".to_owned(), "[consensus.crdt]".to_owned());
+        let problem = Problem::Value { found, expected };
+        mistakes.push(Mistake { key: "consensus".to_owned(), problem, origin: Origin::Default });
+    }
+    mistakes
+}
+
+#[cfg(test)]
+mod tests;

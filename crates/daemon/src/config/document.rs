@@ -1,0 +1,164 @@
+//! All values of all layers by key, each with where it came from.
+
+use super::{
+    environment::Environment,
+    key::{Kind, Section},
+    keys,
+    mistake::{Mistake, Origin, Problem},
+    node::{Node, NodeValue, quote},
+    raw::RawConfig,
+    suggestion,
+};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The layered values, later layers over earlier ones. Holds secrets, hence no `Debug`.
+pub(crate) struct Document {
+    values: BTreeMap<String, Value>,
+    origins: BTreeMap<String, Origin>,
+    present: BTreeSet<&'static str>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Document {
+    /// Starts without a file: every section is there, everything has its default.
+    pub(crate) fn defaults() -> Self {
+        let present = keys::SECTIONS.iter().map(|section| section.path).collect();
+        Self { values: BTreeMap::new(), origins: BTreeMap::new(), present, mistakes: Vec::new() }
+    }
+
+    /// Takes a file; unknown keys and values of the wrong shape become mistakes.
+    pub(crate) fn of_file(root: &Node) -> Self {
+        let mut document = Self::defaults();
+        document.present.clear();
+        document.take("", root);
+        document
+    }
+
+    /// Lays the environment over what is there (api §5.6). A variable of a section that is not there says nothing.
+    pub(crate) fn overlay(&mut self, environment: &Environment) {
+        for (section, key) in keys::all() {
+            let variable = keys::variable(section, key);
+            let Some(value) = environment.get(&variable) else { continue };
+            if section.optional && !self.present.contains(section.path) {
+                continue;
+            }
+            let path = keys::path(section, key);
+            let origin = Origin::Variable(variable);
+            match value.to_str().map(|text| (text, key.kind.read_variable(text))) {
+                Some((_, Some(value))) => self.set(path, value, origin),
+                Some((text, None)) => {
+                    let expected = match key.kind {
+                        Kind::Map | Kind::SecretMap | Kind::ListMap => {
+                            "pairs such as name:value,name2:value2"
+                        }
+                        kind => kind.expected(),
+                    };
+                    let found =
+                        if key.kind.is_secret() { "a text (not shown)".to_owned() } else { quote(text) };
+                    self.mistake(path, found, expected, origin);
+                }
+                None => self.mistake(path, "bytes that are not text".to_owned(), key.kind.expected(), origin),
+            }
+        }
+    }
+
+    /// Says whether a section is there.
+    pub(crate) fn has(&self, section: &str) -> bool {
+        self.present.contains(section)
+    }
+
+    /// Says where the value of a key came from.
+    pub(crate) fn origin(&self, path: &str) -> Origin {
+        self.origins.get(path).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Trusts everyone, as a new cluster does until somebody says otherwise.
+    pub(crate) fn trust_everyone(&mut self) {
+        self.set("consensus.crdt.trusted_peers".to_owned(), Value::from(vec!["*"]), Origin::Default);
+    }
+
+    /// Hands out the mistakes found so far.
+    pub(crate) fn take_mistakes(&mut self) -> Vec<Mistake> {
+        std::mem::take(&mut self.mistakes)
+    }
+
+    /// Moves the values into the raw structs.
+    pub(crate) fn take_raw(&mut self) -> RawConfig {
+        let mut root = Value::Object(Map::new());
+        for section in &self.present {
+            table_at(&mut root, section);
+        }
+        for (path, value) in std::mem::take(&mut self.values) {
+            let (table, name) = path.rsplit_once('.').unwrap_or(("", &path));
+            if let Some(entries) = table_at(&mut root, table) {
+                entries.insert(name.to_owned(), value);
+            }
+        }
+        serde_json::from_value(root).unwrap_or_else(|error| {
+            // Only a row whose kind is not its field's type gets here; the tests go through all rows.
+            self.mistake(
+                "(file)".to_owned(),
+                error.to_string(),
+                "values that fit their keys",
+                Origin::Default,
+            );
+            RawConfig::default()
+        })
+    }
+
+    fn set(&mut self, path: String, value: Value, origin: Origin) {
+        self.origins.insert(path.clone(), origin);
+        self.values.insert(path, value);
+    }
+
+    fn mistake(&mut self, key: String, found: String, expected: &str, origin: Origin) {
+        let problem = Problem::Value { found, expected: expected.to_owned() };
+        self.mistakes.push(Mistake { key, problem, origin });
+    }
+
+    /// Takes one table of the file.
+    fn take(&mut self, path: &str, node: &Node) {
+        let NodeValue::Table(entries) = &node.value else {
+            // Secrets may stand in the wrong place: nothing of the value is shown.
+            self.mistake(path.to_owned(), node.describe(true), "a table", Origin::Line(node.line));
+            return;
+        };
+        if let Some(section) = section(path) {
+            self.present.insert(section.path);
+        }
+        for (name, entry) in entries {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let origin = Origin::Line(entry.name_line);
+            if let Some((_, key)) = keys::find(&path) {
+                match key.kind.shape(&entry.node) {
+                    Some(value) => self.set(path, value, origin),
+                    None => {
+                        let found = entry.node.describe(key.kind.is_secret());
+                        self.mistake(path, found, key.kind.expected(), origin);
+                    }
+                }
+            } else if let Some((_, reason)) = keys::REFUSED.iter().find(|(refused, _)| *refused == path) {
+                self.mistakes.push(Mistake { key: path, problem: Problem::Refused { reason }, origin });
+            } else if section(&path).is_some() || keys::is_table(&path) {
+                self.take(&path, &entry.node);
+            } else {
+                let suggestion = suggestion::closest(&path);
+                self.mistakes.push(Mistake { key: path, problem: Problem::Unknown { suggestion }, origin });
+            }
+        }
+    }
+}
+
+fn section(path: &str) -> Option<&'static Section> {
+    keys::SECTIONS.iter().find(|section| section.path == path)
+}
+
+/// Walks to a table, making what is missing on the way.
+fn table_at<'a>(root: &'a mut Value, path: &str) -> Option<&'a mut Map<String, Value>> {
+    let mut table = root;
+    for name in path.split('.').filter(|name| !name.is_empty()) {
+        table = table.as_object_mut()?.entry(name.to_owned()).or_insert_with(|| Value::Object(Map::new()));
+    }
+    table.as_object_mut()
+}

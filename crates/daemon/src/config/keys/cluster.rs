@@ -1,0 +1,172 @@
+//! Keys of `cluster` (api §6.3).
+
+use crate::config::key::{Key, Kind, Section};
+
+pub(super) const CLUSTER: Section = Section {
+    path: "cluster",
+    env: "CLUSTER",
+    optional: false,
+    doc: "The peer itself: its name, its private network and what every pin gets unless it says otherwise.",
+    keys: &[
+        Key::new("peername", "PEERNAME", Kind::Text, "Name shown to people. Default: the host name."),
+        Key::new(
+            "secret",
+            "SECRET",
+            Kind::Secret,
+            "Key of the private network, the same on every peer: 64 hexadecimal digits. Keep it to yourself.\n\
+             secret_file = \"…\" reads it from a file of mode 0600 instead.",
+        ),
+        Key::hidden("secret_file", "SECRET_FILE", Kind::Text, "File that holds the secret."),
+        Key::new("leave_on_shutdown", "LEAVEONSHUTDOWN", Kind::Bool, "Leave the cluster at every stop."),
+        Key::new(
+            "listen_multiaddress",
+            "LISTENMULTIADDRESS",
+            Kind::Multiaddrs,
+            "Where other peers reach this one.",
+        ),
+        Key::new(
+            "announce_multiaddress",
+            "ANNOUNCEMULTIADDRESS",
+            Kind::Multiaddrs,
+            "If not empty, exactly these addresses are announced to others.",
+        ),
+        Key::new(
+            "no_announce_multiaddress",
+            "NOANNOUNCEMULTIADDRESS",
+            Kind::Multiaddrs,
+            "Never announce these: addresses, or ranges such as /ip4/10.0.0.0/ipcidr/8.",
+        ),
+        Key::new(
+            "enable_relay_hop",
+            "ENABLERELAYHOP",
+            Kind::Bool,
+            "Relay between peers that cannot reach each other.",
+        ),
+        Key::new(
+            "dial_peer_timeout",
+            "DIALPEERTIMEOUT",
+            Kind::Duration,
+            "How long to wait for a connection.",
+        ),
+        Key::new(
+            "state_sync_interval",
+            "STATESYNCINTERVAL",
+            Kind::Duration,
+            "How often expired pins are looked for.",
+        ),
+        Key::new(
+            "pin_recover_interval",
+            "PINRECOVERINTERVAL",
+            Kind::Duration,
+            "How often failed pins are tried again.",
+        ),
+        Key::new(
+            "replication_factor_min",
+            "REPLICATIONFACTORMIN",
+            Kind::Integer,
+            "How many peers must, and how many should hold a pin; -1 for both is every peer.",
+        ),
+        Key::new("replication_factor_max", "REPLICATIONFACTORMAX", Kind::Integer, ""),
+        Key::new(
+            "monitor_ping_interval",
+            "MONITORPINGINTERVAL",
+            Kind::Duration,
+            "How often this peer says that it is alive; it counts as gone after twice as long.",
+        ),
+        Key::new(
+            "peer_watch_interval",
+            "PEERWATCHINTERVAL",
+            Kind::Duration,
+            "How often the set of peers is looked at.",
+        ),
+        Key::new(
+            "mdns_interval",
+            "MDNSINTERVAL",
+            Kind::Duration,
+            "Find peers on the local network; 0s does not.",
+        ),
+        Key::new(
+            "pin_only_on_trusted_peers",
+            "PINONLYONTRUSTEDPEERS",
+            Kind::Bool,
+            "Where pins may go: only to trusted, or only to untrusted peers (not both).",
+        ),
+        Key::new("pin_only_on_untrusted_peers", "PINONLYONUNTRUSTEDPEERS", Kind::Bool, ""),
+        Key::new(
+            "disable_repinning",
+            "DISABLEREPINNING",
+            Kind::Bool,
+            "Leave the pins of a peer that is gone where they are.",
+        ),
+        Key::hidden("follower_mode", "FOLLOWERMODE", Kind::Bool, "Follow the pinset, never change it."),
+        Key::hidden("peerstore_file", "PEERSTOREFILE", Kind::Text, "File with the addresses of known peers."),
+        Key::new(
+            "peer_addresses",
+            "PEERADDRESSES",
+            Kind::Multiaddrs,
+            "Peers to connect to first, ending in /p2p/<id>.",
+        ),
+        Key::new(
+            "connection_manager.high_water",
+            "CONNECTIONMANAGER_HIGHWATER",
+            Kind::Integer,
+            "Above high_water connections, idle ones are closed down to low_water.",
+        ),
+        Key::new("connection_manager.low_water", "CONNECTIONMANAGER_LOWWATER", Kind::Integer, ""),
+        Key::new(
+            "connection_manager.grace_period",
+            "CONNECTIONMANAGER_GRACEPERIOD",
+            Kind::Duration,
+            "A connection younger than this is never closed.",
+        ),
+        Key::new(
+            "resource_manager.enabled",
+            "RESOURCEMANAGER_ENABLED",
+            Kind::Bool,
+            "Bound what the network may use.",
+        ),
+        Key::new(
+            "resource_manager.memory_limit_bytes",
+            "RESOURCEMANAGER_MEMORYLIMITBYTES",
+            Kind::Integer,
+            "0: a quarter of the machine's memory.",
+        ),
+        Key::new(
+            "resource_manager.file_descriptors_limit",
+            "RESOURCEMANAGER_FILEDESCRIPTORSLIMIT",
+            Kind::Integer,
+            "0: half of what the process may open.",
+        ),
+        Key::new(
+            "pubsub.seen_messages_ttl",
+            "PUBSUB_SEENMESSAGESTTL",
+            Kind::Duration,
+            "How long a message is remembered so that it is taken once.",
+        ),
+        Key::new(
+            "pubsub.heartbeat_interval",
+            "PUBSUB_HEARTBEATINTERVAL",
+            Kind::Duration,
+            "Pace of the gossip's upkeep.",
+        ),
+        Key::new(
+            "pubsub.d_factor",
+            "PUBSUB_DFACTOR",
+            Kind::Integer,
+            "Multiplies the number of gossip neighbours.",
+        ),
+        Key::new(
+            "pubsub.history_gossip",
+            "PUBSUB_HISTORYGOSSIP",
+            Kind::Integer,
+            "Heartbeats of messages told about, and kept.",
+        ),
+        Key::new("pubsub.history_length", "PUBSUB_HISTORYLENGTH", Kind::Integer, ""),
+        Key::new(
+            "pubsub.flood_publish",
+            "PUBSUB_FLOODPUBLISH",
+            Kind::Bool,
+            "Send own messages to every peer.",
+        ),
+    ],
+};

@@ -1,0 +1,55 @@
+//! Understands the choices of the command line.
+
+use super::{InitError, error::Choice};
+use cluster_core::{Multiaddr, PeerId};
+use multiaddr::Protocol;
+
+/// Takes `crdt`, for now.
+pub(super) fn settle_consensus(name: &str) -> Result<(), InitError> {
+    let refused = match name {
+        "crdt" => return Ok(()),
+        "raft" => Choice::NotYet("Raft consensus is not in this version yet, use --consensus crdt"),
+        other => Choice::Unknown { found: other.to_owned(), known: "crdt" },
+    };
+    Err(InitError::Consensus(refused))
+}
+
+/// Takes `toml`, for now.
+pub(super) fn settle_format(name: &str) -> Result<(), InitError> {
+    let refused = match name {
+        "toml" => return Ok(()),
+        "json" => Choice::NotYet("writing service.json comes with a later version, use --format toml"),
+        other => Choice::Unknown { found: other.to_owned(), known: "toml" },
+    };
+    Err(InitError::Format(refused))
+}
+
+/// Takes `fjall`, and the names of the Go implementation's engines for the sake of scripts: for these it returns what
+/// to tell the person.
+pub(super) fn settle_datastore(name: &str) -> Result<Option<String>, InitError> {
+    let refused = match name {
+        "fjall" => return Ok(None),
+        "pebble" | "badger" | "badger3" | "leveldb" => {
+            return Ok(Some(format!(
+                "datastore {name} is not part of this implementation: using fjall instead"
+            )));
+        }
+        "sled" => Choice::NotYet("the sled datastore is not in this version yet, use --datastore fjall"),
+        other => Choice::Unknown { found: other.to_owned(), known: "fjall" },
+    };
+    Err(InitError::Datastore(refused))
+}
+
+/// Reads a comma separated list of addresses that name their peers.
+pub(super) fn parse_peers(list: &str) -> Result<Vec<(Multiaddr, PeerId)>, InitError> {
+    let texts = list.split(',').map(str::trim).filter(|text| !text.is_empty());
+    texts
+        .map(|text| {
+            let named = text.parse::<Multiaddr>().ok().and_then(|address| match address.iter().last() {
+                Some(Protocol::P2p(peer)) => Some((address, peer)),
+                _ => None,
+            });
+            named.ok_or_else(|| InitError::Peer { found: text.to_owned() })
+        })
+        .collect()
+}

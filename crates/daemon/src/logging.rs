@@ -1,0 +1,39 @@
+//! Logs to standard error, with levels per component (api §5.1, §11.3).
+
+mod levels;
+
+pub use levels::{LogLevelError, LogLevels};
+
+use crate::config::Environment;
+use std::io::{self, IsTerminal};
+use tracing_subscriber::{layer::SubscriberExt, registry::Registry, util::SubscriberInitExt};
+
+/// Starts logging for the process; a second start changes nothing. `levels` is the text of `--loglevel`; without it
+/// `IPFS_CLUSTER_LOG_LEVEL` and then `GOLOG_LOG_LEVEL` say. `GOLOG_LOG_FMT` chooses `json`, `color` or `nocolor`.
+///
+/// # Errors
+/// The levels are not in the expected form.
+pub fn start(levels: Option<&str>, debug: bool, environment: &Environment) -> Result<(), LogLevelError> {
+    let text = levels
+        .or_else(|| environment.text("IPFS_CLUSTER_LOG_LEVEL"))
+        .or_else(|| environment.text("GOLOG_LOG_LEVEL"))
+        .unwrap_or_default();
+    let levels = if debug { LogLevels::debug() } else { LogLevels::parse(text)? };
+    for component in levels.overwritten() {
+        eprintln!("overwriting existing {component} log level");
+    }
+    let format = environment.text("GOLOG_LOG_FMT").unwrap_or_default();
+    let color = match format {
+        "color" => true,
+        "nocolor" => false,
+        _ => io::stderr().is_terminal(),
+    };
+    let registry = Registry::default().with(levels.targets());
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    // Fails only when the process logs already, which a second peer in one process meets.
+    let _ = match format {
+        "json" => registry.with(lines.json().flatten_event(true)).try_init(),
+        _ => registry.with(lines.with_ansi(color)).try_init(),
+    };
+    Ok(())
+}
