@@ -2,9 +2,10 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use cluster_daemon::{
+    PeerId,
     command::{
         Command, CrdtCommand, DaemonOptions, StateCleanup, StateCommand, StateCrdtDot, StateExport,
-        StateImport, StateOptions,
+        StateImport, StateOptions, parse_allocation,
     },
     init::InitOptions,
 };
@@ -119,8 +120,8 @@ pub(crate) enum StateVerb {
         #[arg(long, alias = "rmax", default_value_t = 0, allow_negative_numbers = true)]
         replication_max: i32,
         /// Peers to allocate all pins to, comma separated
-        #[arg(long, alias = "allocs", value_delimiter = ',')]
-        allocations: Vec<String>,
+        #[arg(long, alias = "allocs", value_delimiter = ',', value_parser = parse_allocation)]
+        allocations: Vec<PeerId>,
         /// File to read instead of standard input
         file: Option<PathBuf>,
     },

@@ -262,6 +262,16 @@ fn a_locked_folder_is_left_alone() {
 }
 
 #[test]
+fn files_that_others_can_read_are_pointed_out() {
+    let (_parent, base) = new_base();
+    run(&base, &["init"], &[], "");
+    let warned = || text(&run(&base, &["daemon"], &[], "").stderr).contains("others can read this file");
+    assert!(!warned());
+    fs::set_permissions(base.join("service.toml"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(warned());
+}
+
+#[test]
 fn questions_of_state_commands_need_an_answer() {
     let (_parent, base) = new_base();
     run(&base, &["init"], &[], "");
@@ -271,6 +281,8 @@ fn questions_of_state_commands_need_an_answer() {
     assert!(text(&silence.stdout).contains(question));
     assert!(run(&base, &["state", "cleanup"], &[], "n\n").status.success());
     assert!(run(&base, &["state", "import"], &[], "\n").status.success());
+    let bad = run(&base, &["state", "import", "-rmin", "-1", "--allocs", "nobody"], &[], "");
+    assert!(failed(&bad).contains("not a peer ID"), "{bad:?}");
     let later = failed(&run(&base, &["state", "crdt", "dot"], &[], ""));
     assert!(later.contains("not in this version yet"), "{later}");
     for flag in ["--bootstrap=/ip4/1.2.3.4/tcp/1", "--stats", "-tracing"] {

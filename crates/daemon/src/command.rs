@@ -11,7 +11,8 @@ mod state;
 pub use error::CommandError;
 pub use prepared::Prepared;
 pub use state::{
-    CrdtCommand, StateCleanup, StateCommand, StateCrdtDot, StateExport, StateImport, StateOptions,
+    CrdtCommand, NoPeerId, StateCleanup, StateCommand, StateCrdtDot, StateExport, StateImport, StateOptions,
+    parse_allocation,
 };
 
 use crate::{

@@ -7,6 +7,7 @@ pub mod init;
 pub mod lock;
 pub mod logging;
 
+pub use cluster_core::PeerId;
 pub use command::{Command, CommandError, run};
 pub use config::{Config, ConfigError, Environment};
 pub use identity::{Identity, IdentityError};

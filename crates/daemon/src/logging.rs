@@ -14,11 +14,11 @@ use tracing_subscriber::{layer::SubscriberExt, registry::Registry, util::Subscri
 /// # Errors
 /// The levels are not in the expected form.
 pub fn start(levels: Option<&str>, debug: bool, environment: &Environment) -> Result<(), LogLevelError> {
-    let text = levels
-        .or_else(|| environment.text("IPFS_CLUSTER_LOG_LEVEL"))
-        .or_else(|| environment.text("GOLOG_LOG_LEVEL"))
-        .unwrap_or_default();
-    let levels = if debug { LogLevels::debug() } else { LogLevels::parse(text)? };
+    let text = levels.or_else(|| environment.text("IPFS_CLUSTER_LOG_LEVEL")).map(str::to_owned);
+    // The last one has a notation of its own: `error,crdt=debug`.
+    let general = || environment.text("GOLOG_LOG_LEVEL").map(|text| text.replace('=', ":"));
+    let text = text.or_else(general).unwrap_or_default();
+    let levels = if debug { LogLevels::debug() } else { LogLevels::parse(&text)? };
     for component in levels.overwritten() {
         eprintln!("overwriting existing {component} log level");
     }

@@ -1,8 +1,12 @@
 //! A base folder made ready for work.
 
 use super::CommandError;
-use crate::{Config, Environment, ExecutionLock, Identity};
-use std::path::{Path, PathBuf};
+use crate::{Config, Environment, ExecutionLock, Identity, config::ConfigFiles};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 /// A locked base folder with everything loaded that daemon and state commands need. Dropping it releases the lock.
 #[derive(Debug)]
@@ -26,6 +30,18 @@ impl Prepared {
         let lock = ExecutionLock::acquire(base)?;
         let config = Config::load(base, environment)?;
         let identity = Identity::load(base, environment)?;
+        warn_if_readable(ConfigFiles::of(base).toml());
+        warn_if_readable(&Identity::path(base));
         Ok(Self { base: base.to_owned(), config, identity, lock })
+    }
+}
+
+/// Tells the operator when others on the machine can read what holds a secret. Not an error: files that were copied
+/// often are.
+fn warn_if_readable(path: &Path) {
+    let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        let mode = format!("{mode:04o}");
+        tracing::warn!(target: "config", path = %path.display(), mode, "others can read this file; run chmod 0600 on it");
     }
 }

@@ -1,7 +1,11 @@
 //! The `state` commands (api §5.4).
 
 use super::{CommandError, Prepared};
-use crate::{config::Environment, init::confirm_on_terminal};
+use crate::{
+    config::{Environment, peer_id},
+    init::confirm_on_terminal,
+};
+use cluster_core::PeerId;
 use std::path::PathBuf;
 
 /// Which folder, and what to do with its state.
@@ -47,7 +51,20 @@ pub struct StateImport {
     /// Replication factor to set; 0 keeps each pin's own.
     pub replication_max: i32,
     /// Peers to allocate every pin to; empty keeps each pin's own.
-    pub allocations: Vec<String>,
+    pub allocations: Vec<PeerId>,
+}
+
+/// A text is not a peer ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a peer ID such as 12D3KooW…")]
+pub struct NoPeerId;
+
+/// Reads one of the peers of [`StateImport::allocations`].
+///
+/// # Errors
+/// The text is not a peer ID.
+pub fn parse_allocation(text: &str) -> Result<PeerId, NoPeerId> {
+    peer_id(text.trim()).ok_or(NoPeerId)
 }
 
 /// Removing the state.

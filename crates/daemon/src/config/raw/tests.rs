@@ -48,3 +48,18 @@ fn keys_of_sub_tables_follow_the_plain_ones() {
         assert!(section.keys[first_group..].iter().all(|key| key.name.contains('.')), "{}", section.path);
     }
 }
+
+#[test]
+fn variables_are_named_by_the_rule() {
+    // Upper case without underscores inside a name; an object adds one (api §5.6). Files of secrets are ours.
+    for (section, key) in keys::all() {
+        let by_rule = |name: &str| name.replace('_', "").replace('.', "_").to_uppercase();
+        let expected = match key.name.strip_suffix("_file") {
+            Some(secret) if section.keys.iter().any(|key| key.name == secret) => {
+                format!("{}_FILE", by_rule(secret))
+            }
+            _ => by_rule(key.name),
+        };
+        assert_eq!(key.env, expected, "{}.{}", section.path, key.name);
+    }
+}
