@@ -1,1 +1,44 @@
-//! (crate under construction)
+//! Wire structs of the REST API with the JSON of the reference (api §2): field order, `null` against `[]`, times
+//! and HTML escaping are byte-equal to what Go's `encoding/json` writes.
+//!
+//! Decoding is lenient where the reference is: unknown keys are ignored, missing ones take zero values, `null` is
+//! accepted for lists and maps. [`json`] holds the writers; [`convert`] the way to and from the domain's types.
+
+pub mod convert;
+pub mod json;
+
+mod added;
+mod bandwidth;
+mod error;
+mod graph;
+mod id;
+mod metric;
+mod names;
+mod pin;
+mod pin_options;
+mod query;
+mod repo;
+mod status;
+mod text;
+mod text_cache;
+mod timestamp;
+mod token;
+mod version;
+
+pub use added::AddedOutput;
+pub use bandwidth::{Bandwidth, BandwidthByProtocol};
+pub use cluster_core as core;
+pub use convert::{ConvertError, ConvertProblem};
+pub use error::Error;
+pub use graph::ConnectGraph;
+pub use id::{Id, IpfsId};
+pub use metric::{Alert, Metric};
+pub use pin::{IpfsPinInfo, Pin, PinPath};
+pub use pin_options::PinOptions;
+pub use repo::{GlobalRepoGc, IpfsRepoGc, RepoGc, RepoStat};
+pub use status::{GlobalPinInfo, PinInfo, PinInfoShort};
+pub use text::{AddrText, CidText, PeerText};
+pub use text_cache::TextCache;
+pub use timestamp::{Timestamp, TimestampError};
+pub use token::{PeerAddBody, Token};
+pub use version::Version;
