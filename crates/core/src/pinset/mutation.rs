@@ -11,13 +11,14 @@ use super::{
 };
 use crate::{
     Pin, PinKey, PinKind, UnixMillis,
+    mutate::{Mutation as Defect, active},
     ports::{
         consensus::Etag,
         datastore::{StoreError, Tree},
     },
 };
 use libp2p_identity::PeerId;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Pins younger than this, with few attempts, go into the priority lane.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +108,9 @@ impl Mutation<'_> {
             self.unindex(key, &before.pin);
         }
         self.index(key, pin);
-        self.changes.push(Change { key: key.clone(), kind: ChangeKind::Pinned(Etag::of(value)) });
+        if !active(Defect::MissEvent) {
+            self.changes.push(Change { key: key.clone(), kind: ChangeKind::Pinned(Etag::of(value)) });
+        }
         self.track(key, pin, before.map(|b| &b.pin))
     }
 
@@ -119,24 +122,32 @@ impl Mutation<'_> {
         self.staged.delete(Tree::Pins, key.as_bytes().to_vec());
         self.unindex(key, &before.pin);
         self.changes.push(Change { key: key.clone(), kind: ChangeKind::Unpinned });
+        if active(Defect::SkipUntrack) {
+            return Ok(());
+        }
         self.untrack(key)
     }
 
     fn index(&mut self, key: &PinKey, pin: &Pin) {
         self.counters.add(Counter::Kind(pin.kind.stored()), 1);
-        for peer in &pin.allocations {
+        for peer in distinct(&pin.allocations) {
             self.counters.add(Counter::Peer(*peer), 1);
             self.staged.put(Tree::ByPeer, peer_key(peer, key), Vec::new());
         }
-        if let Some(at) = pin.options.expire_at {
+        if let Some(at) = pin.options.expire_at.filter(|_| !active(Defect::SkipExpiryRow)) {
             self.staged.put(Tree::ByExpiry, TrackerRow::time_key(at.0, key), Vec::new());
         }
     }
 
     fn unindex(&mut self, key: &PinKey, pin: &Pin) {
-        self.counters.sub(Counter::Kind(pin.kind.stored()), 1);
-        for peer in &pin.allocations {
+        if !active(Defect::ForgetCounter) {
+            self.counters.sub(Counter::Kind(pin.kind.stored()), 1);
+        }
+        for peer in distinct(&pin.allocations) {
             self.counters.sub(Counter::Peer(*peer), 1);
+            if active(Defect::KeepOldPeerRow) {
+                continue;
+            }
             self.staged.delete(Tree::ByPeer, peer_key(peer, key));
         }
         if let Some(at) = pin.options.expire_at {
@@ -211,7 +222,7 @@ impl Mutation<'_> {
             self.staged.put(Tree::ByStatus, TrackerRow::status_key(row.state, key), Vec::new());
             self.changes.push(Change { key: key.clone(), kind: ChangeKind::Status(row.state) });
         }
-        if let Some(at) = row.next_attempt {
+        if let Some(at) = row.next_attempt.filter(|_| !active(Defect::SkipNextAttemptRow)) {
             self.staged.put(Tree::ByNextAttempt, TrackerRow::time_key(at.0, key), Vec::new());
         }
         self.staged.put(Tree::Tracker, key.as_bytes().to_vec(), row.encode());
@@ -231,12 +242,20 @@ impl Mutation<'_> {
     fn unindex_tracker(&mut self, key: &PinKey, old: &TrackerRow, new: Option<&TrackerRow>) {
         if new.is_none_or(|n| n.state != old.state) {
             self.counters.sub(Counter::State(old.state), 1);
+            if active(Defect::KeepOldStatusRow) {
+                return;
+            }
             self.staged.delete(Tree::ByStatus, TrackerRow::status_key(old.state, key));
         }
         if let Some(at) = old.next_attempt {
             self.staged.delete(Tree::ByNextAttempt, TrackerRow::time_key(at.0, key));
         }
     }
+}
+
+/// Goes through the peers of a pin, each once: a foreign value may name one twice.
+fn distinct(peers: &[PeerId]) -> BTreeSet<&PeerId> {
+    peers.iter().collect()
 }
 
 /// Returns the key of a pin in `by-peer`: the peer's bytes with their length, then the pin's key.

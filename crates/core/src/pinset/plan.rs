@@ -5,6 +5,7 @@ use super::stored_pin;
 use crate::{
     Pin, PinDepth, PinKey, PinKind, PinMode, ReplicationFactors, UnixMillis,
     allocation::allocate,
+    mutate::{Mutation as Defect, active},
     ports::{
         consensus::{Operation, OperationKind, Precondition, Rejection},
         datastore::{StoreError, Tree},
@@ -44,6 +45,7 @@ pub fn plan(
     match (&operation.precondition, current_row) {
         (Precondition::None, _) | (Precondition::IfAbsent, None) => {}
         (Precondition::IfMatch(tag), Some(row)) if *tag == stored_pin::etag(row) => {}
+        (Precondition::IfMatch(_) | Precondition::IfAbsent, _) if active(Defect::IgnorePrecondition) => {}
         (Precondition::IfMatch(_) | Precondition::IfAbsent, _) => {
             return Ok(Err(Rejection::PreconditionFailed));
         }

@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, ops::Bound};
 
 type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
+/// A write's place and what was staged there before, if anything.
+type Undo = (Tree, Vec<u8>, Option<Option<Vec<u8>>>);
+
 /// A snapshot with staged writes on top. Reads see the writes; [`Staged::rollback`] takes the latest ones back.
 pub struct Staged {
     base: Box<dyn Snapshot>,
     trees: Vec<Writes>,
-    undo: Vec<(Tree, Vec<u8>, Option<Option<Vec<u8>>>)>,
+    undo: Vec<Undo>,
     bytes: usize,
 }
 

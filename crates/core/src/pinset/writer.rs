@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Pin, PinKey, ReplicationFactors, UnixMillis,
+    mutate::{Mutation as Defect, active},
     ports::{
         consensus::{Applied, AppliedOn, Etag, Operation, OperationKind, Rejection, SubmitError},
         datastore::{Datastore, Durability, StoreError, Tree},
@@ -114,6 +115,7 @@ pub enum Input<B> {
 
 /// The outcome of one staged input.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are submissions")]
 pub enum Outcome {
     /// Of a change.
     Submit(Result<Applied, SubmitError>),
@@ -222,7 +224,9 @@ impl<B: Backend> Writer<B> {
         self.clear_batch();
         self.staged.rebase(self.store.snapshot()?);
         let snapshot = self.store.snapshot()?;
-        self.counters = Counters::load(&*snapshot)?;
+        if !active(Defect::KeepTotalsAfterFailure) || self.position.batch == 0 {
+            self.counters = Counters::load(&*snapshot)?;
+        }
         self.fingerprint = Fingerprint::load(&*snapshot)?;
         self.position = Position::load(&self.staged)?;
         self.backend.reload(&self.staged, &self.counters)?;
@@ -403,6 +407,9 @@ impl<B: Backend> Writer<B> {
     }
 
     fn remember(&mut self, id: &crate::ports::consensus::RequestId, row: RequestRow, now: UnixMillis) {
+        if active(Defect::ForgetRequest) {
+            return;
+        }
         requests::put(&mut self.staged, id, &row, now);
         self.counters.add(Counter::Requests, 1);
     }
@@ -418,7 +425,7 @@ impl<B: Backend> Writer<B> {
             TrackerInput::Recover { key } => (key.clone(), None),
         };
         let Some(old) = mutation.tracker_row(&key)? else { return Ok(TrackerOutcome::Ignored) };
-        if wanted.is_some_and(|revision| revision != old.revision) {
+        if wanted.is_some_and(|revision| revision != old.revision) && !active(Defect::AcceptStaleResult) {
             return Ok(TrackerOutcome::Ignored);
         }
         let mut row = TrackerRow { since: now, next_attempt: None, error: String::new(), ..old.clone() };
@@ -543,7 +550,18 @@ impl<B: Backend> Writer<B> {
         self.fingerprint.stage(&mut self.staged);
         self.position.stage(&mut self.staged);
         let batch = self.staged.take();
-        self.store.commit(batch, Durability::Flushed)?;
+        let durability =
+            if active(Defect::AcknowledgeBeforeFlush) { Durability::Lazy } else { Durability::Flushed };
+        if let Err(error) = self.store.commit(batch, durability) {
+            if active(Defect::AnnounceBeforeCommit) {
+                self.stale = true;
+                self.signals.clear();
+                let outcomes = std::mem::take(&mut self.outcomes).into_iter();
+                self.outcomes = outcomes.map(|(ticket, outcome)| (ticket, failed(outcome, &error))).collect();
+                return Ok(outputs);
+            }
+            return Err(error);
+        }
         self.staged.rebase(self.store.snapshot()?);
         Ok(outputs)
     }
