@@ -5,3 +5,6 @@
 //! * [`conformance`]: what every backend has to keep, run against each of them.
 
 pub mod crdt;
+mod crdt_consensus;
+
+pub use crdt_consensus::{CrdtConsensus, Trust};

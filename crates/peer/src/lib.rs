@@ -1,1 +1,17 @@
-//! (crate under construction)
+//! The use cases of one peer: pin, unpin, status, recover, and the tracker's worker that keeps the IPFS daemon
+//! in step with the pinset.
+
+mod expiry;
+mod ipfs_watch;
+mod pages;
+mod peer;
+mod status;
+mod tracker_effects;
+mod tracker_worker;
+
+pub use expiry::Expiry;
+pub use ipfs_watch::IpfsWatch;
+pub use peer::{Peer, PeerConfig, PeerParts};
+pub use status::CheckMemory;
+pub use tracker_effects::{TrackerEffects, TrackerQueue};
+pub use tracker_worker::{TrackerPort, TrackerThread};

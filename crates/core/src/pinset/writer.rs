@@ -107,6 +107,8 @@ pub enum TrackerOutcome {
 pub enum Input<B> {
     /// A change of the pinset. Flushed class.
     Submit(Box<Operation>),
+    /// A pin to store exactly as it is, without asking the rules: from an export. Flushed class.
+    Import(Box<Pin>),
     /// A transition of the tracker. Lazy class.
     Tracker(TrackerInput),
     /// An input of the backend. Lazy class: merged blocks can be fetched again.
@@ -291,6 +293,13 @@ impl<B: Backend> Writer<B> {
                     }
                 })
             }
+            Input::Import(pin) => {
+                self.flushed_staged = true;
+                Outcome::Submit(self.import(&pin, now).map_err(|error| {
+                    self.undo(savepoint, marks);
+                    SubmitError::Busy { cause: error.to_string() }
+                }))
+            }
             Input::Tracker(transition) => {
                 self.lazy_since.get_or_insert(now);
                 Outcome::Tracker(self.transition(transition, now).unwrap_or_else(|_| {
@@ -404,6 +413,21 @@ impl<B: Backend> Writer<B> {
             self.remember(id, RequestRow { hash, key, value }, now);
         }
         Ok(Ok(answer))
+    }
+
+    fn import(&mut self, pin: &Pin, now: UnixMillis) -> Result<Applied, StoreError> {
+        let key = pin.key();
+        let value = pin.encode();
+        let before = Before::read(&self.staged, &key)?;
+        let applied_on = self.config.applied_on;
+        let (mut mutation, backend) = self.mutation(now);
+        let books =
+            Books { staged: mutation.staged, counters: mutation.counters, fingerprint: mutation.fingerprint };
+        let change =
+            Accepted { key: &key, value: Some(&value), previous: before.as_ref().map(Before::value) };
+        backend.accept(books, change, now)?;
+        mutation.put_pin(&key, pin, &value, before.as_ref())?;
+        Ok(applied(pin.clone(), &value, applied_on, false))
     }
 
     fn remember(&mut self, id: &crate::ports::consensus::RequestId, row: RequestRow, now: UnixMillis) {

@@ -35,6 +35,8 @@ pub enum TrackerEvent {
         /// Which pin.
         key: PinKey,
     },
+    /// Signals may have been lost: look at every row again that something rests on.
+    Resync,
     /// Time passed; `pinned` is how many rows are in [`TrackedState::Pinned`].
     Tick {
         /// Rows to keep an eye on.
@@ -119,6 +121,7 @@ impl Tracker {
                 self.on_finished(&key, revision, result, random, now, view, &mut commands)?;
             }
             TrackerEvent::Ignored { key } => self.on_settled(&key),
+            TrackerEvent::Resync => self.on_resync(view, &mut commands)?,
             TrackerEvent::Tick { pinned } => self.on_tick(pinned, now, view, &mut commands)?,
         }
         self.fill(now, view, &mut commands)?;
@@ -134,6 +137,26 @@ impl Tracker {
         if self.running.get(key).is_some_and(|r| r.phase == Phase::Settling) {
             self.running.remove(key);
         }
+    }
+
+    fn on_resync(
+        &mut self,
+        view: &dyn Snapshot,
+        commands: &mut Vec<TrackerCommand>,
+    ) -> Result<(), StoreError> {
+        self.running.retain(|_, running| running.phase != Phase::Settling);
+        let [first, second] = &mut self.unpins;
+        for lane in [&mut self.priority, &mut self.normal, first, second] {
+            lane.restart();
+        }
+        for (key, running) in &mut self.running {
+            let revision = read_row(view, key)?.map(|row| row.revision);
+            if running.phase == Phase::Running && revision != Some(running.revision) {
+                running.phase = Phase::Cancelling;
+                commands.push(TrackerCommand::Cancel(key.clone()));
+            }
+        }
+        Ok(())
     }
 
     fn on_signal(&mut self, signal: TrackerSignal, commands: &mut Vec<TrackerCommand>) {

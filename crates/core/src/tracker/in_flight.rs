@@ -30,9 +30,12 @@ impl InFlight {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, request);
     }
 
-    /// Notes that the request of a pin ended.
-    pub fn end(&self, key: &PinKey) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+    /// Notes that the request made for one revision of a pin ended.
+    pub fn end(&self, key: &PinKey, revision: u64) {
+        let mut requests = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if requests.get(key).is_some_and(|request| request.revision == revision) {
+            requests.remove(key);
+        }
     }
 
     /// Notes how far the request of a pin got.

@@ -32,6 +32,11 @@ impl Lane {
         Self { state, next: VecDeque::new(), sweep: Some(vec![state.number()]) }
     }
 
+    /// Sweeps through the whole lane again.
+    pub(super) fn restart(&mut self) {
+        self.sweep = Some(vec![self.state.number()]);
+    }
+
     /// Appends a key that was queued just now.
     pub(super) fn push(&mut self, key: PinKey) {
         if self.next.len() < LOOK_AHEAD {

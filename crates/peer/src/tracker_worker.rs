@@ -1,0 +1,297 @@
+//! Performs what the tracker's machine decides: calls the IPFS daemon and hands results to the writer.
+
+use crate::TrackerQueue;
+use cluster_core::{
+    PinKey, TrackerStatus,
+    pinset::{
+        TrackedState, TrackerInput, TrackerOutcome,
+        counters::{Counter, Counters},
+        read,
+    },
+    ports::{
+        BoxFuture, Datastore, IpfsConnector,
+        datastore::StoreError,
+        ipfs_connector::{PinProgress, PinRequest},
+    },
+    tracker::{
+        Action, InFlight, InFlightPin, Job, JobResult, Tracker, TrackerCommand, TrackerConfig, TrackerEvent,
+    },
+};
+use cluster_runtime::now;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{runtime::Handle, sync::mpsc, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
+
+/// How often the clock is looked at for retries and checks.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Results that may wait for the tracker: more than jobs can run at once, so senders never wait long.
+const RESULTS: usize = 1024;
+
+/// The writer, as far as the tracker needs it.
+pub trait TrackerPort: Send + Sync + 'static {
+    /// Hands in a transition and waits until it is durable or dropped.
+    fn transition(&self, input: TrackerInput) -> BoxFuture<'static, TrackerOutcome>;
+}
+
+enum Event {
+    Tracker(TrackerEvent),
+    Cancelled(PinKey),
+}
+
+/// The running tracker.
+#[derive(Debug)]
+pub struct TrackerThread {
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl TrackerThread {
+    /// Starts the tracker on a thread of its own, since it reads the store; requests to the daemon run on the
+    /// runtime of the caller.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start(
+        config: TrackerConfig,
+        store: Arc<dyn Datastore>,
+        ipfs: Arc<dyn IpfsConnector>,
+        port: Arc<dyn TrackerPort>,
+        queue: TrackerQueue,
+        in_flight: InFlight,
+        stop: CancellationToken,
+    ) -> std::io::Result<Self> {
+        let io = Handle::current();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let (results, events) = mpsc::channel(RESULTS);
+        let worker = Worker {
+            tracker: Tracker::new(config),
+            store,
+            jobs: Jobs { io, ipfs, port, results, in_flight, aborts: HashMap::new() },
+            was_failing: false,
+        };
+        let thread = std::thread::Builder::new()
+            .name("tracker".to_owned())
+            .spawn(move || runtime.block_on(worker.run(queue, events, stop)))?;
+        Ok(Self { thread })
+    }
+
+    /// Waits for the thread to end; false when it panicked. Blocks.
+    pub fn join(self) -> bool {
+        self.thread.join().is_ok()
+    }
+}
+
+struct Worker {
+    tracker: Tracker,
+    store: Arc<dyn Datastore>,
+    jobs: Jobs,
+    was_failing: bool,
+}
+
+impl Worker {
+    async fn run(
+        mut self,
+        mut queue: TrackerQueue,
+        mut events: mpsc::Receiver<Event>,
+        stop: CancellationToken,
+    ) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let mut batch = Vec::new();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                signals = queue.next() => match signals {
+                    Some(signals) => batch.extend(signals.into_iter().map(TrackerEvent::Signal)),
+                    None => break,
+                },
+                Some(event) = events.recv() => match event {
+                    Event::Tracker(event) => batch.push(event),
+                    Event::Cancelled(key) => batch.push(self.jobs.cancelled(&key)),
+                },
+                _ = tick.tick() => batch.push(TrackerEvent::Tick { pinned: self.pinned() }),
+            }
+            if queue.take_missed() {
+                batch.push(TrackerEvent::Resync);
+            }
+            let result = self.handle(batch);
+            if let Err(error) = &result
+                && !self.was_failing
+            {
+                tracing::error!(target: "pintracker", %error, "cannot read the store; trying again");
+            }
+            self.was_failing = result.is_err();
+        }
+        self.jobs.abort_all();
+    }
+
+    fn pinned(&self) -> u64 {
+        let counters = self.store.snapshot().and_then(|s| Counters::load(&*s)).unwrap_or_default();
+        counters.get(Counter::State(TrackedState::Pinned))
+    }
+
+    fn handle(&mut self, batch: Vec<TrackerEvent>) -> Result<(), StoreError> {
+        let view = self.store.snapshot()?;
+        for event in batch {
+            let finished = match &event {
+                TrackerEvent::Finished { key, .. } => {
+                    self.jobs.ended(key).map(|revision| (key.clone(), revision))
+                }
+                _ => None,
+            };
+            let commands = self.tracker.handle(event, now(), &*view)?;
+            // A request whose result is on the way to the writer still counts as running, so that no status
+            // falls back to queued in between.
+            if let Some((key, revision)) = finished
+                && !commands.iter().any(|c| matches!(c, TrackerCommand::Transition(_)))
+            {
+                self.jobs.in_flight.end(&key, revision);
+            }
+            for command in commands {
+                match command {
+                    TrackerCommand::Start(job) => self.jobs.start(job, &*view)?,
+                    TrackerCommand::Cancel(key) => self.jobs.cancel(&key),
+                    TrackerCommand::Transition(input) => self.jobs.transition(input),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The requests that run now.
+struct Jobs {
+    io: Handle,
+    ipfs: Arc<dyn IpfsConnector>,
+    port: Arc<dyn TrackerPort>,
+    results: mpsc::Sender<Event>,
+    in_flight: InFlight,
+    aborts: HashMap<PinKey, (AbortHandle, u64)>,
+}
+
+impl Jobs {
+    fn start(
+        &mut self,
+        job: Job,
+        view: &dyn cluster_core::ports::datastore::Snapshot,
+    ) -> Result<(), StoreError> {
+        let pin = read::pin(view, &job.key)?.map(|(pin, _)| pin);
+        if job.action != Action::Check {
+            let request = InFlightPin {
+                action: job.action,
+                revision: job.revision,
+                since: now(),
+                progress: PinProgress::default(),
+            };
+            self.in_flight.start(job.key.clone(), request);
+        }
+        tracing::debug!(target: "pintracker", cid = %job.key, action = ?job.action, attempt = job.attempts + 1, "starting");
+        let (ipfs, in_flight, results) = (self.ipfs.clone(), self.in_flight.clone(), self.results.clone());
+        let (key, revision) = (job.key.clone(), job.revision);
+        let guard_key = key.clone();
+        let done = self.results.clone();
+        let task = self.io.spawn(async move {
+            let result = perform(&*ipfs, &job, pin, &in_flight).await;
+            let event = TrackerEvent::Finished {
+                key: job.key,
+                revision: job.revision,
+                result,
+                random: rand::random(),
+            };
+            // A tracker that stopped needs no result: the row is still queued.
+            let _ = results.send(Event::Tracker(event)).await;
+        });
+        let abort = task.abort_handle();
+        self.io.spawn(async move {
+            if task.await.is_err_and(|e| e.is_cancelled()) {
+                let _ = done.send(Event::Cancelled(guard_key)).await;
+            }
+        });
+        self.aborts.insert(key, (abort, revision));
+        Ok(())
+    }
+
+    fn cancel(&mut self, key: &PinKey) {
+        if let Some((abort, _)) = self.aborts.get(key) {
+            abort.abort();
+        }
+    }
+
+    fn cancelled(&mut self, key: &PinKey) -> TrackerEvent {
+        let revision = self.aborts.get(key).map_or(0, |(_, revision)| *revision);
+        TrackerEvent::Finished { key: key.clone(), revision, result: JobResult::Cancelled, random: 0 }
+    }
+
+    fn ended(&mut self, key: &PinKey) -> Option<u64> {
+        self.aborts.remove(key).map(|(_, revision)| revision)
+    }
+
+    fn transition(&mut self, input: TrackerInput) {
+        let (key, revision) = match &input {
+            TrackerInput::Pinned { key, revision, .. }
+            | TrackerInput::Unpinned { key, revision }
+            | TrackerInput::Failed { key, revision, .. }
+            | TrackerInput::Missing { key, revision, .. } => (key.clone(), *revision),
+            TrackerInput::Recover { key } => (key.clone(), 0),
+        };
+        let (answer, results, in_flight) =
+            (self.port.transition(input), self.results.clone(), self.in_flight.clone());
+        self.io.spawn(async move {
+            let outcome = answer.await;
+            in_flight.end(&key, revision);
+            if outcome == TrackerOutcome::Ignored {
+                let _ = results.send(Event::Tracker(TrackerEvent::Ignored { key })).await;
+            }
+        });
+    }
+
+    fn abort_all(&mut self) {
+        for (key, (abort, revision)) in self.aborts.drain() {
+            abort.abort();
+            self.in_flight.end(&key, revision);
+        }
+    }
+}
+
+async fn perform(
+    ipfs: &dyn IpfsConnector,
+    job: &Job,
+    pin: Option<cluster_core::Pin>,
+    in_flight: &InFlight,
+) -> JobResult {
+    let cid = job.key.cid();
+    let result = match (job.action, pin) {
+        (Action::Unpin, _) => ipfs.unpin(cid).await.map(|()| JobResult::Done { size: 0 }),
+        // The pin went while its job was being started; a signal of that is on its way.
+        (_, None) => Ok(JobResult::Cancelled),
+        (Action::Check, Some(pin)) => ipfs.pin_status(cid, pin.depth).await.map(|status| {
+            if status.satisfies(pin.depth) { JobResult::Done { size: 0 } } else { JobResult::Missing }
+        }),
+        (Action::Pin, Some(pin)) => {
+            let last = Arc::new(Mutex::new(PinProgress::default()));
+            let (key, in_flight, seen) = (job.key.clone(), in_flight.clone(), last.clone());
+            let sink = Arc::new(move |progress: PinProgress| {
+                *seen.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+                in_flight.progress(&key, progress);
+            });
+            let request = PinRequest { cid, depth: pin.depth, origins: pin.options.origins };
+            ipfs.pin(request, sink).await.map(|()| {
+                let progress = *last.lock().unwrap_or_else(PoisonError::into_inner);
+                JobResult::Done { size: progress.bytes.unwrap_or(0) }
+            })
+        }
+    };
+    result.unwrap_or_else(|error| {
+        let status = match job.action {
+            Action::Pin => TrackerStatus::PinError,
+            Action::Unpin => TrackerStatus::UnpinError,
+            Action::Check => TrackerStatus::ClusterError,
+        };
+        tracing::warn!(target: "pintracker", cid = %job.key, %status, %error, "a request to IPFS failed");
+        JobResult::Failed(error.to_string())
+    })
+}

@@ -1,0 +1,163 @@
+//! The thread that drives the pinset's writer.
+
+mod worker;
+
+pub use worker::Effects;
+
+use cluster_core::{
+    pinset::{Backend, TrackerInput, TrackerOutcome, Writer},
+    ports::consensus::{Applied, Operation, SubmitError},
+};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use tokio::sync::{mpsc, oneshot};
+use worker::Worker;
+
+/// Commands that may wait for the writer. A full queue makes submitters wait; those who wait longer than
+/// [`SUBMIT_WAIT`] are told that the peer is busy.
+const QUEUE: usize = 8192;
+
+/// How long a submission waits for a place in the queue.
+const SUBMIT_WAIT: Duration = Duration::from_secs(5);
+
+type Reading = Box<dyn FnOnce(&dyn WriterView) + Send>;
+
+enum Command<I> {
+    Submit(Box<Operation>, oneshot::Sender<Result<Applied, SubmitError>>),
+    Tracker(TrackerInput, Option<oneshot::Sender<TrackerOutcome>>),
+    Backend(I),
+    Read(Reading),
+}
+
+/// What can be read of the writer on its own thread.
+pub trait WriterView {
+    /// Returns the totals.
+    fn counters(&self) -> &cluster_core::pinset::counters::Counters;
+    /// Returns the fingerprint of what was published.
+    fn fingerprint(&self) -> &cluster_core::pinset::fingerprint::Fingerprint;
+}
+
+impl<B: Backend> WriterView for Writer<B> {
+    fn counters(&self) -> &cluster_core::pinset::counters::Counters {
+        self.counters()
+    }
+
+    fn fingerprint(&self) -> &cluster_core::pinset::fingerprint::Fingerprint {
+        self.fingerprint()
+    }
+}
+
+/// The writer's queue is full of commands that do not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many changes wait to be written: try again later")]
+pub struct SubmitQueueFull;
+
+/// A handle on the writer: cheap to clone, usable from any task.
+#[derive(Debug)]
+pub struct Pinset<I> {
+    queue: mpsc::Sender<Command<I>>,
+}
+
+impl<I> Clone for Pinset<I> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone() }
+    }
+}
+
+impl<I: Send + 'static> Pinset<I> {
+    /// Submits a change and waits until it is durable.
+    ///
+    /// # Errors
+    /// As [`SubmitError`] says; [`SubmitError::Busy`] when the queue stays full for some seconds.
+    ///
+    /// # Cancel safety
+    /// A change that reached the queue is made whether or not somebody waits.
+    pub async fn submit(&self, operation: Operation) -> Result<Applied, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Submit(Box::new(operation), reply);
+        match self.queue.try_send(command) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(SubmitError::Stopping),
+            Err(mpsc::error::TrySendError::Full(command)) => {
+                match tokio::time::timeout(SUBMIT_WAIT, self.queue.send(command)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Err(SubmitError::Stopping),
+                    Err(_) => return Err(SubmitError::Busy { cause: SubmitQueueFull.to_string() }),
+                }
+            }
+        }
+        // The thread answers everything it took; a dropped reply means that it died half-way.
+        answer.await.unwrap_or_else(|_| Err(SubmitError::Unknown { cause: "the writer stopped".to_owned() }))
+    }
+
+    /// Hands in a transition of the tracker and waits until it is durable or dropped.
+    pub async fn transition(&self, input: TrackerInput) -> TrackerOutcome {
+        let (reply, answer) = oneshot::channel();
+        if self.queue.send(Command::Tracker(input, Some(reply))).await.is_err() {
+            return TrackerOutcome::Ignored;
+        }
+        answer.await.unwrap_or(TrackerOutcome::Ignored)
+    }
+
+    /// Hands in an input of the backend without waiting for a place.
+    ///
+    /// # Errors
+    /// When the queue is full; the caller repeats it later.
+    pub fn try_backend(&self, input: I) -> Result<(), SubmitQueueFull> {
+        self.queue.try_send(Command::Backend(input)).map_err(|_| SubmitQueueFull)
+    }
+
+    /// Hands in an input of the backend.
+    pub async fn backend(&self, input: I) {
+        // A stopped writer needs no inputs.
+        let _ = self.queue.send(Command::Backend(input)).await;
+    }
+
+    /// Reads something of the writer's memory; `None` when it has stopped.
+    pub async fn read<T, F>(&self, read: F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn WriterView) -> T + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Read(Box::new(move |view| {
+            // Whoever asked may have gone.
+            let _ = reply.send(read(view));
+        }));
+        self.queue.send(command).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// The running thread. It ends, after a last commit, when every [`Pinset`] handle is gone.
+#[derive(Debug)]
+pub struct PinsetThread {
+    thread: JoinHandle<()>,
+}
+
+impl PinsetThread {
+    /// Starts the thread; `effects` is called on it after every commit.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start<B>(
+        writer: Writer<B>,
+        effects: Arc<dyn Effects<B::Output>>,
+    ) -> std::io::Result<(Pinset<B::Input>, Self)>
+    where
+        B: Backend + 'static,
+        B::Input: 'static,
+        B::Output: 'static,
+    {
+        let (queue, commands) = mpsc::channel(QUEUE);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let thread = std::thread::Builder::new()
+            .name("pinset".to_owned())
+            .spawn(move || runtime.block_on(Worker::new(writer, commands, effects).run()))?;
+        Ok((Pinset { queue }, Self { thread }))
+    }
+
+    /// Waits for the thread to end; false when it panicked. Blocks.
+    pub fn join(self) -> bool {
+        self.thread.join().is_ok()
+    }
+}

@@ -1,0 +1,202 @@
+//! The loop of the writer's thread.
+
+use super::Command;
+use crate::clock;
+use cluster_core::{
+    UnixMillis,
+    pinset::{
+        Backend, Committed, Input, Outcome, Ticket, TrackerOutcome, TrackerSignal, Writer,
+        writer::CommitFailed,
+    },
+    ports::{
+        consensus::{Applied, SubmitError},
+        datastore::StoreError,
+    },
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot};
+
+/// Commands that one commit takes at most.
+const GROUP: usize = 1024;
+
+/// First pause before the store is tried again after a failed write.
+const RECOVER_FIRST: Duration = Duration::from_millis(50);
+
+/// Longest such pause.
+const RECOVER_MAX: Duration = Duration::from_secs(5);
+
+/// Receives what rests on a commit. Called on the writer's thread, so it must not block: it hands over to
+/// bounded queues and notes what did not fit.
+pub trait Effects<O>: Send + Sync {
+    /// A batch is durable.
+    fn committed(&self, signals: Vec<TrackerSignal>, outputs: Vec<O>);
+
+    /// The store took up work again after a failed write: whoever follows the rows must read them anew.
+    fn recovered(&self);
+}
+
+enum Reply {
+    Submit(oneshot::Sender<Result<Applied, SubmitError>>),
+    Tracker(oneshot::Sender<TrackerOutcome>),
+}
+
+pub(super) struct Worker<B: Backend> {
+    writer: Writer<B>,
+    commands: mpsc::Receiver<Command<B::Input>>,
+    effects: Arc<dyn Effects<B::Output>>,
+    replies: HashMap<Ticket, Reply>,
+    /// Why no writes are taken, and when to try the store again.
+    broken: Option<Broken>,
+}
+
+struct Broken {
+    cause: String,
+    retry_at: tokio::time::Instant,
+    pause: Duration,
+}
+
+impl<B: Backend> Worker<B> {
+    pub(super) fn new(
+        writer: Writer<B>,
+        commands: mpsc::Receiver<Command<B::Input>>,
+        effects: Arc<dyn Effects<B::Output>>,
+    ) -> Self {
+        Self { writer, commands, effects, replies: HashMap::new(), broken: None }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut group = Vec::with_capacity(GROUP);
+        loop {
+            let taken = self.wait(&mut group).await;
+            let now = clock::now();
+            for command in group.drain(..) {
+                self.stage(command, now);
+                if self.writer.is_full() {
+                    self.commit(now);
+                }
+            }
+            let due = self.writer.deadline().is_some_and(|at| at <= clock::now());
+            if due || taken == Some(0) {
+                self.commit(now);
+            }
+            self.try_recover();
+            if taken == Some(0) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for commands, or until the staged lazy changes or the store are due; `Some(0)` when all handles
+    /// are gone.
+    async fn wait(&mut self, group: &mut Vec<Command<B::Input>>) -> Option<usize> {
+        let lazy = self.writer.deadline().map(|at| at.since(clock::now()));
+        let retry =
+            self.broken.as_ref().map(|b| b.retry_at.saturating_duration_since(tokio::time::Instant::now()));
+        match lazy.into_iter().chain(retry).min() {
+            None => Some(self.commands.recv_many(group, GROUP).await),
+            Some(wait) => tokio::time::timeout(wait, self.commands.recv_many(group, GROUP)).await.ok(),
+        }
+    }
+
+    fn stage(&mut self, command: Command<B::Input>, now: UnixMillis) {
+        if let Some(broken) = &self.broken {
+            let cause = broken.cause.clone();
+            match command {
+                Command::Submit(_, reply) => {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(Err(SubmitError::Busy { cause }));
+                }
+                Command::Tracker(_, reply) => {
+                    if let Some(reply) = reply {
+                        let _ = reply.send(TrackerOutcome::Ignored);
+                    }
+                }
+                Command::Backend(_) => {}
+                Command::Read(read) => read(&self.writer),
+            }
+            return;
+        }
+        match command {
+            Command::Submit(operation, reply) => {
+                let ticket = self.writer.stage(Input::Submit(operation), now);
+                self.replies.insert(ticket, Reply::Submit(reply));
+            }
+            Command::Tracker(input, reply) => {
+                let ticket = self.writer.stage(Input::Tracker(input), now);
+                self.replies.extend(reply.map(|reply| (ticket, Reply::Tracker(reply))));
+            }
+            Command::Backend(input) => {
+                self.writer.stage(Input::Backend(input), now);
+            }
+            Command::Read(read) => read(&self.writer),
+        }
+    }
+
+    fn commit(&mut self, now: UnixMillis) {
+        match self.writer.commit(now) {
+            Ok(Committed { outcomes, signals, outputs, .. }) => {
+                self.reply(outcomes);
+                if !signals.is_empty() || !outputs.is_empty() {
+                    self.effects.committed(signals, outputs);
+                }
+            }
+            Err(CommitFailed { error, outcomes }) => {
+                tracing::error!(target: "service", error = %Chain(&error), "a write failed; taking no changes until the store works again");
+                self.broken = Some(Broken {
+                    cause: error.to_string(),
+                    retry_at: tokio::time::Instant::now() + RECOVER_FIRST,
+                    pause: RECOVER_FIRST,
+                });
+                self.reply(outcomes);
+            }
+        }
+    }
+
+    fn reply(&mut self, outcomes: Vec<(Ticket, Outcome)>) {
+        for (ticket, outcome) in outcomes {
+            // Whoever asked may have gone; the change stands all the same.
+            let _ = match (outcome, self.replies.remove(&ticket)) {
+                (Outcome::Submit(result), Some(Reply::Submit(reply))) => reply.send(result).is_ok(),
+                (Outcome::Tracker(outcome), Some(Reply::Tracker(reply))) => reply.send(outcome).is_ok(),
+                _ => true,
+            };
+        }
+        self.replies.clear();
+    }
+
+    fn try_recover(&mut self) {
+        let Some(broken) = &mut self.broken else { return };
+        if tokio::time::Instant::now() < broken.retry_at {
+            return;
+        }
+        let recovered = self.writer.store().recover().and_then(|()| self.writer.reload());
+        match recovered {
+            Ok(()) => {
+                tracing::info!(target: "service", "the store works again");
+                self.broken = None;
+                self.effects.recovered();
+            }
+            Err(error) => {
+                broken.pause = (broken.pause * 2).min(RECOVER_MAX);
+                broken.retry_at = tokio::time::Instant::now() + broken.pause;
+                broken.cause = error.to_string();
+                tracing::debug!(target: "service", error = %Chain(&error), "the store does not work yet");
+            }
+        }
+    }
+}
+
+/// Prints an error with its causes.
+struct Chain<'a>(&'a StoreError);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = std::error::Error::source(self.0);
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
