@@ -80,5 +80,5 @@ fn run_daemon(options: DaemonOptions, environment: &Environment) -> Result<(), C
     if !options.allow_open_api {
         prepared.config.check_open_api()?;
     }
-    Err(CommandError::NotAssembled { what: "the daemon" })
+    Ok(crate::daemon::run(prepared)?)
 }

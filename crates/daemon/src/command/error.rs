@@ -2,9 +2,11 @@
 
 use crate::{
     config::{ConfigError, OpenApiError},
+    daemon::DaemonError,
     identity::IdentityError,
     init::{InitError, PromptError},
     lock::LockError,
+    state::StateError,
 };
 
 /// Failure of a command. Each text starts with what was being done.
@@ -36,10 +38,15 @@ pub enum CommandError {
         /// One sentence.
         reason: &'static str,
     },
-    /// The parts exist, but nothing puts them together yet.
-    #[error("starting {what}: not assembled yet")]
-    NotAssembled {
-        /// What.
-        what: &'static str,
+    /// The stored state cannot be used or changed.
+    #[error("{doing}: {error}")]
+    State {
+        /// What was being done.
+        doing: &'static str,
+        /// What went wrong.
+        error: StateError,
     },
+    /// The peer did not start or did not stop orderly.
+    #[error("{0}")]
+    Daemon(#[from] DaemonError),
 }

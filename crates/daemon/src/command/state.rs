@@ -106,7 +106,7 @@ pub(super) fn run(options: StateOptions, environment: &Environment) -> Result<()
         let reason = "this subcommand of state crdt is not in this version yet";
         return Err(CommandError::NotYet { doing: "looking into the state", reason });
     }
-    let _prepared = Prepared::load(&base, environment)?;
+    let prepared = Prepared::load(&base, environment)?;
     let question = match &command {
         StateCommand::Import(import) if !import.force => Some(IMPORT_QUESTION),
         StateCommand::Cleanup(cleanup) if !cleanup.force => Some(CLEANUP_QUESTION),
@@ -117,5 +117,5 @@ pub(super) fn run(options: StateOptions, environment: &Environment) -> Result<()
     {
         return Ok(());
     }
-    Err(CommandError::NotAssembled { what: "the state commands" })
+    crate::state::run(&prepared, command)
 }

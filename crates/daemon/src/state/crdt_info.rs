@@ -1,0 +1,26 @@
+//! `state crdt info`: heads and height, in the words of the reference (api §5.4).
+
+use super::{
+    StateError,
+    opened::{OpenedState, writer},
+};
+use crate::command::Prepared;
+use cluster_consensus::crdt::Packing;
+use std::sync::Arc;
+
+pub(super) fn run(prepared: &Prepared) -> Result<(), StateError> {
+    let opened = OpenedState::open(prepared)?;
+    let writer = writer(Arc::clone(&opened.store), &prepared.config, prepared.identity.id(), Packing::Immediate)?;
+    let backend = writer.backend();
+    let heads: Vec<String> = backend.heads().iter().map(ToString::to_string).collect();
+    // An open walk is what Go calls dirty: something below a head is missing.
+    let dirty = backend.open_walks() > 0;
+    let (count, height) = (heads.len(), backend.height());
+    print!(
+        "Number of heads: {count}. Current max-height: {height}. Dirty: {dirty}\nHeads: [{}]",
+        heads.join(" ")
+    );
+    drop(writer);
+    opened.store.close()?;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Why a state command failed.
+
+use cluster_api_types::ConvertError;
+use cluster_core::ports::datastore::StoreError;
+use cluster_datastore::OpenError;
+use std::path::PathBuf;
+
+/// Failure of opening or changing the stored state.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store failed.
+    #[error("{0}{cause}", cause = Cause(.0))]
+    Store(#[from] StoreError),
+    /// The store belongs to another peer.
+    #[error("the store at {path} belongs to peer {bound}, but this folder's identity is {found}: put the right identity.json back, or move the pins with `state export` and `state import`")]
+    OtherPeer {
+        /// Folder of the store.
+        path: PathBuf,
+        /// Whose store it is.
+        bound: String,
+        /// Who opens it.
+        found: String,
+    },
+    /// State of the Go suite lies beside an empty store of ours.
+    #[error("{folder} holds the state of a Go peer, and this peer has none: run `ipfs-cluster-service state export -f pins.json` there, then `cluster-service state import pins.json` here; or move the folder away to start empty")]
+    GoState {
+        /// The Go suite's folder.
+        folder: PathBuf,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot {action} {path}: {source}")]
+    File {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The input is not a sequence of JSON objects.
+    #[error("object {number} of the input cannot be read, nothing was changed: {source}")]
+    Json {
+        /// Which object, from 1.
+        number: u64,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// An object of the input is not a pin.
+    #[error("object {number} of the input is not a pin, nothing was changed: {source}")]
+    Pin {
+        /// Which object, from 1.
+        number: u64,
+        /// What is wrong.
+        source: ConvertError,
+    },
+    /// Too large a pin.
+    #[error("object {number} of the input takes {size} bytes, but a pin may take {limit}; nothing was changed")]
+    TooLarge {
+        /// Which object, from 1.
+        number: u64,
+        /// Bytes of its stored form.
+        size: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// Derived rows do not agree with a recount.
+    #[error("{mismatches} rows do not agree with a recount")]
+    Check {
+        /// How many.
+        mismatches: u64,
+    },
+}
+
+/// Appends the cause of a store error, which its own text leaves out.
+struct Cause<'a>(&'a StoreError);
+
+impl std::fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match std::error::Error::source(self.0) {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `state export`: one JSON object a line, in key order (api §13).
+
+use super::{OpenedState, StateError};
+use crate::command::{Prepared, StateExport};
+use cluster_api_types::{Pin, TextCache, json};
+use cluster_core::{
+    pinset::read,
+    ports::datastore::{Cursor, Tree},
+};
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+/// Rows read at a time.
+const PAGE: usize = 4096;
+
+pub(super) fn run(prepared: &Prepared, options: &StateExport) -> Result<(), StateError> {
+    let opened = OpenedState::open(prepared)?;
+    let path = options.file.clone().unwrap_or_else(|| PathBuf::from("standard output"));
+    let failed = |source| StateError::File { action: "write", path: path.clone(), source };
+    match &options.file {
+        None => write_pins(&opened, &mut BufWriter::new(io::stdout().lock()), &failed),
+        Some(file) => write_file(&opened, file, &failed),
+    }?;
+    opened.store.close()?;
+    Ok(())
+}
+
+/// Writes beside the target and renames, so that an export that breaks off leaves an older one alone.
+fn write_file(
+    opened: &OpenedState,
+    file: &Path,
+    failed: &dyn Fn(io::Error) -> StateError,
+) -> Result<(), StateError> {
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    {
+        let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
+        write_pins(opened, &mut writer, failed)?;
+    }
+    temporary.as_file().sync_all().map_err(failed)?;
+    temporary.persist(file).map_err(|error| failed(error.error))?;
+    File::open(folder).and_then(|f| f.sync_all()).map_err(failed)
+}
+
+fn write_pins(
+    opened: &OpenedState,
+    out: &mut dyn Write,
+    failed: &dyn Fn(io::Error) -> StateError,
+) -> Result<(), StateError> {
+    let snapshot = opened.store.long_snapshot()?;
+    let mut cursor = Cursor::all(Tree::Pins);
+    let mut cache = TextCache::default();
+    let mut lines = Vec::new();
+    let mut count = 0u64;
+    while !cursor.is_done() {
+        lines.clear();
+        for pin in read::decode_pins(cursor.next_page_of(&*snapshot, PAGE)?) {
+            count += 1;
+            json::to_line(&Pin::from_core(&pin, &mut cache), &mut lines).map_err(|e| failed(e.into()))?;
+        }
+        out.write_all(&lines).map_err(failed)?;
+    }
+    out.flush().map_err(failed)?;
+    tracing::info!(target: "service", pins = count, "state exported");
+    Ok(())
+}

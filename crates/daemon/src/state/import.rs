@@ -1,0 +1,96 @@
+//! `state import`: replaces the pinset by the pins of a file (api §13).
+//!
+//! The pins go into a new generation beside the current one, as ordinary deltas of a fresh history, so that other
+//! peers will receive them. The new generation takes the old one's place only after the last object was read:
+//! bad input changes nothing.
+
+use super::{
+    StateError,
+    opened::{OpenedState, make_ready, writer},
+};
+use crate::command::{Prepared, StateImport};
+use cluster_api_types::Pin as WirePin;
+use cluster_consensus::crdt::{CrdtBackend, Packing};
+use cluster_core::{
+    Pin,
+    pinset::{Input, Outcome, Writer, plan::MAX_VALUE, writer::CommitFailed},
+    ports::datastore::StoreError,
+};
+use cluster_datastore::BuildPurpose;
+use cluster_runtime::now;
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    path::Path,
+    sync::Arc,
+};
+
+pub(super) fn run(prepared: &Prepared, options: &StateImport) -> Result<(), StateError> {
+    match &options.file {
+        Some(path) => {
+            let file = File::open(path).map_err(|source| StateError::File { action: "read", path: path.clone(), source })?;
+            import(prepared, options, BufReader::with_capacity(1 << 20, file))
+        }
+        None => {
+            eprintln!("reading from stdin, Ctrl-D to finish");
+            import(prepared, options, io::stdin().lock())
+        }
+    }
+}
+
+fn import(prepared: &Prepared, options: &StateImport, input: impl Read) -> Result<(), StateError> {
+    let opened = OpenedState::open(prepared)?;
+    let source = options.file.as_deref().unwrap_or(Path::new("standard input")).display().to_string();
+    let building = opened.generations.build(BuildPurpose::Import { source })?;
+    let store = building.store();
+    let peer = prepared.identity.id();
+    make_ready(&*store, &opened.path, &peer)?;
+    let mut writer = writer(Arc::clone(&store), &prepared.config, peer, Packing::Immediate)?;
+    let mut count = 0u64;
+    for object in serde_json::Deserializer::from_reader(input).into_iter::<WirePin>() {
+        count += 1;
+        let object = object.map_err(|source| StateError::Json { number: count, source })?;
+        let mut pin = Pin::try_from(object).map_err(|source| StateError::Pin { number: count, source })?;
+        adjust(&mut pin, options);
+        let size = pin.encode().len();
+        if size > MAX_VALUE {
+            return Err(StateError::TooLarge { number: count, size, limit: MAX_VALUE });
+        }
+        writer.stage(Input::Import(Box::new(pin)), now());
+        if writer.is_full() {
+            commit(&mut writer)?;
+        }
+    }
+    commit(&mut writer)?;
+    drop(writer);
+    drop(store);
+    // The old generation must be closed before its folder goes.
+    opened.store.close()?;
+    building.finish()?;
+    tracing::info!(target: "service", pins = count, "state imported");
+    Ok(())
+}
+
+/// Applies the options: factors above 0 and allocations replace those of the pin.
+fn adjust(pin: &mut Pin, options: &StateImport) {
+    if options.replication_min > 0 {
+        pin.options.replication.min = options.replication_min;
+    }
+    if options.replication_max > 0 {
+        pin.options.replication.max = options.replication_max;
+    }
+    if !options.allocations.is_empty() {
+        pin.allocations.clone_from(&options.allocations);
+    }
+    pin.options.user_allocations.clear();
+}
+
+fn commit(writer: &mut Writer<CrdtBackend>) -> Result<(), StoreError> {
+    match writer.commit(now()) {
+        Ok(committed) => {
+            debug_assert!(committed.outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Submit(Ok(_)))));
+            Ok(())
+        }
+        Err(CommitFailed { error, .. }) => Err(error),
+    }
+}

@@ -1,0 +1,95 @@
+//! A store opened, migrated and bound to its peer.
+
+use super::{StateError, go_store};
+use crate::{Config, command::Prepared};
+use cluster_consensus::crdt::{CrdtBackend, Packing};
+use cluster_core::{
+    PeerId,
+    pinset::{Writer, WriterConfig, format, mutation::LaneRule},
+    ports::{consensus::AppliedOn, datastore::Datastore},
+};
+use cluster_datastore::{EngineKind, Generations, StoreOptions};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Name of the store's folder inside the base folder.
+const FOLDER: &str = "store";
+
+/// The store of a peer.
+pub struct OpenedState {
+    /// Its generations.
+    pub generations: Generations,
+    /// The current one.
+    pub store: Arc<dyn Datastore>,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl std::fmt::Debug for OpenedState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenedState").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Returns the folder of the store.
+pub(super) fn folder(prepared: &Prepared) -> PathBuf {
+    prepared.base.join(FOLDER)
+}
+
+/// Returns how the store is opened.
+pub(super) fn options(config: &Config) -> StoreOptions {
+    StoreOptions { engine: EngineKind::Fjall, memory_budget: config.datastore.memory_budget.0 }
+}
+
+impl OpenedState {
+    /// Opens the state of a base folder; makes an empty one when there is none.
+    ///
+    /// # Errors
+    /// When the store is damaged, newer, in use, another peer's, or when a Go peer's state lies beside an empty
+    /// one.
+    pub fn open(prepared: &Prepared) -> Result<Self, StateError> {
+        let path = folder(prepared);
+        let is_new = !path.exists();
+        if is_new {
+            go_store::refuse(&prepared.base)?;
+        }
+        let generations = Generations::open(&path, options(&prepared.config))?;
+        let store = generations.current()?;
+        make_ready(&*store, &path, &prepared.identity.id())?;
+        Ok(Self { generations, store, path })
+    }
+}
+
+/// Brings a store to the present format and binds it to its peer.
+pub(super) fn make_ready(store: &dyn Datastore, path: &Path, peer: &PeerId) -> Result<(), StateError> {
+    format::ensure(store, path)?;
+    match format::bind_peer(store, &peer.to_bytes())? {
+        None => Ok(()),
+        Some(bound) => Err(StateError::OtherPeer {
+            path: path.to_owned(),
+            bound: PeerId::from_bytes(&bound).map_or_else(|_| "unknown".to_owned(), |p| p.to_string()),
+            found: peer.to_string(),
+        }),
+    }
+}
+
+/// Opens the writer on a store that was made ready.
+pub(crate) fn writer(
+    store: Arc<dyn Datastore>,
+    config: &Config,
+    local: PeerId,
+    packing: Packing,
+) -> Result<Writer<CrdtBackend>, StateError> {
+    let writer = WriterConfig {
+        local,
+        replication: config.cluster.replication,
+        lanes: LaneRule {
+            max_age: config.tracker.priority_pin_max_age,
+            max_retries: config.tracker.priority_pin_max_retries,
+        },
+        applied_on: AppliedOn::Local,
+    };
+    Ok(Writer::open(store, CrdtBackend::new(packing), writer)?)
+}
