@@ -1,1 +1,25 @@
-//! (crate under construction)
+//! The engines of the [`Datastore`](cluster_core::ports::datastore::Datastore) port, the folders they live in and
+//! the suite every engine passes.
+//!
+//! * [`FjallStore`]: a log-structured engine on disk, the default.
+//! * [`MemoryStore`]: rows in memory, with power cuts and failing writes on demand, for tests and the simulator.
+//! * [`Generations`]: the folder `store/` with its generations and the file `CURRENT`.
+
+mod durable_file;
+mod engine_kind;
+mod engine_marker;
+mod fjall_store;
+mod folder_lock;
+mod generations;
+
+mod memory_store;
+mod open_error;
+mod store_options;
+
+pub use engine_kind::{EngineKind, UnknownEngine};
+pub use fjall_store::{FjallStore, MemoryBudget};
+pub use generations::{BuildPurpose, Building, Generations};
+
+pub use memory_store::{FailMode, MemoryStore};
+pub use open_error::OpenError;
+pub use store_options::{DEFAULT_MEMORY_BUDGET, StoreOptions};

@@ -1,0 +1,70 @@
+//! What a new generation is built for.
+
+/// Why a generation is being built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildPurpose {
+    /// The pins of an export.
+    Import {
+        /// Where they come from.
+        source: String,
+    },
+    /// A backup.
+    Restore {
+        /// Where it comes from.
+        source: String,
+    },
+    /// An empty state.
+    Cleanup,
+    /// A leader's snapshot.
+    SnapshotInstall {
+        /// Who sends it.
+        source: String,
+    },
+    /// Another peer's rows.
+    RangeSync {
+        /// Who sends them.
+        source: String,
+    },
+}
+
+impl BuildPurpose {
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Import { source } => ("import", source),
+            Self::Restore { source } => ("restore", source),
+            Self::Cleanup => ("cleanup", ""),
+            Self::SnapshotInstall { source } => ("snapshot-install", source),
+            Self::RangeSync { source } => ("range-sync", source),
+        }
+    }
+
+    /// Says whether an interrupted build goes on at the next start instead of being removed.
+    pub fn is_resumable(&self) -> bool {
+        match self {
+            Self::SnapshotInstall { .. } | Self::RangeSync { .. } => true,
+            Self::Import { .. } | Self::Restore { .. } | Self::Cleanup => false,
+        }
+    }
+
+    /// Writes the content of `BUILDING`: purpose, source, position, a line each.
+    pub(super) fn text(&self, position: Option<&str>) -> String {
+        let (purpose, source) = self.parts();
+        // A source with line breaks would read as something else.
+        let source = source.replace(['\n', '\r'], " ");
+        format!("{purpose}\n{source}\n{}\n", position.unwrap_or_default())
+    }
+
+    /// Reads the content of `BUILDING`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let (purpose, source) = (lines.next()?, lines.next().unwrap_or_default().to_owned());
+        Some(match purpose {
+            "import" => Self::Import { source },
+            "restore" => Self::Restore { source },
+            "cleanup" => Self::Cleanup,
+            "snapshot-install" => Self::SnapshotInstall { source },
+            "range-sync" => Self::RangeSync { source },
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! A generation that is being built.
+
+use super::{BUILDING, BuildPurpose, CURRENT};
+use crate::{durable_file, folder_lock::FolderLock};
+use cluster_core::ports::datastore::{Datastore, StoreError};
+use std::{path::PathBuf, sync::Arc};
+
+/// A generation beside the current one. Dropping it without [`Building::finish`] removes it, unless its purpose
+/// goes on after a restart.
+pub struct Building {
+    root: PathBuf,
+    name: String,
+    old: PathBuf,
+    purpose: BuildPurpose,
+    store: Option<Arc<dyn Datastore>>,
+    _lock: Arc<FolderLock>,
+}
+
+impl std::fmt::Debug for Building {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Building")
+            .field("folder", &self.folder())
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Building {
+    pub(super) fn new(
+        root: PathBuf,
+        name: String,
+        old: PathBuf,
+        purpose: BuildPurpose,
+        store: Arc<dyn Datastore>,
+        lock: Arc<FolderLock>,
+    ) -> Self {
+        Self { root, name, old, purpose, store: Some(store), _lock: lock }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.root.join(&self.name)
+    }
+
+    /// Returns the store to fill.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] once it was finished.
+    pub fn store(&self) -> Result<Arc<dyn Datastore>, StoreError> {
+        self.store.clone().ok_or(StoreError::Closed)
+    }
+
+    /// Notes how far the build got, for a purpose that goes on after a restart.
+    ///
+    /// # Errors
+    /// When the note cannot be written.
+    pub fn set_position(&self, position: &str) -> Result<(), StoreError> {
+        durable_file::replace(&self.folder().join(BUILDING), &self.purpose.text(Some(position)))
+    }
+
+    /// Makes this generation the current one and removes the old one's folder. The caller has closed the old
+    /// generation's store before.
+    ///
+    /// # Errors
+    /// When closing or flipping fails; then the old generation stays the current one, or, after the flip, only
+    /// its folder is left behind for the next start to remove.
+    pub fn finish(mut self) -> Result<(), StoreError> {
+        if let Some(store) = self.store.take() {
+            store.close()?;
+        }
+        durable_file::remove(&self.folder().join(BUILDING))?;
+        durable_file::replace(&self.root.join(CURRENT), &format!("{}\n", self.name))?;
+        self.name.clear();
+        durable_file::remove_folder(&self.old)
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        let Some(store) = self.store.take() else { return };
+        // What is given up needs no flush; an engine that cannot close is removed all the same.
+        let _ = store.close();
+        drop(store);
+        if !self.purpose.is_resumable()
+            && let Err(error) = durable_file::remove_folder(&self.folder())
+        {
+            tracing::warn!(target: "service", %error, "an unfinished generation is left for the next start to remove");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Failures on demand.
+
+/// How the next write fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailMode {
+    /// Nothing was written: the disk was full.
+    Refused,
+    /// The caller cannot know; recovery and power cuts show the batch if it `survives`.
+    Unknown {
+        /// Whether the batch reached the disk.
+        survives: bool,
+    },
+}
