@@ -53,6 +53,16 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
     sync_parent(path)
 }
 
+/// Lists the entries of a folder; none when there is no such folder.
+pub(crate) fn entries(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let read = |error| StoreError::io("read", path, error);
+    match fs::read_dir(path) {
+        Ok(found) => found.map(|entry| entry.map(|entry| entry.path()).map_err(read)).collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(read(error)),
+    }
+}
+
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| StoreError::io("sync", path, error))

@@ -300,11 +300,23 @@ fn remove_unfinished(folder: &Path, database: &Path) -> Result<(), StoreError> {
     if !database.is_dir() {
         return Ok(());
     }
-    if journal::repair(database)?.last.is_some() {
+    if journal::repair(database)?.last.is_some() || holds_tables(database)? {
         let detail = "the file is missing, though the store holds rows".to_owned();
         return Err(StoreError::Damaged { path: folder.join("ENGINE"), detail });
     }
     durable_file::remove_folder(database)
+}
+
+/// Says whether any keyspace but the engine's own, number 0, has a table.
+fn holds_tables(database: &Path) -> Result<bool, StoreError> {
+    let keyspaces = database.join("keyspaces");
+    for keyspace in durable_file::entries(&keyspaces)? {
+        let is_own = keyspace.file_name().is_some_and(|name| name == "0");
+        if !is_own && !durable_file::entries(&keyspace.join("tables"))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Writes and syncs a little, to see whether the disk takes data before the old handle is given up.

@@ -105,7 +105,56 @@ fn a_resumable_build_is_kept_and_listed() {
     let generations = Generations::open(root.path(), options()).unwrap();
     let found = generations.resumable().unwrap();
     assert_eq!(found, [(root.path().join("2"), purpose)]);
-    assert!(fs::read_to_string(root.path().join("2/BUILDING")).unwrap().contains("half"));
+    let resumed = generations.resume(&found[0].0).unwrap();
+    assert_eq!(resumed.position().unwrap().as_deref(), Some("half"));
+    put(&*resumed.store().unwrap(), "whole");
+    resumed.finish().unwrap();
+    let store = generations.current().unwrap();
+    assert_eq!(store.snapshot().unwrap().get(Tree::Pins, b"k").unwrap(), Some(b"whole".to_vec()));
+    store.close().unwrap();
+    assert_eq!(folders(root.path()), ["2"]);
+}
+
+#[test]
+fn a_lost_current_removes_nobodys_state() {
+    let root = tempfile::tempdir().unwrap();
+    {
+        let generations = Generations::open(root.path(), options()).unwrap();
+        let store = generations.current().unwrap();
+        put(&*store, "precious");
+        store.close().unwrap();
+    }
+    fs::remove_file(root.path().join("CURRENT")).unwrap();
+    let lost = Generations::open(root.path(), options()).unwrap_err();
+    assert!(matches!(lost, OpenError::Store(StoreError::Damaged { .. })), "{lost}");
+    fs::write(root.path().join("CURRENT"), "1\n").unwrap();
+    assert_eq!(get(root.path()).as_deref(), Some("precious"));
+}
+
+#[test]
+fn an_interrupted_first_start_is_no_obstacle() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("1")).unwrap();
+    assert_eq!(get(root.path()), None);
+    // The engine's files were begun, the marker that ends their creation is missing.
+    fs::remove_file(root.path().join("1/ENGINE")).unwrap();
+    fs::remove_file(root.path().join("1/db/version")).unwrap();
+    assert_eq!(get(root.path()), None);
+    assert_eq!(fs::read_to_string(root.path().join("1/ENGINE")).unwrap(), "fjall\n");
+}
+
+#[test]
+fn a_lost_engine_marker_does_not_wipe_rows() {
+    let root = tempfile::tempdir().unwrap();
+    {
+        let generations = Generations::open(root.path(), options()).unwrap();
+        let store = generations.current().unwrap();
+        put(&*store, "precious");
+        store.close().unwrap();
+    }
+    fs::remove_file(root.path().join("1/ENGINE")).unwrap();
+    let lost = Generations::open(root.path(), options()).unwrap().current().map(|_| ()).unwrap_err();
+    assert!(matches!(lost, OpenError::Store(StoreError::Damaged { .. })), "{lost}");
 }
 
 #[test]

@@ -51,7 +51,13 @@ impl BuildPurpose {
         let (purpose, source) = self.parts();
         // A source with line breaks would read as something else.
         let source = source.replace(['\n', '\r'], " ");
-        format!("{purpose}\n{source}\n{}\n", position.unwrap_or_default())
+        let position = position.unwrap_or_default().replace(['\n', '\r'], " ");
+        format!("{purpose}\n{source}\n{position}\n")
+    }
+
+    /// Reads the position from the content of `BUILDING`.
+    pub(super) fn position(text: &str) -> Option<&str> {
+        text.lines().nth(2).filter(|position| !position.is_empty())
     }
 
     /// Reads the content of `BUILDING`.

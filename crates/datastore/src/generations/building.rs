@@ -49,16 +49,29 @@ impl Building {
         self.store.clone().ok_or(StoreError::Closed)
     }
 
-    /// Notes how far the build got, for a purpose that goes on after a restart.
+    /// Reads how far an earlier build of this generation got; none when it noted nothing.
     ///
     /// # Errors
-    /// When the note cannot be written.
+    /// When the note cannot be read.
+    pub fn position(&self) -> Result<Option<String>, StoreError> {
+        let text = durable_file::read(&self.folder().join(BUILDING))?;
+        let position = text.as_deref().and_then(BuildPurpose::position);
+        Ok(position.map(str::to_owned))
+    }
+
+    /// Notes how far the build got, for a purpose that goes on after a restart. What was committed so far is made
+    /// durable before: the note never runs ahead of the rows.
+    ///
+    /// # Errors
+    /// When the store cannot be synced or the note not be written.
     pub fn set_position(&self, position: &str) -> Result<(), StoreError> {
+        self.store()?.sync()?;
         durable_file::replace(&self.folder().join(BUILDING), &self.purpose.text(Some(position)))
     }
 
-    /// Makes this generation the current one and removes the old one's folder. The caller has closed the old
-    /// generation's store before.
+    /// Makes this generation the current one and removes the old one's folder. The order the caller keeps: stop
+    /// what reads and writes the old store, drop its snapshots, close it, then finish this. Afterwards
+    /// [`Generations::current`](super::Generations::current) opens the new one.
     ///
     /// # Errors
     /// When closing or flipping fails; then the old generation stays the current one, or, after the flip, only
