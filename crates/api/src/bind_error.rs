@@ -1,0 +1,32 @@
+//! Why the server does not listen.
+
+use cluster_core::Multiaddr;
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process has the port.
+    #[error(
+        "{address} is taken by another process: stop it, or choose another port in api.restapi.http_listen_multiaddress"
+    )]
+    Taken {
+        /// The address.
+        address: Multiaddr,
+    },
+    /// The address is of another kind.
+    #[error(
+        "{address} cannot be listened on by this version: use an address such as /ip4/127.0.0.1/tcp/9094"
+    )]
+    Kind {
+        /// The address.
+        address: Multiaddr,
+    },
+    /// The system refuses.
+    #[error("cannot listen on {address}: {source}")]
+    Io {
+        /// The address.
+        address: Multiaddr,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
