@@ -67,7 +67,8 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
     let (tracker_effects, tracker_queue) = TrackerEffects::new();
     let (crdt_outputs, crdt_queue) = CrdtWorker::queue();
     let effects = CommitEffects::new(tracker_effects, crdt_outputs);
-    let (pinset, pinset_thread) = PinsetThread::start(writer, Arc::new(effects)).map_err(DaemonError::Runtime)?;
+    let (pinset, pinset_thread) =
+        PinsetThread::start(writer, Arc::new(effects)).map_err(DaemonError::Runtime)?;
     let trust = match &crdt.trusted_peers {
         TrustedPeers::Everyone => Trust::Everyone,
         TrustedPeers::Only(peers) => Trust::Only(peers.iter().copied().collect()),
@@ -113,9 +114,13 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
     .map_err(DaemonError::Runtime)?;
     let worker = CrdtWorker::new(crdt, pinset.clone(), opened.store.clone());
     tasks.spawn("crdt", OnEnd::Stop, worker.run(crdt_queue, tasks.stopping()));
-    tasks.spawn("ipfs watch", OnEnd::Stop, watch.run(ipfs, tasks.stopping(), |id| {
-        tracing::info!(target: "cluster", ipfs = %id.id, "** IPFS Cluster is READY **");
-    }));
+    tasks.spawn(
+        "ipfs watch",
+        OnEnd::Stop,
+        watch.run(ipfs, tasks.stopping(), |id| {
+            tracing::info!(target: "cluster", ipfs = %id.id, "** IPFS Cluster is READY **");
+        }),
+    );
     if !config.cluster.follower_mode {
         let interval = config.cluster.state_sync_interval;
         let expiry = Expiry { store: opened.store.clone(), consensus: consensus.clone(), interval };

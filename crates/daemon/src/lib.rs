@@ -2,16 +2,16 @@
 
 pub mod command;
 pub mod config;
-mod daemon;
+pub mod daemon;
 pub mod identity;
 pub mod init;
 pub mod lock;
 pub mod logging;
-mod state;
+pub mod state;
 
 pub use cluster_core::PeerId;
 pub use command::{Command, CommandError, run};
-pub use daemon::DaemonError;
 pub use config::{Config, ConfigError, Environment};
+pub use daemon::DaemonError;
 pub use identity::{Identity, IdentityError};
 pub use lock::{ExecutionLock, LockError};

@@ -11,6 +11,7 @@ mod opened;
 
 pub use error::StateError;
 pub use opened::OpenedState;
+pub(crate) use opened::writer;
 
 use crate::command::{CommandError, CrdtCommand, Prepared, StateCommand};
 

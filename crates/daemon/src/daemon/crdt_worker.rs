@@ -31,7 +31,7 @@ impl CrdtWorker {
     pub(super) fn new(config: &CrdtConfig, pinset: Pinset<CrdtInput>, store: Arc<dyn Datastore>) -> Self {
         let batching = &config.batching;
         let (max_size, max_age) = if batching.is_on() {
-            (batching.max_batch_size.try_into().unwrap_or(u64::MAX), batching.max_batch_age.unwrap_or_default())
+            (batching.max_batch_size, batching.max_batch_age)
         } else {
             (1, Duration::ZERO)
         };
@@ -54,7 +54,7 @@ impl CrdtWorker {
                 received = outputs.recv() => match received {
                     Some(batch) => {
                         let left = batch.iter().rev().find_map(|output| match output {
-                            CrdtOutput::Waiting(count) => Some(*count),
+                            CrdtOutput::Waiting { operations, .. } => Some(*operations),
                             _ => None,
                         });
                         waiting = left.unwrap_or(0);

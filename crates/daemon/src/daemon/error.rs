@@ -25,7 +25,9 @@ pub enum DaemonError {
     #[error("starting the REST API: {0}")]
     Bind(#[from] BindError),
     /// An address of the API is of a kind that is not built yet.
-    #[error("starting the REST API: {address} is not in this version yet: use an address such as /ip4/127.0.0.1/tcp/9094")]
+    #[error(
+        "starting the REST API: {address} is not in this version yet: use an address such as /ip4/127.0.0.1/tcp/9094"
+    )]
     Address {
         /// The address.
         address: Multiaddr,
@@ -49,9 +51,13 @@ impl DaemonError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.kind(),
-            Self::Runtime(_) | Self::State(_) | Self::Ipfs(_) | Self::Bind(_) | Self::Address { .. } | Self::Setting { .. } | Self::Stop { .. } => {
-                ErrorKind::Fatal
-            }
+            Self::Runtime(_)
+            | Self::State(_)
+            | Self::Ipfs(_)
+            | Self::Bind(_)
+            | Self::Address { .. }
+            | Self::Setting { .. }
+            | Self::Stop { .. } => ErrorKind::Fatal,
         }
     }
 }

@@ -10,7 +10,7 @@ use cluster_datastore::BuildPurpose;
 pub(super) fn run(prepared: &Prepared) -> Result<(), StateError> {
     let opened = OpenedState::open(prepared)?;
     let building = opened.generations.build(BuildPurpose::Cleanup)?;
-    make_ready(&*building.store(), &opened.path, &prepared.identity.id())?;
+    make_ready(&*building.store()?, &opened.path, &prepared.identity.id())?;
     opened.store.close()?;
     building.finish()?;
     tracing::info!(target: "service", "state removed");

@@ -15,7 +15,9 @@ pub enum StateError {
     #[error("{0}{cause}", cause = Cause(.0))]
     Store(#[from] StoreError),
     /// The store belongs to another peer.
-    #[error("the store at {path} belongs to peer {bound}, but this folder's identity is {found}: put the right identity.json back, or move the pins with `state export` and `state import`")]
+    #[error(
+        "the store at {path} belongs to peer {bound}, but this folder's identity is {found}: put the right identity.json back, or move the pins with `state export` and `state import`"
+    )]
     OtherPeer {
         /// Folder of the store.
         path: PathBuf,
@@ -25,7 +27,9 @@ pub enum StateError {
         found: String,
     },
     /// State of the Go suite lies beside an empty store of ours.
-    #[error("{folder} holds the state of a Go peer, and this peer has none: run `ipfs-cluster-service state export -f pins.json` there, then `cluster-service state import pins.json` here; or move the folder away to start empty")]
+    #[error(
+        "{folder} holds the state of a Go peer, and this peer has none: run `ipfs-cluster-service state export -f pins.json` there, then `cluster-service state import pins.json` here; or move the folder away to start empty"
+    )]
     GoState {
         /// The Go suite's folder.
         folder: PathBuf,
@@ -57,7 +61,9 @@ pub enum StateError {
         source: ConvertError,
     },
     /// Too large a pin.
-    #[error("object {number} of the input takes {size} bytes, but a pin may take {limit}; nothing was changed")]
+    #[error(
+        "object {number} of the input takes {size} bytes, but a pin may take {limit}; nothing was changed"
+    )]
     TooLarge {
         /// Which object, from 1.
         number: u64,

@@ -28,7 +28,11 @@ use std::{
 pub(super) fn run(prepared: &Prepared, options: &StateImport) -> Result<(), StateError> {
     match &options.file {
         Some(path) => {
-            let file = File::open(path).map_err(|source| StateError::File { action: "read", path: path.clone(), source })?;
+            let file = File::open(path).map_err(|source| StateError::File {
+                action: "read",
+                path: path.clone(),
+                source,
+            })?;
             import(prepared, options, BufReader::with_capacity(1 << 20, file))
         }
         None => {
@@ -42,7 +46,7 @@ fn import(prepared: &Prepared, options: &StateImport, input: impl Read) -> Resul
     let opened = OpenedState::open(prepared)?;
     let source = options.file.as_deref().unwrap_or(Path::new("standard input")).display().to_string();
     let building = opened.generations.build(BuildPurpose::Import { source })?;
-    let store = building.store();
+    let store = building.store()?;
     let peer = prepared.identity.id();
     make_ready(&*store, &opened.path, &peer)?;
     let mut writer = writer(Arc::clone(&store), &prepared.config, peer, Packing::Immediate)?;
@@ -88,7 +92,9 @@ fn adjust(pin: &mut Pin, options: &StateImport) {
 fn commit(writer: &mut Writer<CrdtBackend>) -> Result<(), StoreError> {
     match writer.commit(now()) {
         Ok(committed) => {
-            debug_assert!(committed.outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Submit(Ok(_)))));
+            debug_assert!(
+                committed.outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Submit(Ok(_))))
+            );
             Ok(())
         }
         Err(CommitFailed { error, .. }) => Err(error),

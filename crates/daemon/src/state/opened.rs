@@ -40,7 +40,7 @@ pub(super) fn folder(prepared: &Prepared) -> PathBuf {
 
 /// Returns how the store is opened.
 pub(super) fn options(config: &Config) -> StoreOptions {
-    StoreOptions { engine: EngineKind::Fjall, memory_budget: config.datastore.memory_budget.0 }
+    StoreOptions { engine: EngineKind::Fjall, memory_budget: config.datastore.memory_budget.bytes() }
 }
 
 impl OpenedState {
