@@ -1,0 +1,153 @@
+//! The client: one request, tried host by host.
+
+mod health;
+mod peers;
+mod pins;
+
+use crate::{
+    AnswerProblem, BodyFrames, ClientBuilder, ClientError, Connector, Credentials, Host, Lines,
+    lines::read_whole, percent,
+};
+use bytes::Bytes;
+use cluster_api_types::{Error, json};
+use http::{HeaderValue, Method, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+/// A typed client of the REST API.
+///
+/// Hosts are tried in their order, moving on only when one cannot be reached or its connection fails before an
+/// answer: a request that changes something may then have taken effect already, which is harmless, for pinning and
+/// unpinning twice is the same as once.
+pub struct Client {
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) connector: Box<dyn Connector>,
+}
+
+/// One call: method, path and query.
+pub(crate) struct Call {
+    method: Method,
+    target: String,
+}
+
+impl Call {
+    fn new(method: Method, path: &str) -> Self {
+        let mut target = String::with_capacity(path.len() + 16);
+        percent::push_path(&mut target, path);
+        Self { method, target }
+    }
+
+    fn query<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        percent::push_query(&mut self.target, pairs);
+        self
+    }
+}
+
+/// An answer whose head has come, with what errors need to name.
+struct Answer {
+    host: Host,
+    request: String,
+    status: StatusCode,
+    body: BodyFrames,
+}
+
+impl Client {
+    /// Starts putting a client together that tries `hosts` in their order.
+    pub fn builder(hosts: Vec<Host>) -> ClientBuilder {
+        ClientBuilder::new(hosts)
+    }
+
+    /// Calls and reads one object.
+    async fn object<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
+        let answer = self.send(call).await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.fail(AnswerProblem::Status(answer.status)));
+        }
+        let Answer { host, request, body, .. } = answer;
+        let bytes = read_whole(body, &host, &request).await?;
+        json::from_slice(&bytes).map_err(|e| ClientError::Answer {
+            host,
+            request,
+            problem: AnswerProblem::Json(e.to_string()),
+        })
+    }
+
+    /// Calls where success has no body.
+    async fn nothing(&self, call: Call) -> Result<(), ClientError> {
+        self.send(call).await.map(drop)
+    }
+
+    /// Calls and reads objects line by line.
+    async fn stream<T: DeserializeOwned>(&self, call: Call) -> Result<Lines<T>, ClientError> {
+        let answer = self.send(call).await?;
+        match answer.status {
+            StatusCode::OK | StatusCode::NO_CONTENT => {
+                Ok(Lines::new(answer.body, answer.host, answer.request))
+            }
+            other => Err(answer.fail(AnswerProblem::Status(other))),
+        }
+    }
+
+    /// Sends to the hosts in turn until one answers; an error status becomes an error.
+    async fn send(&self, call: Call) -> Result<Answer, ClientError> {
+        let mut failure = None;
+        for host in &self.hosts {
+            match self.connector.send(host, self.request(&call)?).await {
+                Ok(response) => {
+                    let status = response.status();
+                    let path = call.target.split('?').next().unwrap_or_default();
+                    let answer = Answer {
+                        host: host.clone(),
+                        request: format!("{} {path}", call.method),
+                        status,
+                        body: response.into_body(),
+                    };
+                    return if status.as_u16() < 400 { Ok(answer) } else { Err(answer.into_error().await) };
+                }
+                Err(source) => failure = Some(ClientError::Transport { host: host.clone(), source }),
+            }
+        }
+        // The builder makes no client without hosts.
+        Err(failure.unwrap_or_else(|| Error { code: 0, message: "no host to connect to".into() }.into()))
+    }
+
+    fn request(&self, call: &Call) -> Result<http::Request<Bytes>, ClientError> {
+        let mut request = http::Request::builder()
+            .method(call.method.clone())
+            .uri(call.target.as_str())
+            // Without it an HTTP/1 server drops the trailer in which a stream reports its error.
+            .header(header::TE, HeaderValue::from_static("trailers"));
+        if let Some(credentials) = &self.credentials {
+            request = request.header(header::AUTHORIZATION, credentials.header());
+        }
+        Ok(request.body(Bytes::new())?)
+    }
+}
+
+impl Answer {
+    fn fail(&self, problem: AnswerProblem) -> ClientError {
+        ClientError::Answer { host: self.host.clone(), request: self.request.clone(), problem }
+    }
+
+    /// Reads the error object; a body that is none becomes the message.
+    async fn into_error(self) -> ClientError {
+        let code = i32::from(self.status.as_u16());
+        let bytes = match read_whole(self.body, &self.host, &self.request).await {
+            Ok(bytes) => bytes,
+            Err(error) => return error,
+        };
+        match json::from_slice::<Error>(&bytes) {
+            Ok(error) if error.code != 0 => error.into(),
+            Ok(error) if !error.message.is_empty() => Error { code, ..error }.into(),
+            _ => {
+                let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+                let message = if text.is_empty() {
+                    self.status.canonical_reason().unwrap_or("").to_owned()
+                } else {
+                    text
+                };
+                Error { code, message }.into()
+            }
+        }
+    }
+}

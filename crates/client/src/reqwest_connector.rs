@@ -1,0 +1,104 @@
+//! Plain HTTP over TCP and Unix sockets.
+
+use crate::{BodyFrames, BoxFuture, Connector, Host, TransportError};
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body::{Body, Frame};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// How long a connection may take; the request itself is bounded by the caller's own limit.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Reaches hosts through reqwest. Proxy variables are honoured, but not for this machine's own addresses.
+#[derive(Debug)]
+pub struct ReqwestConnector {
+    direct: Option<reqwest::Client>,
+    proxied: Option<reqwest::Client>,
+    sockets: HashMap<PathBuf, reqwest::Client>,
+}
+
+impl ReqwestConnector {
+    /// Makes a connector for `hosts`; `timeout` bounds each request including its body, `None` does not.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn new(hosts: &[Host], timeout: Option<Duration>) -> Result<Self, TransportError> {
+        let builder = || {
+            let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
+            match timeout {
+                Some(timeout) => builder.timeout(timeout),
+                None => builder,
+            }
+        };
+        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(TransportError::new);
+        let mut connector = Self { direct: None, proxied: None, sockets: HashMap::new() };
+        for host in hosts {
+            match host {
+                Host::Unix(path) => {
+                    let client = build(builder().no_proxy().unix_socket(path.clone()))?;
+                    connector.sockets.insert(path.clone(), client);
+                }
+                host if host.is_local() => connector.direct = Some(build(builder().no_proxy())?),
+                _ => connector.proxied = Some(build(builder())?),
+            }
+        }
+        Ok(connector)
+    }
+
+    fn client(&self, host: &Host) -> Option<&reqwest::Client> {
+        match host {
+            Host::Unix(path) => self.sockets.get(path),
+            host if host.is_local() => self.direct.as_ref(),
+            _ => self.proxied.as_ref(),
+        }
+    }
+}
+
+impl Connector for ReqwestConnector {
+    fn send<'a>(
+        &'a self,
+        host: &'a Host,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'a, Result<http::Response<BodyFrames>, TransportError>> {
+        Box::pin(async move {
+            let client = self
+                .client(host)
+                .ok_or_else(|| TransportError::new("the connector was not made for this host"))?;
+            let (head, body) = request.into_parts();
+            let request = client
+                .request(head.method, format!("http://{}{}", authority(host), head.uri))
+                .headers(head.headers)
+                .body(body);
+            let response: http::Response<reqwest::Body> =
+                request.send().await.map_err(|e| TransportError::new(e.without_url()))?.into();
+            Ok(response.map(|body| Box::pin(Frames(body)) as BodyFrames))
+        })
+    }
+}
+
+fn authority(host: &Host) -> String {
+    match host {
+        Host::Tcp(address) => address.to_string(),
+        Host::Dns { name, port, .. } => format!("{name}:{port}"),
+        Host::Unix(_) => "localhost".to_owned(),
+    }
+}
+
+/// Frames of the body; reqwest's own byte stream would drop the trailers.
+struct Frames(reqwest::Body);
+
+impl Stream for Frames {
+    type Item = Result<Frame<Bytes>, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.0)
+            .poll_frame(cx)
+            .map(|frame| frame.map(|f| f.map_err(|e| TransportError::new(e.without_url()))))
+    }
+}

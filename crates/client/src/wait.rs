@@ -1,0 +1,153 @@
+//! Waiting until a pin has a status.
+
+use crate::{Cid, Client, ClientError, Scope, TrackerStatus};
+use cluster_api_types::{GlobalPinInfo, PeerText};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// Pauses before the first polls, then a second each: most pins are there at once, others take minutes.
+const PAUSES_MS: [u64; 4] = [100, 200, 300, 400];
+const POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// What to wait for.
+///
+/// # When an error ends the wait
+/// The reference gives up on the first error it sees, though its peers would try again, and never gives up on
+/// `unexpectedly_unpinned`. Here a peer may be in a state of error (`undefined`, `cluster_error`, `pin_error`,
+/// `unpin_error` and, while waiting for `pinned`, `unexpectedly_unpinned`) for `patience` without a break; any other
+/// status in between, such as `pinning` of the next attempt, starts the count anew. So a daemon that restarts does
+/// not fail a script, a CID that nobody has does, and nothing waits for ever on a state that does not change.
+/// `Duration::ZERO` is the reference's way. Peers beyond `limit` may stay in error: reaching the target is looked
+/// at first.
+#[derive(Debug, Clone)]
+pub struct WaitFor {
+    /// The CID.
+    pub cid: Cid,
+    /// Whether only the peer asked counts.
+    pub scope: Scope,
+    /// The status wanted.
+    pub target: TrackerStatus,
+    /// So many peers must have it; 0 means all. More than there are peers means all as well.
+    pub limit: usize,
+    /// How long a peer may be in a state of error.
+    pub patience: Duration,
+}
+
+/// Failure of waiting.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    /// Asking for the status failed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A peer stayed in a state of error.
+    #[error("error has occurred while attempting to reach status: {target} ({peer}: {status}{})", colon(.error))]
+    Failed {
+        /// The status wanted.
+        target: TrackerStatus,
+        /// Name or ID of the peer.
+        peer: String,
+        /// Its status.
+        status: TrackerStatus,
+        /// Its error; may be empty.
+        error: String,
+    },
+}
+
+fn colon(error: &str) -> String {
+    if error.is_empty() { String::new() } else { format!(": {error}") }
+}
+
+impl WaitFor {
+    /// Waits for `target` on every peer, with a patience of ten seconds.
+    pub fn new(cid: Cid, target: TrackerStatus) -> Self {
+        Self { cid, scope: Scope::Cluster, target, limit: 0, patience: Duration::from_secs(10) }
+    }
+
+    /// Says whether enough peers have the target. Peers that are `remote` do not count towards all (api §3.10).
+    fn is_reached(&self, info: &GlobalPinInfo) -> bool {
+        let total = info.peers().count();
+        let there = info.peers().filter(|(_, p)| p.status == self.target).count();
+        if total == 0 {
+            return false;
+        }
+        if self.limit > 0 {
+            return there >= self.limit.min(total);
+        }
+        let pinning = self.target == TrackerStatus::Pinned;
+        info.peers().all(|(_, p)| p.status == self.target || pinning && p.status == TrackerStatus::Remote)
+    }
+
+    fn is_error(&self, status: TrackerStatus) -> bool {
+        use TrackerStatus as S;
+        match status {
+            S::Undefined | S::ClusterError | S::PinError | S::UnpinError => true,
+            S::UnexpectedlyUnpinned => self.target == S::Pinned,
+            _ => false,
+        }
+    }
+}
+
+/// Since when peers have been in a state of error.
+#[derive(Default)]
+struct Errors(BTreeMap<PeerText, Instant>);
+
+impl Errors {
+    /// Takes one poll; returns the failure when some peer's time is up.
+    fn on_poll(&mut self, wait: &WaitFor, info: &GlobalPinInfo, now: Instant) -> Option<WaitError> {
+        let mut still = BTreeMap::new();
+        let mut failure = None;
+        for (peer, status) in info.peers().filter(|(_, p)| wait.is_error(p.status)) {
+            let since = self.0.get(peer).copied().unwrap_or(now);
+            if now.duration_since(since) >= wait.patience {
+                failure = Some(WaitError::Failed {
+                    target: wait.target,
+                    peer: if status.peername.is_empty() { peer.to_string() } else { status.peername.clone() },
+                    status: status.status,
+                    error: status.error.clone(),
+                });
+            }
+            still.insert(peer.clone(), since);
+        }
+        if info.peers().next().is_none() {
+            // Nobody answers for the CID: the same as one peer that says nothing.
+            let nobody = PeerText::default();
+            let since = self.0.get(&nobody).copied().unwrap_or(now);
+            if now.duration_since(since) >= wait.patience {
+                failure = Some(WaitError::Failed {
+                    target: wait.target,
+                    peer: "no peer".to_owned(),
+                    status: TrackerStatus::Undefined,
+                    error: String::new(),
+                });
+            }
+            still.insert(nobody, since);
+        }
+        self.0 = still;
+        failure
+    }
+}
+
+impl Client {
+    /// Polls until the pin has the wanted status and returns what was seen last. It may take as long as pinning
+    /// takes; bound it with a timeout.
+    ///
+    /// # Errors
+    /// When asking fails, or a peer stays in a state of error (see [`WaitFor`]).
+    pub async fn wait(&self, wait: &WaitFor) -> Result<GlobalPinInfo, WaitError> {
+        let mut errors = Errors::default();
+        let mut pauses = PAUSES_MS.into_iter().map(Duration::from_millis);
+        loop {
+            sleep(pauses.next().unwrap_or(POLL_EVERY)).await;
+            let info = self.status(&wait.cid, wait.scope).await?;
+            if wait.is_reached(&info) {
+                return Ok(info);
+            }
+            if let Some(failure) = errors.on_poll(wait, &info, Instant::now()) {
+                return Err(failure);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
