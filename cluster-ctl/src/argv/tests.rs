@@ -1,0 +1,70 @@
+use super::*;
+use crate::cli::{Command, PinCommand};
+
+fn words(line: &str) -> Result<Cli, Stop> {
+    parse("cluster-ctl", line.split(' ').filter(|w| !w.is_empty()).map(str::to_owned))
+}
+
+fn shown(line: &str) -> String {
+    match words(line) {
+        Err(Stop::Show(text)) => text,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn one_dash_is_as_good_as_two_and_flags_may_follow_arguments() {
+    for line in [
+        "--enc=json pin add bafkqaaa --replication-min=-1 --rmax -1 -n x --wait --metadata a=b --metadata c=d",
+        "-enc json pin add -replication-min -1 -rmax=-1 bafkqaaa -name x -w=true -metadata=a=b -metadata c=d",
+    ] {
+        let cli = words(line).unwrap();
+        let Command::Pin(PinCommand::Add(args)) = cli.command else { panic!("{line}") };
+        assert_eq!(
+            (cli.global.encoding.as_str(), args.path.as_str(), args.name.as_str()),
+            ("json", "bafkqaaa", "x")
+        );
+        assert_eq!((args.replication_min, args.replication_max, args.wait.wait), (-1, -1, true));
+        assert_eq!(args.metadata, ["a=b", "c=d"]);
+    }
+}
+
+#[test]
+fn switches_take_false() {
+    let Command::Status { local, .. } = words("status --local=false").unwrap().command else { panic!() };
+    assert!(!local);
+    assert!(matches!(words("status --local=perhaps"), Err(Stop::Usage(_))));
+}
+
+#[test]
+fn help_in_all_its_places() {
+    let pin_add = shown("pin add --help");
+    assert!(pin_add.starts_with("NAME:\n   cluster-ctl pin add - "), "{pin_add}");
+    for line in ["help pin add", "h pin add", "pin help add", "pin h add", "pin add -h", "pin add -help"] {
+        assert_eq!(shown(line), pin_add, "{line}");
+    }
+    assert_eq!(shown(""), shown("--help"));
+    assert_eq!(shown("--host /ip4/1.2.3.4/tcp/1"), shown("help"));
+    assert_eq!(shown("pin"), shown("help pin"));
+    assert!(shown("peers").contains("COMMANDS:\n"));
+}
+
+#[test]
+fn version_has_the_programs_name() {
+    for line in ["-v", "--version", "-version"] {
+        assert_eq!(shown(line), "cluster-ctl version 1.1.6\n");
+    }
+}
+
+#[test]
+fn unknown_commands_and_bad_flags() {
+    for (line, name) in [("nope", "nope"), ("peers add", "add"), ("pin nope", "nope"), ("help nope", "nope")]
+    {
+        let Err(Stop::UnknownCommand(found)) = words(line) else { panic!("{line}") };
+        assert_eq!(found, name);
+    }
+    for line in ["id --nope", "pin add", "pin add bafkqaaa --rmin x", "--timeout", "status --filter"] {
+        let Err(Stop::Usage(text)) = words(line) else { panic!("{line}") };
+        assert!(text.starts_with("Incorrect Usage: ") && text.contains("\nUSAGE:\n"), "{text}");
+    }
+}

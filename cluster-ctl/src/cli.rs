@@ -1,0 +1,160 @@
+//! Commands and their flags (api §4.2, §4.6).
+
+mod add_args;
+mod pin_args;
+
+pub(crate) use add_args::AddArgs;
+pub(crate) use pin_args::{PinAddArgs, PinCommand, PinUpdateArgs, WaitArgs};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Manage IPFS Cluster peers.
+#[derive(Debug, Parser)]
+#[command(disable_version_flag = true, subcommand_required = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that stand before the command.
+#[derive(Debug, Args)]
+pub(crate) struct GlobalArgs {
+    /// API addresses of the peer; with several, separated by commas, the first that answers is used
+    #[arg(short = 'l', long, value_name = "multiaddr", default_value = "/ip4/127.0.0.1/tcp/9094")]
+    pub(crate) host: String,
+    /// Cluster secret (32 bytes in hexadecimal), for libp2p endpoints
+    #[arg(long, value_name = "hex", default_value = "", hide_default_value = true)]
+    pub(crate) secret: String,
+    /// Use https to connect
+    #[arg(short = 's', long)]
+    pub(crate) https: bool,
+    /// Do not verify the server's TLS certificate
+    #[arg(long)]
+    pub(crate) no_check_certificate: bool,
+    /// Output format: text or json
+    #[arg(long, visible_alias = "enc", value_name = "format", default_value = "text")]
+    pub(crate) encoding: String,
+    /// Bound every request to so many seconds; 0 for none
+    #[arg(short = 't', long, value_name = "seconds", default_value_t = 0)]
+    pub(crate) timeout: u64,
+    /// Say more about what is done
+    #[arg(short = 'd', long)]
+    pub(crate) debug: bool,
+    /// Basic authentication: <user>[:<password>]; implies --https unless --force-http
+    #[arg(
+        long,
+        value_name = "credentials",
+        env = "CLUSTER_CREDENTIALS",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) basic_auth: String,
+    /// Keep plain http although credentials are given
+    #[arg(short = 'f', long)]
+    pub(crate) force_http: bool,
+    /// Print the version
+    #[arg(short = 'v', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the peer and its IPFS daemon
+    Id,
+    /// List or remove the peers of the cluster
+    #[command(subcommand)]
+    Peers(PeersCommand),
+    /// Add content to the cluster
+    Add(AddArgs),
+    /// Pin, unpin and list
+    #[command(subcommand)]
+    Pin(PinCommand),
+    /// Show how pins fare on each peer
+    ///
+    /// Without a CID the statuses of all pins are shown.
+    Status {
+        /// CIDs to show
+        #[arg(value_name = "CID")]
+        cids: Vec<String>,
+        /// Ask only the peer contacted
+        #[arg(long)]
+        local: bool,
+        /// Comma list of statuses to show, such as pinned,error,queued
+        #[arg(long, value_name = "statuses", default_value = "", hide_default_value = true)]
+        filter: String,
+    },
+    /// Retry pins that failed
+    ///
+    /// Without a CID everything that failed is retried, and what was queued again is shown.
+    Recover {
+        /// CID to retry
+        #[arg(value_name = "CID")]
+        cid: Option<String>,
+        /// Retry only on the peer contacted
+        #[arg(long)]
+        local: bool,
+    },
+    /// Show the version of the peer
+    Version,
+    /// Watch over the cluster
+    #[command(subcommand)]
+    Health(HealthCommand),
+    /// Manage the IPFS daemons
+    #[command(subcommand)]
+    Ipfs(IpfsCommand),
+    /// List all commands
+    #[command(hide = true)]
+    Commands,
+}
+
+/// Commands about peers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeersCommand {
+    /// List the peers and their IPFS daemons
+    Ls,
+    /// Remove a peer from the cluster
+    Rm {
+        /// The peer to remove
+        #[arg(value_name = "peer ID")]
+        peer: String,
+    },
+}
+
+/// Commands about health.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HealthCommand {
+    /// Draw who is connected to whom, in the DOT language
+    Graph {
+        /// Write to this file
+        #[arg(short = 'f', long, value_name = "path", default_value = "", hide_default_value = true)]
+        file: String,
+        /// Also draw IPFS daemons outside the cluster
+        #[arg(long)]
+        all_ipfs_peers: bool,
+    },
+    /// List the last metrics of each peer, or the names of metrics
+    Metrics {
+        /// The metric
+        #[arg(value_name = "name")]
+        name: Option<String>,
+    },
+    /// List the latest alerts
+    Alerts,
+    /// Show the traffic by protocol
+    Bandwidth,
+}
+
+/// Commands about IPFS daemons.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IpfsCommand {
+    /// Collect garbage on the daemons of all peers
+    Gc {
+        /// Only on the peer contacted
+        #[arg(long)]
+        local: bool,
+    },
+}

@@ -1,0 +1,73 @@
+//! One function per command: calls, then output.
+
+mod health;
+mod peers;
+mod pins;
+mod settle;
+mod status;
+
+use crate::{
+    cli::{Cli, Command, IpfsCommand},
+    exit::Exit,
+    failure::Failure,
+    help,
+    output::Output,
+    session::{Session, connect},
+};
+use cluster_client::{Cid, Scope};
+use std::process::ExitCode;
+
+/// Runs the command and returns the exit code.
+pub(crate) async fn run(program: &'static str, cli: Cli, mut output: Output) -> ExitCode {
+    let Cli { global, command } = cli;
+    let client = match &command {
+        Command::Commands => return list_commands(program, output),
+        Command::Add(_) => return Failure::unsupported("add").report(&mut output),
+        _ => match connect(&global).await {
+            Ok(client) => client,
+            Err(failure) => return failure.report(&mut output),
+        },
+    };
+    let mut session = Session { client, output };
+    let done = dispatch(&mut session, command).await;
+    // What a stream brought before it failed is shown before the failure.
+    match done.and_then(|()| Ok(session.output.flush()?)) {
+        Ok(()) => Exit::Success.into(),
+        Err(failure) => failure.report(&mut session.output),
+    }
+}
+
+async fn dispatch(session: &mut Session, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Id => peers::id(session).await,
+        Command::Peers(command) => peers::peers(session, command).await,
+        Command::Pin(command) => pins::pin(session, command).await,
+        Command::Status { cids, local, filter } => {
+            status::status(session, &cids, scope(local), &filter).await
+        }
+        Command::Recover { cid, local } => status::recover(session, cid.as_deref(), scope(local)).await,
+        Command::Version => peers::version(session).await,
+        Command::Health(command) => health::health(session, command).await,
+        Command::Ipfs(IpfsCommand::Gc { local }) => health::collect_garbage(session, scope(local)).await,
+        Command::Add(_) | Command::Commands => Ok(()),
+    }
+}
+
+fn list_commands(program: &'static str, mut output: Output) -> ExitCode {
+    let printed = help::all_commands(program)
+        .iter()
+        .try_for_each(|line| output.line(line))
+        .and_then(|()| output.flush());
+    match printed {
+        Ok(()) => Exit::Success.into(),
+        Err(error) => Failure::from(error).report(&mut output),
+    }
+}
+
+fn scope(local: bool) -> Scope {
+    if local { Scope::Local } else { Scope::Cluster }
+}
+
+fn parse_cid(text: &str) -> Result<Cid, Failure> {
+    text.parse().map_err(|e| Failure::client("parsing cid", e))
+}

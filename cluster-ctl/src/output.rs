@@ -1,0 +1,76 @@
+//! Standard output in one of two encodings (api §4.4, §4.5).
+
+use crate::{failure::Failure, text::Text};
+use cluster_client::api_types::{ConnectGraph, json};
+use serde::Serialize;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Text,
+    Json,
+}
+
+/// Where results go.
+pub(crate) struct Output {
+    encoding: Encoding,
+    out: BufWriter<StdoutLock<'static>>,
+    /// A person watches: show every object as it comes.
+    live: bool,
+}
+
+impl Output {
+    /// Takes standard output.
+    pub(crate) fn new(encoding: &str) -> Result<Self, Failure> {
+        let encoding = match encoding {
+            "text" => Encoding::Text,
+            "json" => Encoding::Json,
+            _ => return Err(Failure::client("", "unsupported encoding")),
+        };
+        let live = io::stdout().is_terminal();
+        Ok(Self { encoding, out: BufWriter::new(io::stdout().lock()), live })
+    }
+
+    /// Prints one object.
+    pub(crate) fn object<T: Serialize + Text>(&mut self, object: &T) -> io::Result<()> {
+        match self.encoding {
+            Encoding::Text => object.write_text(&mut self.out)?,
+            Encoding::Json => self.json(object)?,
+        }
+        if self.live { self.out.flush() } else { Ok(()) }
+    }
+
+    /// Prints a list: line after line as text, one array as JSON.
+    pub(crate) fn array<T: Serialize + Text>(&mut self, objects: &[T]) -> io::Result<()> {
+        match self.encoding {
+            Encoding::Text => objects.iter().try_for_each(|o| o.write_text(&mut self.out)),
+            Encoding::Json => self.json(objects),
+        }
+    }
+
+    /// Prints the graph, which has no text form yet.
+    pub(crate) fn graph(&mut self, graph: &ConnectGraph) -> io::Result<()> {
+        self.json(graph)
+    }
+
+    /// Says whether JSON is wanted.
+    pub(crate) fn is_json(&self) -> bool {
+        self.encoding == Encoding::Json
+    }
+
+    /// Prints a line that has the same form in both encodings.
+    pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{text}")
+    }
+
+    /// Hands everything over.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        json::to_indented(value, &mut bytes).map_err(io::Error::other)?;
+        self.out.write_all(&bytes)
+    }
+}
