@@ -1,1 +1,5 @@
-//! suites
+//! Suites over whole processes.
+//!
+//! - [`bench`]: the benchmark that drives any suite with this REST API, and the IPFS daemon's stand-in it uses.
+
+pub mod bench;
