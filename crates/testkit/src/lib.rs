@@ -1,1 +1,4 @@
-//! (crate under construction)
+//! What the suites share: real peers and real Kubo daemons on free loopback ports.
+
+pub mod kubo;
+pub mod service;

@@ -1,0 +1,250 @@
+//! Real Kubo daemons: found or built once, each in a fresh folder on free loopback ports, without public peers.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long a daemon may take to offer its API.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Folder of the module that pins Kubo's version.
+const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/kubo");
+
+/// Package of Kubo's program.
+const PACKAGE: &str = "github.com/ipfs/kubo/cmd/ipfs";
+
+/// The `ipfs` program.
+#[derive(Debug, Clone)]
+pub struct KuboBinary(PathBuf);
+
+impl KuboBinary {
+    /// Takes the program given, else the one named by `IPFS_BIN`, else the pinned version, built once into the
+    /// target folder by the ordinary Go client.
+    ///
+    /// # Errors
+    /// When there is neither a program nor Go; the text says how to get one.
+    pub fn find_or_build(given: Option<&Path>) -> Result<Self> {
+        let named = std::env::var_os("IPFS_BIN").map(PathBuf::from);
+        if let Some(path) = given.map(Path::to_owned).or(named) {
+            ensure!(path.is_file(), "{} is not a program", path.display());
+            return Ok(Self(path));
+        }
+        Self::build()
+    }
+
+    /// As [`KuboBinary::find_or_build`], but an `ipfs` on the path comes before building one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn find_anywhere(given: Option<&Path>) -> Result<Self> {
+        if given.is_none() && std::env::var_os("IPFS_BIN").is_none() {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            if let Some(found) = std::env::split_paths(&path).map(|p| p.join("ipfs")).find(|p| p.is_file()) {
+                return Ok(Self(found));
+            }
+        }
+        Self::find_or_build(given)
+    }
+
+    fn build() -> Result<Self> {
+        let folder = target_folder()?.join("kubo");
+        fs::create_dir_all(&folder)?;
+        // Suites run side by side: one of them builds, the others wait.
+        let lock = File::create(folder.join("lock"))?;
+        lock.lock()?;
+        let program = folder.join("ipfs");
+        let sum =
+            fs::read(Path::new(MODULE).join("go.sum")).context("the pinned module of Kubo is missing")?;
+        let stamp = folder.join("built-from");
+        if program.is_file() && fs::read(&stamp).is_ok_and(|old| old == sum) {
+            return Ok(Self(program));
+        }
+        ensure!(
+            Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok_and(|s| s.success()),
+            "there is no IPFS daemon: install Kubo (https://docs.ipfs.tech/install/) so that `ipfs` is on the path, \
+             name it with --ipfs, or install Go so that the pinned version can be built"
+        );
+        eprintln!("building Kubo once, this takes a few minutes …");
+        let status = Command::new("go")
+            .args(["build", "-trimpath", "-o"])
+            .arg(&program)
+            .arg(PACKAGE)
+            .current_dir(MODULE)
+            .status()
+            .context("cannot run go")?;
+        ensure!(status.success(), "building Kubo failed");
+        fs::write(&stamp, sum)?;
+        Ok(Self(program))
+    }
+
+    /// Returns where the program is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Returns the target folder of the running program.
+fn target_folder() -> Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let mut folder = exe.parent();
+    while let Some(path) = folder {
+        if path.file_name() == Some(OsStr::new("debug")) || path.file_name() == Some(OsStr::new("release")) {
+            return Ok(path.parent().unwrap_or(path).to_owned());
+        }
+        folder = path.parent();
+    }
+    bail!("{} is not in a target folder", exe.display())
+}
+
+/// One daemon with its folder.
+#[derive(Debug)]
+pub struct Kubo {
+    program: PathBuf,
+    folder: tempfile::TempDir,
+    child: Option<Child>,
+    api: String,
+}
+
+impl Kubo {
+    /// Makes a fresh repository and starts a daemon on it.
+    ///
+    /// # Errors
+    /// When the daemon does not start in time.
+    pub fn start(binary: &KuboBinary) -> Result<Self> {
+        let mut kubo =
+            Self { program: binary.0.clone(), folder: tempfile::tempdir()?, child: None, api: String::new() };
+        kubo.ipfs(&["init", "--profile=test"])?;
+        kubo.ipfs(&["bootstrap", "rm", "--all"])?;
+        kubo.ipfs(&["config", "--json", "Discovery.MDNS.Enabled", "false"])?;
+        kubo.ipfs(&["config", "Addresses.Gateway", "/ip4/127.0.0.1/tcp/0"])?;
+        kubo.run()?;
+        // Later starts keep the port, as a peer's configuration names it.
+        let api = kubo.api.clone();
+        kubo.ipfs(&["config", "Addresses.API", &api])?;
+        Ok(kubo)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env("IPFS_PATH", self.folder.path().join("repo")).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the daemon on the repository it has.
+    ///
+    /// # Errors
+    /// When it does not start in time.
+    pub fn run(&mut self) -> Result<()> {
+        let file = self.folder.path().join("repo/api");
+        // A daemon that was killed leaves the file of its address behind.
+        let _ = fs::remove_file(&file);
+        let log = File::create(self.folder.path().join("log"))?;
+        let child =
+            self.command().args(["daemon", "--migrate=true"]).stdout(log.try_clone()?).stderr(log).spawn();
+        self.child = Some(child.with_context(|| format!("cannot run {}", self.program.display()))?);
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if let Ok(api) = fs::read_to_string(&file)
+                && answers(api.trim())
+            {
+                self.api = api.trim().to_owned();
+                return Ok(());
+            }
+            let ended = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
+            if ended.is_some() || Instant::now() > deadline {
+                let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+                bail!("Kubo does not start:\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Returns the multiaddress of the RPC.
+    pub fn api(&self) -> &str {
+        &self.api
+    }
+
+    /// Runs the `ipfs` program on this repository and returns what it printed.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn ipfs(&self, arguments: &[&str]) -> Result<String> {
+        let output: Output = self.command().args(arguments).output()?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "ipfs {}: {error}", arguments.join(" "));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Adds a file without pinning it and returns its CID.
+    ///
+    /// # Errors
+    /// When the daemon fails.
+    pub fn add(&self, file: &Path) -> Result<String> {
+        let file = file.to_str().context("the path is not UTF-8")?;
+        self.ipfs(&["add", "--quieter", "--pin=false", file])
+    }
+
+    /// Lists the CIDs that are pinned in one way (`recursive`, `direct`).
+    ///
+    /// # Errors
+    /// When the daemon fails.
+    pub fn pins(&self, kind: &str) -> Result<Vec<String>> {
+        let text = self.ipfs(&["pin", "ls", "--quiet", &format!("--type={kind}")])?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Ends the daemon at once.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Stops the daemon's process where it is, as if it hung.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(rustix::process::Signal::STOP)
+    }
+
+    /// Lets a paused daemon go on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(rustix::process::Signal::CONT)
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+        let child = self.child.as_ref().context("the daemon does not run")?;
+        Ok(rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)?)
+    }
+}
+
+impl Drop for Kubo {
+    fn drop(&mut self) {
+        // Nothing can be done about a process that the system will not end.
+        let _ = self.kill();
+    }
+}
+
+fn answers(api: &str) -> bool {
+    let mut parts = api.split('/').skip(2);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(host), Some("tcp"), Some(port)) => {
+            std::net::TcpStream::connect(format!("{host}:{port}")).is_ok()
+        }
+        _ => false,
+    }
+}

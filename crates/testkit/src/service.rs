@@ -1,0 +1,266 @@
+//! A real peer: the built `cluster-service` in a fresh folder on free loopback ports.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a peer may take to answer after its start.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long an orderly stop may take.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// Lines of a peer's log that are kept for error messages.
+const LOG_LINES: usize = 200;
+
+/// The programs of the suite, built in the profile of the caller.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// `cluster-service`.
+    pub service: PathBuf,
+    /// `cluster-ctl`.
+    pub ctl: PathBuf,
+}
+
+impl Programs {
+    /// Builds both programs beside the running one, once a process, and returns where they are.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn build() -> Result<Self> {
+        static BUILT: OnceLock<std::result::Result<Programs, String>> = OnceLock::new();
+        BUILT
+            .get_or_init(|| Self::build_now().map_err(|e| format!("{e:#}")))
+            .clone()
+            .map_err(anyhow::Error::msg)
+    }
+
+    fn build_now() -> Result<Self> {
+        let exe = std::env::current_exe()?;
+        // target/<profile>/program or target/<profile>/deps/test
+        let mut folder = exe.parent().context("the program has no folder")?;
+        if folder.file_name() == Some(OsStr::new("deps"))
+            || folder.file_name() == Some(OsStr::new("examples"))
+        {
+            folder = folder.parent().context("the program has no folder")?;
+        }
+        let target = folder.parent().context("the program is not in a target folder")?;
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "cluster-service",
+                "--package",
+                "cluster-ctl",
+                "--target-dir",
+            ])
+            .arg(target)
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        if folder.file_name() == Some(OsStr::new("release")) {
+            build.arg("--release");
+        }
+        ensure!(build.status().context("cannot run cargo")?.success(), "building the programs failed");
+        Ok(Self { service: folder.join("cluster-service"), ctl: folder.join("cluster-ctl") })
+    }
+}
+
+/// A peer's folder and, while it runs, its process.
+#[derive(Debug)]
+pub struct Service {
+    program: PathBuf,
+    base: PathBuf,
+    environment: Vec<(String, String)>,
+    rest: String,
+    child: Option<Child>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Service {
+    /// Makes a folder with `init --randomports` for a peer beside the IPFS daemon at `ipfs` (a multiaddress).
+    /// `environment` holds further variables for `init` and every start.
+    ///
+    /// # Errors
+    /// When `init` fails.
+    pub fn init(program: &Path, base: &Path, ipfs: &str, environment: &[(&str, &str)]) -> Result<Self> {
+        let mut variables: Vec<(String, String)> =
+            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        variables.push(("CLUSTER_IPFSHTTP_NODEMULTIADDRESS".to_owned(), ipfs.to_owned()));
+        variables.push(("CLUSTER_LISTENMULTIADDRESS".to_owned(), "/ip4/127.0.0.1/tcp/9096".to_owned()));
+        let output = Command::new(program)
+            .arg("--config")
+            .arg(base)
+            .args(["init", "--randomports"])
+            .envs(variables.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
+        // The listen address in the file is the random one; the variable was for `init` alone.
+        variables.retain(|(k, _)| k != "CLUSTER_LISTENMULTIADDRESS");
+        let text = fs::read_to_string(base.join("service.toml"))?;
+        let config: toml::Table = text.parse()?;
+        let address = config
+            .get("api")
+            .and_then(|api| api.get("restapi"))
+            .and_then(|rest| rest.get("http_listen_multiaddress"));
+        let address = match address {
+            Some(toml::Value::Array(list)) => list.first().and_then(toml::Value::as_str),
+            Some(value) => value.as_str(),
+            None => None,
+        };
+        let rest = address.context("the configuration has no REST address")?.to_owned();
+        Ok(Self {
+            program: program.to_owned(),
+            base: base.to_owned(),
+            environment: variables,
+            rest,
+            child: None,
+            log: Arc::default(),
+        })
+    }
+
+    /// Starts the peer and waits until its API answers.
+    ///
+    /// # Errors
+    /// When it ends or does not answer in time; its last log lines are in the error.
+    pub fn start(&mut self) -> Result<()> {
+        self.spawn()?;
+        let deadline = Instant::now() + START_LIMIT;
+        let address = self.socket()?;
+        loop {
+            if let Some(status) =
+                self.child.as_mut().and_then(|child| child.try_wait().transpose()).transpose()?
+            {
+                self.child = None;
+                bail!("the peer ended with {status}:\n{}", self.log_text());
+            }
+            if std::net::TcpStream::connect(&address).is_ok() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the peer does not answer at {address}:\n{}", self.log_text());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn spawn(&mut self) -> Result<()> {
+        ensure!(self.child.is_none(), "the peer runs already");
+        let mut child = Command::new(&self.program)
+            .arg("--config")
+            .arg(&self.base)
+            .arg("daemon")
+            .envs(self.environment.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.program.display()))?;
+        if let Some(stderr) = child.stderr.take() {
+            let log = self.log.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(std::result::Result::ok) {
+                    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                    if log.len() == LOG_LINES {
+                        log.remove(0);
+                    }
+                    log.push(line);
+                }
+            });
+        }
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Returns the base folder.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Returns the REST API's multiaddress.
+    pub fn rest(&self) -> &str {
+        &self.rest
+    }
+
+    /// Returns the REST API's host and port.
+    ///
+    /// # Errors
+    /// When the address is not one of IPv4 and TCP.
+    pub fn socket(&self) -> Result<String> {
+        let mut parts = self.rest.split('/').skip(2);
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(host), Some("tcp"), Some(port)) => Ok(format!("{host}:{port}")),
+            _ => bail!("{} is not an address of IPv4 and TCP", self.rest),
+        }
+    }
+
+    /// Returns the process's number, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Returns the last lines of the log.
+    pub fn log_text(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+
+    /// Ends the peer with `kill -9`.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Stops the peer orderly (SIGTERM) and waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end in time or not with status 0.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let deadline = Instant::now() + STOP_LIMIT;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                ensure!(status.success(), "the peer stopped with {status}:\n{}", self.log_text());
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                child.kill()?;
+                child.wait()?;
+                bail!("the peer did not stop in time:\n{}", self.log_text());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Runs `cluster-service` with arguments on this peer's folder.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn command(&self, arguments: &[&str]) -> Result<std::process::Output> {
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(&self.base).args(arguments).stdin(Stdio::null());
+        Ok(command.envs(self.environment.iter().map(|(k, v)| (k, v))).output()?)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Nothing can be done about a process that the system will not end.
+        let _ = self.kill();
+    }
+}
