@@ -29,8 +29,18 @@ const MAP: &[(&str, &[&str])] = &[
     (
         "testkit",
         &[
-            "core", "runtime", "api-types", "datastore", "swarm", "consensus", "ipfs", "peer", "adder", "api",
-            "daemon", "client",
+            "core",
+            "runtime",
+            "api-types",
+            "datastore",
+            "swarm",
+            "consensus",
+            "ipfs",
+            "peer",
+            "adder",
+            "api",
+            "daemon",
+            "client",
         ],
     ),
     ("tests", &["testkit", "client"]),
@@ -66,7 +76,8 @@ fn every_import_is_on_the_map() {
         let name = short(package["name"].as_str().unwrap()).expect("every crate of ours is named cluster-…");
         let allowed = map.get(name).unwrap_or_else(|| panic!("crate {name} is not on the map"));
         for dependency in package["dependencies"].as_array().unwrap() {
-            let Some(import) = short(dependency["name"].as_str().unwrap()).filter(|d| ours.contains(d)) else {
+            let Some(import) = short(dependency["name"].as_str().unwrap()).filter(|d| ours.contains(d))
+            else {
                 continue;
             };
             if dependency["kind"].as_str() == Some("dev") {

@@ -63,7 +63,13 @@ fn main() {
     };
     println!("{pins} pins in groups of {group}: {:.0} pins/s", pins as f64 / took.as_secs_f64());
     println!("staging {:.1} us a pin", staging.as_secs_f64() * 1e6 / pins as f64);
-    println!("commit p50 {:?} p99 {:?} p99.9 {:?} max {:?}", quantile(0.5), quantile(0.99), quantile(0.999), quantile(1.0));
+    println!(
+        "commit p50 {:?} p99 {:?} p99.9 {:?} max {:?}",
+        quantile(0.5),
+        quantile(0.99),
+        quantile(0.999),
+        quantile(1.0)
+    );
     let waited = Instant::now();
     while store.is_compacting() && waited.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(50));

@@ -5,6 +5,7 @@ mod backend;
 mod block;
 mod block_id;
 mod broadcast;
+pub mod engine;
 mod merge;
 mod pack;
 mod pending;
@@ -12,7 +13,8 @@ pub mod register;
 pub mod rows;
 mod walks;
 
-pub use backend::{CrdtBackend, CrdtInput, CrdtOutput, Packing};
-pub use block::{Block, BlockError, Delta, Element, MAX_BLOCK, MAX_DELTA, Tombstone};
+pub use backend::{CrdtBackend, CrdtInput, CrdtOutput, MAX_OPEN_WALKS, Packing};
+pub use block::{Block, BlockError, Delta, Element, MAX_BLOCK, MAX_DELTA, MAX_PRIORITY, Tombstone};
 pub use block_id::{BlockId, BlockIdError};
 pub use broadcast::{Broadcast, BroadcastError};
+pub use engine::{Batching, CrdtEngine, EngineConfig, EngineInput, EngineOutput};

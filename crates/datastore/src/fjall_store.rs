@@ -8,6 +8,7 @@ mod journal;
 mod layout;
 mod memory_budget;
 mod rows;
+mod table_check;
 
 pub(crate) use fjall_snapshot::is_empty_range;
 pub use memory_budget::MemoryBudget;

@@ -58,7 +58,7 @@ impl Generations {
         let folder = self.root.join(FIRST);
         // An interrupted creation leaves the folder, empty.
         let is_unused = fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
-        if !names.is_empty() && !(names == [FIRST] && is_unused) {
+        if !(names.is_empty() || (names == [FIRST] && is_unused)) {
             let detail = format!("the file is missing, but there are generations: {}", names.join(", "));
             return Err(StoreError::Damaged { path: self.root.join(CURRENT), detail });
         }

@@ -4,14 +4,15 @@
 //! * [`FjallStore`]: a log-structured engine on disk, the default.
 //! * [`MemoryStore`]: rows in memory, with power cuts and failing writes on demand, for tests and the simulator.
 //! * [`Generations`]: the folder `store/` with its generations and the file `CURRENT`.
+//! * [`conformance`]: what an engine must do, as runnable cases.
 
+pub mod conformance;
 mod durable_file;
 mod engine_kind;
 mod engine_marker;
 mod fjall_store;
 mod folder_lock;
 mod generations;
-
 mod memory_store;
 mod open_error;
 mod store_options;
@@ -19,7 +20,6 @@ mod store_options;
 pub use engine_kind::{EngineKind, UnknownEngine};
 pub use fjall_store::{FjallStore, MemoryBudget};
 pub use generations::{BuildPurpose, Building, Generations};
-
 pub use memory_store::{FailMode, MemoryStore};
 pub use open_error::OpenError;
 pub use store_options::{DEFAULT_MEMORY_BUDGET, StoreOptions};

@@ -16,6 +16,9 @@ use cluster_core::{
 };
 use std::collections::BTreeMap;
 
+/// Walks open at once. Heads heard beyond that are passed over: whoever has them announces them again.
+pub const MAX_OPEN_WALKS: usize = 1024;
+
 const VERSION: u8 = 1;
 const MAX_PRIORITY_KEY: &[u8] = b"crdt/max-priority";
 const NEXT_WALK_KEY: &[u8] = b"crdt/next-walk";
@@ -56,8 +59,15 @@ pub enum CrdtOutput {
     Announce(BlockId),
     /// Get these blocks.
     Fetch(Vec<BlockId>),
-    /// So many operations wait for a delta.
-    Waiting(u64),
+    /// Operations wait for a delta.
+    Waiting {
+        /// How many.
+        operations: u64,
+        /// Whether they wait for a first walk to end or to stall; until then packing is in vain.
+        held: bool,
+    },
+    /// A block that was handed in is merged, now or before, or is no block at all.
+    Taken(BlockId),
     /// A walk ended and its root became a head.
     WalkEnded(BlockId),
 }
@@ -100,8 +110,13 @@ impl CrdtBackend {
     /// Says whether operations wait as rows: by configuration, by rate, or because a first walk has not yet
     /// shown how high the priorities are.
     pub(super) fn defers(&self) -> bool {
-        self.configured == Packing::Deferred
-            || (!self.walk_stalled && self.walks.values().any(|walk| walk.first))
+        self.configured == Packing::Deferred || self.is_held()
+    }
+
+    /// Says whether a first walk keeps operations from being packed: it has not yet shown how high the
+    /// priorities are, nor all that a removal has to cover.
+    pub(super) fn is_held(&self) -> bool {
+        !self.walk_stalled && self.walks.values().any(|walk| walk.first)
     }
 
     /// Returns the heads, in ascending order.
@@ -112,6 +127,11 @@ impl CrdtBackend {
     /// Returns the greatest priority seen.
     pub fn max_priority(&self) -> u64 {
         self.max_priority
+    }
+
+    /// Returns the height of the highest head; 0 when there is none.
+    pub fn height(&self) -> u64 {
+        self.head_heights.values().copied().max().unwrap_or(0)
     }
 
     /// Counts the open walks.
@@ -194,7 +214,8 @@ impl Backend for CrdtBackend {
     fn seal(&mut self, mut books: Books<'_>, _: UnixMillis) -> Result<Vec<CrdtOutput>, StoreError> {
         self.pack(&mut books)?;
         if self.pending_rows > 0 {
-            self.outputs.push(CrdtOutput::Waiting(self.pending_rows));
+            let held = self.is_held();
+            self.outputs.push(CrdtOutput::Waiting { operations: self.pending_rows, held });
         }
         Ok(std::mem::take(&mut self.outputs))
     }

@@ -10,6 +10,10 @@ use prost::{
 /// Largest delta that is written, in bytes.
 pub const MAX_DELTA: usize = 1024 * 1024;
 
+/// Greatest priority that is read. Beyond it there would be no room for the priorities of later deltas, and
+/// nobody gets there by adding.
+pub const MAX_PRIORITY: u64 = 1 << 62;
+
 /// Largest block that is read, in bytes: what a libp2p message may carry.
 pub const MAX_BLOCK: usize = 4 * 1024 * 1024;
 
@@ -76,6 +80,12 @@ pub enum BlockError {
     /// A link does not name a block of the DAG.
     #[error("a link does not name a block of this DAG")]
     Link,
+    /// The priority leaves no room for later ones.
+    #[error("priority {priority} is greater than any honest one")]
+    Priority {
+        /// Priority found.
+        priority: u64,
+    },
     /// The data is no delta.
     #[error("the data is not a delta")]
     Delta(#[from] prost::DecodeError),
@@ -122,7 +132,11 @@ impl Block {
             }
         }
         let data = data.ok_or(BlockError::Node("no data field"))?;
-        Ok(Self { links, delta: Delta::decode(data)? })
+        let delta = Delta::decode(data)?;
+        if delta.priority > MAX_PRIORITY {
+            return Err(BlockError::Priority { priority: delta.priority });
+        }
+        Ok(Self { links, delta })
     }
 }
 

@@ -1,1 +1,271 @@
-//! engine
+//! The Merkle-CRDT's machine: what is asked for, announced and packed, and when.
+//!
+//! It decides; the rules of the set itself are the writer's ([`CrdtBackend`](super::CrdtBackend)). It holds the
+//! blocks that are on their way and a few times, never the pinset and never the whole frontier.
+
+mod config;
+mod packer;
+mod rebroadcast;
+mod wants;
+
+pub use config::{Batching, EngineConfig};
+
+use super::{
+    Block, BlockId, CrdtInput, CrdtOutput, MAX_BLOCK, Packing,
+    rows::{WalkRow, decode_height},
+};
+use cluster_core::{
+    UnixMillis,
+    mutate::{Mutation, active},
+    ports::datastore::{Snapshot, StoreError, Tree},
+};
+use packer::Packer;
+use rebroadcast::Rebroadcast;
+use std::collections::VecDeque;
+use wants::Wants;
+
+/// Bytes of blocks handed to the writer before it has committed the ones before.
+const STAGE_BYTES: usize = 1024 * 1024;
+
+/// Bytes of received blocks that wait for the writer; above it nothing more is asked for.
+const MAX_BACKLOG: usize = 8 * 1024 * 1024;
+
+/// Heads of one broadcast that are looked at; a peer with more announces the others another time.
+const MAX_HEADS: usize = 1024;
+
+/// What the engine is told.
+#[derive(Debug)]
+pub enum EngineInput {
+    /// The process starts: there may be open walks and waiting operations of an earlier one.
+    Start {
+        /// Any number; spreads the first broadcast.
+        random: u64,
+    },
+    /// A trusted peer announced these heads.
+    HeadsHeard(Vec<BlockId>),
+    /// Somebody served a block.
+    BlockReceived {
+        /// The block that was asked for.
+        id: BlockId,
+        /// What came.
+        bytes: Vec<u8>,
+    },
+    /// Nobody served a block.
+    FetchFailed(BlockId),
+    /// A batch is durable; what the backend wanted done after it.
+    Committed(Vec<CrdtOutput>),
+    /// A batch failed and the writer has reloaded: what was staged is lost, or it is there and nobody said so.
+    CommitFailed,
+    /// Time passed.
+    Tick {
+        /// Any number; spreads broadcasts.
+        random: u64,
+    },
+}
+
+/// What the engine wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineOutput {
+    /// Hand this to the writer.
+    Stage(CrdtInput),
+    /// Get this block and answer with it or with [`EngineInput::FetchFailed`].
+    Fetch(BlockId),
+    /// Broadcast these heads.
+    Announce(Vec<BlockId>),
+}
+
+/// The Merkle-CRDT's machine.
+///
+/// # Contract
+/// * `view` shows durable rows, those of the batch an input speaks of included.
+/// * Outputs are carried out in order; a `Stage` may be committed at any time after.
+#[derive(Debug)]
+pub struct CrdtEngine {
+    config: EngineConfig,
+    wants: Wants,
+    packer: Packer,
+    rebroadcast: Rebroadcast,
+    /// Blocks that are here and wait for their turn with the writer.
+    arrived: VecDeque<(BlockId, Vec<u8>)>,
+    arrived_bytes: usize,
+    /// Blocks with the writer, and their bytes.
+    staged: VecDeque<(BlockId, usize)>,
+    /// When the last block got into the store.
+    last_progress: UnixMillis,
+}
+
+impl CrdtEngine {
+    /// Makes an engine; [`EngineInput::Start`] comes first.
+    pub fn new(config: EngineConfig) -> Self {
+        Self {
+            packer: Packer::new(&config),
+            rebroadcast: Rebroadcast::new(config.rebroadcast_interval),
+            config,
+            wants: Wants::default(),
+            arrived: VecDeque::new(),
+            arrived_bytes: 0,
+            staged: VecDeque::new(),
+            last_progress: UnixMillis(0),
+        }
+    }
+
+    /// Returns how a backend of this configuration packs at first.
+    pub fn packing(&self) -> Packing {
+        if self.config.batching.is_some() { Packing::Deferred } else { Packing::Immediate }
+    }
+
+    /// Returns when [`EngineInput::Tick`] must come at the latest.
+    pub fn deadline(&self) -> UnixMillis {
+        let times = [
+            Some(self.rebroadcast.deadline()),
+            self.wants.deadline(&self.config, self.may_fill()),
+            self.packer.deadline(self.last_progress),
+        ];
+        times.into_iter().flatten().min().unwrap_or_default()
+    }
+
+    /// Takes note of an input and says what to do.
+    ///
+    /// # Errors
+    /// When the store fails; the input was taken note of all the same.
+    pub fn handle(
+        &mut self,
+        input: EngineInput,
+        now: UnixMillis,
+        view: &dyn Snapshot,
+    ) -> Result<Vec<EngineOutput>, StoreError> {
+        let mut outputs = Vec::new();
+        match input {
+            EngineInput::Start { random } => {
+                self.last_progress = now;
+                self.wants.read_frontier();
+                self.packer.on_start(now, view)?;
+                self.rebroadcast.start(now, random);
+            }
+            EngineInput::HeadsHeard(heads) => self.on_heads(heads, view, &mut outputs)?,
+            EngineInput::BlockReceived { id, bytes } => self.on_block(id, bytes, now),
+            EngineInput::FetchFailed(id) => self.wants.on_failed(id, &self.config, now),
+            EngineInput::Committed(done) => self.on_committed(done, now, &mut outputs),
+            EngineInput::CommitFailed => {
+                self.staged.clear();
+                self.arrived.clear();
+                self.arrived_bytes = 0;
+                self.wants.on_lost();
+                // The writer has reloaded; so does what we know of the operations that wait.
+                self.packer.on_start(now, view)?;
+            }
+            EngineInput::Tick { random } => {
+                self.wants.expire(&self.config, now);
+                if self.rebroadcast.is_due(now) {
+                    let heads = read_heads(view)?;
+                    outputs.extend(
+                        self.rebroadcast.turn(heads, now, random).into_iter().map(EngineOutput::Announce),
+                    );
+                }
+            }
+        }
+        outputs.extend(self.packer.turn(self.last_progress, now).into_iter().map(EngineOutput::Stage));
+        self.stage_blocks(&mut outputs);
+        if self.may_fill() {
+            outputs.extend(self.wants.fill(&self.config, now, view)?.into_iter().map(EngineOutput::Fetch));
+        }
+        Ok(outputs)
+    }
+
+    fn may_fill(&self) -> bool {
+        self.arrived_bytes < MAX_BACKLOG
+    }
+
+    fn on_heads(
+        &mut self,
+        mut heads: Vec<BlockId>,
+        view: &dyn Snapshot,
+        outputs: &mut Vec<EngineOutput>,
+    ) -> Result<(), StoreError> {
+        heads.truncate(MAX_HEADS);
+        self.rebroadcast.on_heard(&heads);
+        let mut unknown = Vec::new();
+        for head in heads {
+            if view.get(Tree::Merged, &head.0)?.is_none()
+                && view.get(Tree::Frontier, &WalkRow::missing_key(&head))?.is_none()
+            {
+                unknown.push(head);
+            }
+        }
+        if !unknown.is_empty() {
+            outputs.push(EngineOutput::Stage(CrdtInput::Heads(unknown)));
+        }
+        Ok(())
+    }
+
+    fn on_block(&mut self, id: BlockId, bytes: Vec<u8>, now: UnixMillis) {
+        if !self.wants.is_wanted(&id) {
+            return;
+        }
+        let is_it = bytes.len() <= MAX_BLOCK && BlockId::of(&bytes) == id && Block::decode(&bytes).is_ok();
+        if !is_it && !active(Mutation::TrustBytes) {
+            // Somebody else may have the real one.
+            return self.wants.on_failed(id, &self.config, now);
+        }
+        self.wants.on_here(id);
+        self.arrived_bytes += bytes.len();
+        self.arrived.push_back((id, bytes));
+    }
+
+    fn on_committed(&mut self, done: Vec<CrdtOutput>, now: UnixMillis, outputs: &mut Vec<EngineOutput>) {
+        let mut announced = None;
+        let mut waiting = (0, false);
+        for output in done {
+            match output {
+                CrdtOutput::Announce(id) => announced = Some(id),
+                CrdtOutput::Fetch(missing) => {
+                    if self.wants.is_idle() {
+                        self.last_progress = now;
+                    }
+                    self.wants.add(&missing);
+                }
+                CrdtOutput::Waiting { operations, held } => waiting = (operations, held),
+                CrdtOutput::Taken(id) => {
+                    self.last_progress = now;
+                    self.wants.on_taken(&id);
+                    self.staged.retain(|(staged, _)| *staged != id);
+                }
+                CrdtOutput::WalkEnded(_) => {}
+            }
+        }
+        // Of several deltas of one batch each follows the one before: the last one leads to all.
+        if let Some(id) = announced {
+            outputs.push(EngineOutput::Announce(vec![id]));
+        }
+        self.packer.on_committed(announced.is_some(), waiting, now);
+    }
+
+    /// Hands blocks to the writer, at most [`STAGE_BYTES`] beyond what it has committed, at least one.
+    fn stage_blocks(&mut self, outputs: &mut Vec<EngineOutput>) {
+        let mut with_writer: usize = self.staged.iter().map(|(_, size)| size).sum();
+        while let Some((_, bytes)) = self.arrived.front()
+            && (self.staged.is_empty() || with_writer + bytes.len() <= STAGE_BYTES)
+        {
+            let Some((id, bytes)) = self.arrived.pop_front() else { break };
+            self.arrived_bytes -= bytes.len();
+            with_writer += bytes.len();
+            self.staged.push_back((id, bytes.len()));
+            outputs.push(EngineOutput::Stage(CrdtInput::Block { id, bytes }));
+        }
+    }
+}
+
+/// Heads read at once; a set of them far smaller than this is merged by the next write.
+const HEADS_PAGE: usize = 4096;
+
+fn read_heads(view: &dyn Snapshot) -> Result<Vec<BlockId>, StoreError> {
+    let rows = view.prefix(Tree::Heads, &[], HEADS_PAGE)?;
+    Ok(rows
+        .iter()
+        .filter(|(_, row)| decode_height(row).is_some())
+        .filter_map(|(key, _)| BlockId::from_slice(key))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests;

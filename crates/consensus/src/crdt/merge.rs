@@ -1,13 +1,14 @@
 //! Merging a block of somebody else (wire-protocol §4.9).
 
 use super::{
-    Block, BlockId, CrdtBackend, Delta,
+    Block, BlockId, CrdtBackend, CrdtOutput, Delta,
     pending::elements,
     register::Register,
     rows::{ElementRow, MergedRow, PendingRow},
 };
 use cluster_core::{
     Pin, PinKey,
+    mutate::{Mutation as Defect, active},
     pinset::{
         counters::Counter,
         mutation::{Before, Mutation},
@@ -31,12 +32,13 @@ impl CrdtBackend {
         id: BlockId,
         bytes: Vec<u8>,
     ) -> Result<(), StoreError> {
+        self.outputs.push(CrdtOutput::Taken(id));
         if mutation.staged.has(Tree::Merged, &id.0)? {
             return Ok(());
         }
         // The engine has decoded it before; whoever hands in other bytes gets nothing merged.
         let Ok(block) = Block::decode(&bytes) else { return Ok(()) };
-        let walk = self.step_walk(mutation.staged, id, &block.links)?;
+        let Some(walk) = self.step_walk(mutation.staged, id, &block.links)? else { return Ok(()) };
         let priority = block.delta.priority;
         mutation.staged.put(Tree::Merged, id.0.to_vec(), MergedRow { priority, walk }.encode());
         mutation.staged.put(Tree::Blocks, id.0.to_vec(), bytes);
@@ -111,7 +113,8 @@ impl CrdtBackend {
             }
         }
         if let Some(value) = change.element
-            && !mutation.staged.has(Tree::Tombstones, &ElementRow::key(key, &id))?
+            && (!mutation.staged.has(Tree::Tombstones, &ElementRow::key(key, &id))?
+                || active(Defect::MergeTombstoned))
         {
             live.push((id, ElementRow { priority, value: Some(value.to_vec()) }));
             mutation.counters.add(Counter::Elements, 1);
@@ -119,10 +122,12 @@ impl CrdtBackend {
         }
 
         let hidden: &[BlockId] = match &waiting {
-            Some(PendingRow::Remove { observed, .. }) => observed,
+            Some(PendingRow::Remove { observed, .. }) if !active(Defect::IgnoreObserved) => observed,
+            Some(PendingRow::Remove { .. }) => &[],
             Some(PendingRow::Add { .. }) | None => &[],
         };
-        let pending_add = matches!(waiting, Some(PendingRow::Add { .. }));
+        let pending_add =
+            matches!(waiting, Some(PendingRow::Add { .. })) && !active(Defect::OverwritePendingAdd);
         let mut register = Register::default();
         for (block, row) in live.iter().filter(|(block, _)| !pending_add && !hidden.contains(block)) {
             register.offer(row.priority, row.value.as_deref().unwrap_or_default(), *block);

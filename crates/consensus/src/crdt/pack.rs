@@ -6,6 +6,7 @@ use super::{
 };
 use cluster_core::{
     PinKey,
+    mutate::{Mutation, active},
     pinset::{backend::Books, counters::Counter, stored_pin},
     ports::datastore::{StoreError, Tree},
 };
@@ -57,14 +58,16 @@ impl CrdtBackend {
         for (key, row) in std::mem::take(&mut self.open) {
             draft = self.draft_one(books, draft, &key, &row)?;
         }
-        let told = std::mem::take(&mut self.pack_now);
+        let told = std::mem::take(&mut self.pack_now) && !self.is_held();
         if self.pending_rows > 0 && (told || !self.defers()) {
             for (key, row) in books.staged.range(Tree::Pending, &[], PENDING_PAGE)? {
                 if !draft.is_empty() && !draft.fits(MAX_DELTA / 2) {
                     break;
                 }
-                books.staged.delete(Tree::Pending, key.clone());
-                self.count_pending(books, -1);
+                if !active(Mutation::KeepPending) {
+                    books.staged.delete(Tree::Pending, key.clone());
+                    self.count_pending(books, -1);
+                }
                 if let (Ok(key), Some(row)) = (PinKey::from_bytes(&key), PendingRow::decode(&row)) {
                     draft = self.draft_one(books, draft, &key, &row)?;
                 }
@@ -113,7 +116,10 @@ impl CrdtBackend {
             return;
         }
         let mut delta = draft.delta;
-        delta.priority = self.max_priority + 1;
+        delta.priority = self.max_priority.saturating_add(1);
+        if active(Mutation::RepeatPriority) {
+            delta.priority = self.max_priority.max(1);
+        }
         let priority = delta.priority;
         let bytes = Block { links: self.heads(), delta }.encode();
         let id = BlockId::of(&bytes);
@@ -127,20 +133,28 @@ impl CrdtBackend {
         for (key, block) in &draft.removed {
             let row_key = ElementRow::key(key, block);
             books.staged.delete(Tree::Elements, row_key.clone());
-            books.staged.put(Tree::Tombstones, row_key, Vec::new());
-            books.fingerprint.remove_element(key, &block.0);
+            if !active(Mutation::DropTombstone) {
+                books.staged.put(Tree::Tombstones, row_key, Vec::new());
+            }
+            if !active(Mutation::MissFingerprint) {
+                books.fingerprint.remove_element(key, &block.0);
+            }
             books.fingerprint.add_tombstone(key, &block.0);
         }
         books.counters.sub(Counter::Elements, draft.removed.len() as u64);
         books.counters.add(Counter::Tombstones, draft.removed.len() as u64);
         books.counters.add(Counter::Merged, 1);
         books.staged.put(Tree::Merged, id.0.to_vec(), MergedRow { priority, walk: 0 }.encode());
-        books.staged.put(Tree::Blocks, id.0.to_vec(), bytes);
+        if !active(Mutation::ForgetBlock) {
+            books.staged.put(Tree::Blocks, id.0.to_vec(), bytes);
+        }
         for head in std::mem::take(&mut self.head_heights).into_keys() {
             books.staged.delete(Tree::Heads, head.0.to_vec());
         }
         self.head_heights.insert(id, priority);
-        books.staged.put(Tree::Heads, id.0.to_vec(), encode_height(priority));
+        if !active(Mutation::ForgetHead) {
+            books.staged.put(Tree::Heads, id.0.to_vec(), encode_height(priority));
+        }
         self.outputs.push(CrdtOutput::Announce(id));
     }
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use cluster_core::{
     PinKey, UnixMillis,
+    mutate::{Mutation, active},
     pinset::{
         Staged,
         backend::{Accepted, Books},
@@ -29,7 +30,9 @@ pub(super) fn park_value(
     elements: &mut [(BlockId, ElementRow)],
     value: &[u8],
 ) {
-    if let Some((block, row)) = elements.iter_mut().find(|(_, row)| row.value.is_none()) {
+    if let Some((block, row)) = elements.iter_mut().find(|(_, row)| row.value.is_none())
+        && !active(Mutation::LoseParkedValue)
+    {
         row.value = Some(value.to_vec());
         staged.put(Tree::Elements, ElementRow::key(key, block), row.encode());
     }
@@ -57,6 +60,8 @@ impl CrdtBackend {
         let stored = self.pending_rows > 0 && books.staged.has(Tree::Pending, key.as_bytes())?;
         match row {
             Some(row) if self.defers() => {
+                // The batch at hand may hold an earlier change of the key, from before packing was deferred.
+                self.open.remove(key);
                 books.staged.put(Tree::Pending, key.as_bytes().to_vec(), row.encode());
                 if !stored {
                     self.count_pending(books, 1);
@@ -118,8 +123,18 @@ impl CrdtBackend {
         {
             park_value(books.staged, key, &mut elements, previous);
         }
-        let observed: Vec<BlockId> = elements.into_iter().map(|(block, _)| block).collect();
-        let row = (!observed.is_empty()).then(|| PendingRow::Remove { since, observed, heads: self.heads() });
+        let mut observed: Vec<BlockId> = elements.into_iter().map(|(block, _)| block).collect();
+        if active(Mutation::ObserveTooLittle) {
+            observed.pop();
+        }
+        let row = (!observed.is_empty()).then(|| {
+            // What open walks will find was announced to us before this removal.
+            let roots = self.walks.values().filter_map(|walk| walk.root);
+            let mut heads: Vec<BlockId> = self.heads().into_iter().chain(roots).collect();
+            heads.sort_unstable();
+            heads.dedup();
+            PendingRow::Remove { since, observed, heads }
+        });
         self.set_pending(&mut books, key, row)
     }
 }

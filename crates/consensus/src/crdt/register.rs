@@ -2,6 +2,7 @@
 //! greatest value (wire-protocol §4.9). The rule does not depend on the order in which elements arrive.
 
 use super::BlockId;
+use cluster_core::mutate::{Mutation, active};
 use crdts::{CmRDT, CvRDT};
 use std::convert::Infallible;
 
@@ -25,6 +26,9 @@ impl Register {
     pub fn offer(&mut self, priority: u64, value: &[u8], block: BlockId) {
         let better = match &self.0 {
             None => true,
+            Some(best) if active(Mutation::WrongTieBreak) && priority == best.priority => {
+                value < &best.value[..]
+            }
             Some(best) => (priority, value, block) > (best.priority, &best.value[..], best.block),
         };
         if better {

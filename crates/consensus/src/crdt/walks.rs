@@ -5,10 +5,11 @@
 //! that goes on, never a hole that nobody remembers.
 
 use super::{
-    BlockId, CrdtBackend, CrdtOutput,
+    BlockId, CrdtBackend, CrdtOutput, MAX_OPEN_WALKS,
     rows::{MergedRow, WalkRow, encode_height},
 };
 use cluster_core::{
+    mutate::{Mutation, active},
     pinset::Staged,
     ports::datastore::{StoreError, Tree},
 };
@@ -18,7 +19,11 @@ impl CrdtBackend {
     /// Starts a walk for every head that is neither merged nor being looked for.
     pub(super) fn hear_heads(&mut self, staged: &mut Staged, heads: &[BlockId]) -> Result<(), StoreError> {
         let mut fetch = Vec::new();
-        for head in heads {
+        let skipped = usize::from(active(Mutation::SkipHead) && heads.len() > 1);
+        for head in &heads[..heads.len() - skipped] {
+            if self.walks.len() >= MAX_OPEN_WALKS {
+                break;
+            }
             let missing = WalkRow::missing_key(head);
             if staged.has(Tree::Merged, &head.0)? || staged.has(Tree::Frontier, &missing)? {
                 continue;
@@ -38,13 +43,13 @@ impl CrdtBackend {
     }
 
     /// Notes that a missing block arrived and which of its links are missing now; returns the walk it belongs to.
-    /// A block that no walk asked for starts one of its own.
+    /// A block that no walk asked for starts one of its own; `None` when no more walks may be open.
     pub(super) fn step_walk(
         &mut self,
         staged: &mut Staged,
         id: BlockId,
         links: &[BlockId],
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Option<u64>, StoreError> {
         let missing = WalkRow::missing_key(&id);
         let owner = staged.get(Tree::Frontier, &missing)?.as_deref().and_then(WalkRow::decode_owner);
         let walk = match owner {
@@ -52,7 +57,9 @@ impl CrdtBackend {
             None => {
                 self.hear_heads(staged, &[id])?;
                 self.outputs.retain(|o| !matches!(o, CrdtOutput::Fetch(ids) if ids == &[id]));
-                staged.get(Tree::Frontier, &missing)?.as_deref().and_then(WalkRow::decode_owner).unwrap_or(0)
+                let started = staged.get(Tree::Frontier, &missing)?;
+                let Some(walk) = started.as_deref().and_then(WalkRow::decode_owner) else { return Ok(None) };
+                walk
             }
         };
         staged.delete(Tree::Frontier, missing);
@@ -71,7 +78,9 @@ impl CrdtBackend {
             match staged.get(Tree::Frontier, &link_key)?.as_deref().and_then(WalkRow::decode_owner) {
                 Some(other) => self.wait_for(&mut row, walk, other),
                 None => {
-                    staged.put(Tree::Frontier, link_key, WalkRow::encode_owner(walk));
+                    if !active(Mutation::SkipFrontierRow) {
+                        staged.put(Tree::Frontier, link_key, WalkRow::encode_owner(walk));
+                    }
                     row.missing += 1;
                     fetch.push(*link);
                 }
@@ -84,7 +93,7 @@ impl CrdtBackend {
         if !fetch.is_empty() {
             self.outputs.push(CrdtOutput::Fetch(fetch));
         }
-        Ok(walk)
+        Ok(Some(walk))
     }
 
     fn wait_for(&self, row: &mut WalkRow, walk: u64, other: u64) {
@@ -96,9 +105,13 @@ impl CrdtBackend {
     /// Ends every walk that misses nothing and waits only for walks that end as well; their roots become heads
     /// in place of those they follow.
     pub(super) fn end_walks(&mut self, staged: &mut Staged) -> Result<(), StoreError> {
-        let mut ending: BTreeSet<u64> =
-            self.walks.iter().filter(|(_, row)| row.missing == 0).map(|(walk, _)| *walk).collect();
-        loop {
+        let mut ending: BTreeSet<u64> = self
+            .walks
+            .iter()
+            .filter(|(_, row)| row.missing == 0 || ends_early(row))
+            .map(|(walk, _)| *walk)
+            .collect();
+        while !active(Mutation::IgnoreOtherWalks) {
             let open: BTreeSet<u64> =
                 self.walks.keys().filter(|walk| !ending.contains(walk)).copied().collect();
             let before = ending.len();
@@ -132,4 +145,9 @@ impl CrdtBackend {
         }
         Ok(())
     }
+}
+
+/// Only for the mutation of that name: the root is here, so let the rest go.
+fn ends_early(row: &WalkRow) -> bool {
+    active(Mutation::EndWalkEarly) && row.missing < 2
 }

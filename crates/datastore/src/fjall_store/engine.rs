@@ -5,6 +5,7 @@ use super::commit_marker::CommitMarker;
 use super::failure::{BACKGROUND_FAILURE, translate};
 use super::journal;
 use super::layout::Space;
+use super::table_check;
 use crate::folder_lock::FolderLock;
 use cluster_core::ports::datastore::StoreError;
 use fjall::{AbstractTree as _, Database, Keyspace, PersistMode};
@@ -46,6 +47,7 @@ impl Engine {
         complete: bool,
     ) -> Result<(Self, CommitMarker), StoreError> {
         let logged = if folder.is_dir() { journal::repair(folder)?.last } else { None };
+        table_check::check(folder)?;
         // The engine asserts where a file does not hold what it expects.
         let opened = catch_unwind(AssertUnwindSafe(|| Self::open_database(folder, budget, complete)));
         let (database, spaces) = opened.unwrap_or_else(|_| {

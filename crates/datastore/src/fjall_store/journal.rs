@@ -59,18 +59,20 @@ pub(super) fn repair(folder: &Path) -> Result<JournalReport, StoreError> {
     for path in files {
         scans.push(scan(path)?);
     }
-    check_sequence(&scans)?;
     let mut report = JournalReport::default();
     for (index, scanned) in scans.iter().enumerate() {
         report.last = scanned.last.or(report.last);
-        let later_batches = scans[index + 1..].iter().any(|later| later.first.is_some());
-        let sealed = index + 1 < scans.len();
         if matches!(scanned.tail, Tail::Garbage) {
-            let last_number = report.last.map(|marker| marker.number);
-            judge(scanned, last_number, sealed, later_batches)?;
+            let later_batches = scans[index + 1..].iter().any(|later| later.first.is_some());
+            let sealed = index + 1 < scans.len();
+            judge(scanned, report.last.map(|marker| marker.number), sealed, later_batches)?;
             report.cut += scanned.len - scanned.valid_len;
         }
-        if scanned.len > scanned.valid_len && !(sealed && matches!(scanned.tail, Tail::Clean)) {
+    }
+    check_sequence(&scans)?;
+    for (index, scanned) in scans.iter().enumerate() {
+        let active = index + 1 == scans.len();
+        if matches!(scanned.tail, Tail::Garbage) || active && scanned.len > scanned.valid_len {
             cut(scanned)?;
         }
     }
@@ -206,3 +208,6 @@ pub(super) fn truncate(path: &Path, len: u64) -> Result<(), StoreError> {
 fn damaged(path: &Path, detail: String) -> StoreError {
     StoreError::Damaged { path: path.to_owned(), detail }
 }
+
+#[cfg(test)]
+mod tests;

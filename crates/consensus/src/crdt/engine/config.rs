@@ -1,0 +1,55 @@
+//! Limits and times of the engine.
+
+use std::time::Duration;
+
+/// When operations are put into a delta together (api §6.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batching {
+    /// So many operations make a delta.
+    pub max_size: u64,
+    /// The first operation waits at most so long.
+    pub max_age: Duration,
+}
+
+impl Batching {
+    /// Takes the two settings; batching is on when both are greater than zero.
+    pub fn new(max_size: u64, max_age: Duration) -> Option<Self> {
+        (max_size > 0 && !max_age.is_zero()).then_some(Self { max_size, max_age })
+    }
+}
+
+/// Limits and times of the engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Time between two broadcasts of the heads, on average.
+    pub rebroadcast_interval: Duration,
+    /// Collects operations, when set.
+    pub batching: Option<Batching>,
+    /// Writes own deltas at most this often, when set; operations in between wait for the next one.
+    pub min_delta_interval: Option<Duration>,
+    /// Blocks asked for at once, those not yet merged included.
+    pub max_wants: usize,
+    /// A want without an answer has failed after this time.
+    pub fetch_timeout: Duration,
+    /// Time before a failed want is repeated for the first time; it doubles with every failure.
+    pub first_retry: Duration,
+    /// The longest time between two attempts.
+    pub max_retry: Duration,
+    /// A first walk that takes no block for this long holds operations back no longer.
+    pub stall_timeout: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            rebroadcast_interval: Duration::from_secs(60),
+            batching: None,
+            min_delta_interval: None,
+            max_wants: 32,
+            fetch_timeout: Duration::from_secs(120),
+            first_retry: Duration::from_secs(1),
+            max_retry: Duration::from_secs(120),
+            stall_timeout: Duration::from_secs(60),
+        }
+    }
+}

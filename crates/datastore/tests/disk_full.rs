@@ -1,0 +1,165 @@
+//! A full disk stops writes, not reads, and costs nothing that was acknowledged.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use cluster_core::ports::datastore::{Batch, Datastore as _, Durability, StoreError, Tree};
+use cluster_datastore::FjallStore;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use support::{numbers, write};
+
+/// A small file system of its own; none where mounting is not permitted.
+struct SmallDisk {
+    folder: PathBuf,
+    _parent: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn mount(mebibytes: u32) -> Option<Self> {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("disk");
+        fs::create_dir(&folder).unwrap();
+        let size = format!("size={mebibytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self { folder, _parent: parent });
+        }
+        println!("skipped: mounting a small file system is not permitted");
+        None
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.join("store")
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.folder.join("ballast")
+    }
+
+    /// Fills the disk up to about `left` free bytes.
+    fn fill(&self, left: u64) {
+        let free = rustix::fs::statvfs(&self.folder).unwrap();
+        let size = (free.f_bavail * free.f_frsize).saturating_sub(left);
+        fs::write(self.ballast(), vec![1; usize::try_from(size).unwrap()]).unwrap();
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.ballast()).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.folder).status();
+    }
+}
+
+fn block(number: u32) -> Batch {
+    let mut batch = Batch::new();
+    // Does not compress.
+    let noise = (0..64 * 1024_u32).map(|at| ((at ^ number).wrapping_mul(2_654_435_761) >> 13) as u8);
+    batch.put(Tree::Blocks, number.to_be_bytes(), noise.collect::<Vec<_>>());
+    batch
+}
+
+fn recover_within(store: &FjallStore, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    while let Err(error) = store.recover() {
+        assert!(Instant::now() < deadline, "{error}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
+    let Some(disk) = SmallDisk::mount(48) else { return };
+    let store = FjallStore::open(&disk.store(), 64 * 1024 * 1024).unwrap();
+    for number in 0..10 {
+        write(&store, number, Durability::Flushed);
+    }
+    for round in 0..3 {
+        disk.fill(256 * 1024);
+        let mut stored = 0;
+        let error = loop {
+            match store.commit(block(round * 1000 + stored), Durability::Flushed) {
+                Ok(()) => stored += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+        let refused = store.commit(block(9_000), Durability::Flushed).unwrap_err();
+        assert!(matches!(refused, StoreError::ReadOnly { .. }), "{refused}");
+        assert_eq!(numbers(&store).len(), 10 + round as usize);
+        let still_full = store.recover().unwrap_err();
+        assert!(matches!(still_full, StoreError::DiskFull { .. }), "{still_full}");
+        assert_eq!(numbers(&store).len(), 10 + round as usize, "reads go on after a recovery that failed");
+        disk.free();
+        let reader = store.snapshot().unwrap();
+        let held = store.recover().unwrap_err();
+        assert!(matches!(held, StoreError::ReadOnly { .. }), "{held}");
+        drop(reader);
+        recover_within(&store, Duration::from_secs(10));
+        for number in 0..stored {
+            let key = (round * 1000 + number).to_be_bytes();
+            assert!(store.snapshot().unwrap().get(Tree::Blocks, &key).unwrap().is_some());
+        }
+        write(&store, 10 + round, Durability::Flushed);
+    }
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(numbers(&FjallStore::open(&disk.store(), 64 * 1024 * 1024).unwrap()).len(), 13);
+}
+
+/// The journal fits, the tables do not: the engine fails in the background, and stops the writer for good unless the
+/// adapter looks after it.
+#[test]
+fn a_table_that_finds_the_disk_full_stops_writes_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount(200) else { return };
+    // Small write buffers: many tables.
+    let store = FjallStore::open(&disk.store(), 4 * 1024 * 1024).unwrap();
+    write(&store, 1, Durability::Flushed);
+    let mut stored = Vec::new();
+    let mut next = 0;
+    for round in 0..3 {
+        disk.fill(12 * 1024 * 1024);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let error = loop {
+            match store.commit(block(next), Durability::Flushed) {
+                Ok(()) => stored.push(next),
+                Err(error) => break error,
+            }
+            next += 1;
+            assert!(Instant::now() < deadline, "round {round}: the disk never filled up");
+        };
+        assert!(matches!(error, StoreError::DiskFull { .. } | StoreError::ReadOnly { .. }), "{error}");
+        check(&store, &stored);
+        disk.free();
+        recover_within(&store, Duration::from_secs(20));
+        check(&store, &stored);
+    }
+    drop(store);
+    check(&FjallStore::open(&disk.store(), 4 * 1024 * 1024).unwrap(), &stored);
+}
+
+fn check(store: &FjallStore, stored: &[u32]) {
+    let snapshot = store.snapshot().unwrap();
+    for number in stored {
+        let found = snapshot.get(Tree::Blocks, &number.to_be_bytes()).unwrap();
+        assert!(found.is_some(), "block {number} is lost");
+    }
+    assert_eq!(numbers(store), [1]);
+}
+
+#[test]
+fn a_store_cannot_be_created_on_a_full_disk_but_later() {
+    let Some(disk) = SmallDisk::mount(8) else { return };
+    disk.fill(16 * 1024);
+    let open = |path: &Path| FjallStore::open(path, 4 * 1024 * 1024);
+    let error = open(&disk.store()).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("full"), "{error}");
+    disk.free();
+    write(&open(&disk.store()).unwrap(), 1, Durability::Flushed);
+}
