@@ -90,7 +90,6 @@ fn changed_bytes_in_any_file_are_an_error_or_make_no_difference() {
             let mut bytes = fs::read(&harmed).unwrap();
             bytes[at] ^= 0x55;
             fs::write(&harmed, bytes).unwrap();
-            eprintln!("{} at {at} of {len}", name.display());
             match catch_unwind(AssertUnwindSafe(|| read_all(copy.path()))) {
                 Ok(Ok(())) => unharmed += 1,
                 Ok(Err(OpenError::Store(StoreError::Damaged { .. }))) => errors += 1,
@@ -131,6 +130,14 @@ fn a_missing_or_short_table_is_damage() {
             );
         }
     }
+}
+
+#[test]
+fn what_an_interrupted_flush_left_is_no_damage() {
+    let image = filled();
+    fs::write(image.path().join("db/keyspaces/1/tables/77"), "half a table").unwrap();
+    fs::write(image.path().join("db/keyspaces/1/v9"), "half a list").unwrap();
+    read_all(image.path()).unwrap();
 }
 
 #[test]

@@ -6,7 +6,10 @@
 //!
 //! Format: a file ends with its table of contents and a trailer: magic (4), version (1), kind of checksum (1),
 //! xxh3-128 of the table of contents (16), its position (8), its length (8). `current` holds the number of the list
-//! in force (8), its xxh3-128 (16), the kind of checksum (1). Numbers are little-endian.
+//! in force (8), its xxh3-128 (16), the kind of checksum (1). Numbers are little-endian. What a crash left besides
+//! the listed tables is not looked at: the engine removes it.
+
+mod listed_tables;
 
 use crate::durable_file;
 use cluster_core::ports::datastore::StoreError;
@@ -25,8 +28,8 @@ const LONGEST_CONTENTS: u64 = 1024 * 1024;
 /// [`StoreError::Damaged`], naming the file.
 pub(super) fn check(folder: &Path) -> Result<(), StoreError> {
     for keyspace in durable_file::entries(&folder.join("keyspaces"))? {
-        check_list(&keyspace)?;
-        for table in durable_file::entries(&keyspace.join("tables"))? {
+        for number in tables_of(&keyspace)? {
+            let table = keyspace.join("tables").join(number.to_string());
             if !check_contents(&table).map_err(|error| damaged_or(error, &table))? {
                 return Err(damaged(&table, "its table of contents does not fit its checksum"));
             }
@@ -35,12 +38,13 @@ pub(super) fn check(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Checks the list in force; a keyspace without one is unfinished, and the engine removes it.
-fn check_list(keyspace: &Path) -> Result<(), StoreError> {
+/// Checks the list in force and returns the tables on it. A keyspace without one is unfinished; the engine removes
+/// it.
+fn tables_of(keyspace: &Path) -> Result<Vec<u64>, StoreError> {
     let current = keyspace.join("current");
     let bytes = match fs::read(&current) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(StoreError::io("read", current, error)),
     };
     let Some((number, rest)) = bytes.split_first_chunk::<8>() else {
@@ -52,7 +56,7 @@ fn check_list(keyspace: &Path) -> Result<(), StoreError> {
     if expected != Some(xxh3_128(&content)) {
         return Err(damaged(&list, "it does not fit its checksum"));
     }
-    Ok(())
+    listed_tables::parse(&content).ok_or_else(|| damaged(&list, "it is no list of tables"))
 }
 
 /// Says whether the table of contents at the end of `path` fits its checksum.
