@@ -1,71 +1,84 @@
-//! Where the daemon is and how long it may take.
+//! How to reach a Kubo daemon and how long to wait for it.
 
-use cluster_core::Multiaddr;
-use multiaddr::Protocol;
+use crate::endpoint::{Endpoint, EndpointError};
+use multiaddr::Multiaddr;
 use std::time::Duration;
 
 /// Settings of the connector (api §6.8).
 #[derive(Debug, Clone)]
 pub struct KuboConfig {
-    /// Address of the RPC: `/ip4|ip6|dns…/…/tcp/N`.
+    /// The daemon's RPC: `/ip4|ip6|dns|dns4|dns6/<host>/tcp/<port>`, optionally followed by `/http`.
     pub node: Multiaddr,
-    /// Limit of every call but pinning, unpinning and collecting garbage.
+    /// Longest a short call may take, and longest silence within a listing of pins.
     pub ipfs_request_timeout: Duration,
-    /// How long a pin may go without progress.
+    /// Longest a pin may go without progress; also the longest it waits for a connection before it starts.
     pub pin_timeout: Duration,
-    /// Limit of an unpin.
+    /// Longest an unpin may take.
     pub unpin_timeout: Duration,
-    /// Refuse to unpin.
+    /// Refuses every unpin.
     pub unpin_disable: bool,
-    /// Calls at once, long and short ones counted apart.
+    /// Connections to the daemon at most; at least [`KuboConfig::MIN_CONNECTIONS`].
     pub max_connections: usize,
 }
 
-/// The settings cannot be used.
+impl KuboConfig {
+    /// Fewest connections: one for each class of calls, so that no class can starve another.
+    pub const MIN_CONNECTIONS: usize = 8;
+
+    /// Takes the defaults of the reference for everything but the address, and 32 connections.
+    pub fn new(node: Multiaddr) -> Self {
+        Self {
+            node,
+            ipfs_request_timeout: Duration::from_mins(5),
+            pin_timeout: Duration::from_mins(2),
+            unpin_timeout: Duration::from_hours(3),
+            unpin_disable: false,
+            max_connections: 32,
+        }
+    }
+
+    /// Returns how many connections let that many pins run at once.
+    pub fn connections_for(concurrent_pins: usize) -> usize {
+        // Half of all connections are for pins, see `Lanes`.
+        concurrent_pins.saturating_mul(2).max(Self::MIN_CONNECTIONS)
+    }
+
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, KuboConfigError> {
+        for (name, value) in [
+            ("ipfs_request_timeout", self.ipfs_request_timeout),
+            ("pin_timeout", self.pin_timeout),
+            ("unpin_timeout", self.unpin_timeout),
+        ] {
+            if value.is_zero() {
+                return Err(KuboConfigError::ZeroTimeout { name });
+            }
+        }
+        if self.max_connections < Self::MIN_CONNECTIONS {
+            return Err(KuboConfigError::TooFewConnections { given: self.max_connections });
+        }
+        Ok(Endpoint::from_multiaddr(&self.node)?)
+    }
+}
+
+/// Says why a configuration cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum KuboConfigError {
-    /// The address is of another kind.
-    #[error(
-        "{node} cannot be used as the address of an IPFS daemon by this version: use one such as /ip4/127.0.0.1/tcp/5001"
-    )]
-    Address {
-        /// The address.
-        node: Multiaddr,
+    /// The address is not one this connector can use.
+    #[error(transparent)]
+    Node(#[from] EndpointError),
+    /// A timeout of zero would fail every call.
+    #[error("{name} must be longer than zero")]
+    ZeroTimeout {
+        /// The setting.
+        name: &'static str,
     },
-    /// The HTTP client cannot be made.
-    #[error("cannot make the HTTP client: {0}")]
+    /// One class of calls would starve another.
+    #[error("max_connections is {given}, but at least {} are needed", KuboConfig::MIN_CONNECTIONS)]
+    TooFewConnections {
+        /// The setting.
+        given: usize,
+    },
+    /// The HTTP client could not be set up.
+    #[error("cannot set up the HTTP client: {0}")]
     Client(#[from] reqwest::Error),
-}
-
-/// Makes the URL below which the RPC is.
-pub(crate) fn base_url(node: &Multiaddr) -> Result<String, KuboConfigError> {
-    let mut parts = node.iter();
-    let host = match parts.next() {
-        Some(Protocol::Ip4(ip)) => Some(ip.to_string()),
-        Some(Protocol::Ip6(ip)) => Some(format!("[{ip}]")),
-        Some(Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name)) => Some(name.into_owned()),
-        _ => None,
-    };
-    match (host, parts.next(), parts.next(), parts.next()) {
-        (Some(host), Some(Protocol::Tcp(port)), None | Some(Protocol::Http), None) => {
-            Ok(format!("http://{host}:{port}/api/v0/"))
-        }
-        _ => Err(KuboConfigError::Address { node: node.clone() }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_of_hosts_and_ports_are_taken_and_others_named() {
-        let url = |text: &str| base_url(&text.parse().unwrap());
-        assert_eq!(url("/ip4/127.0.0.1/tcp/5001").unwrap(), "http://127.0.0.1:5001/api/v0/");
-        assert_eq!(url("/ip6/::1/tcp/5001").unwrap(), "http://[::1]:5001/api/v0/");
-        assert_eq!(url("/dns4/kubo/tcp/5001/http").unwrap(), "http://kubo:5001/api/v0/");
-        let error = url("/ip4/127.0.0.1/udp/5001").unwrap_err().to_string();
-        assert!(error.contains("/ip4/127.0.0.1/udp/5001"), "{error}");
-        assert!(url("/ip4/127.0.0.1/tcp/5001/https").is_err());
-    }
 }

@@ -1,10 +1,12 @@
-//! The connector to the IPFS daemon's HTTP RPC (api §10.1).
+//! The connector to an IPFS daemon: Kubo's HTTP RPC behind the port `IpfsConnector` (api §10.1).
 
-mod answers;
+mod answer;
 mod config;
-mod exchange;
+mod endpoint;
 mod kubo;
+mod lanes;
 mod lines;
+mod rpc;
 
 pub use config::{KuboConfig, KuboConfigError};
 pub use kubo::Kubo;

@@ -1,0 +1,76 @@
+//! The JSON objects of Kubo's RPC that the connector reads, as Kubo 0.43 sends them. Keys it does not need are left
+//! out; unknown keys are ignored.
+
+use serde::Deserialize;
+
+/// The body of an error status: `{"Message":"…","Code":0,"Type":"error"}`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ErrorAnswer {
+    #[serde(rename = "Message")]
+    pub(crate) message: String,
+}
+
+/// One line of `pin/add?progress=true`. Every 500 ms comes `{"Progress":163,"Bytes":42731522}`, where zeros are left
+/// out (so the first line is often `{}`) and `Bytes` does not exist before Kubo 0.40. A pin that is done ends with
+/// one more such line and then `{"Pins":["<cid>"]}`. A pin that failed after the first line ends without `Pins`, and
+/// the message stands in the trailer `X-Stream-Error`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct PinAddLine {
+    pub(crate) progress: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) pins: Option<Vec<String>>,
+    pub(crate) message: Option<String>,
+}
+
+/// The answer to `pin/rm`: `{"Pins":["<cid>"]}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PinRmAnswer {
+    /// Read only so that an answer without it is refused.
+    #[serde(rename = "Pins")]
+    pub(crate) _pins: Vec<String>,
+}
+
+/// One line of `pin/ls?stream=true`: `{"Cid":"<cid>","Type":"recursive"}`; `Type` may be `indirect through <cid>`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct PinLsLine {
+    pub(crate) cid: Option<String>,
+    #[serde(rename = "Type")]
+    pub(crate) kind: Option<String>,
+    pub(crate) message: Option<String>,
+}
+
+/// The answer to `id`: `{"ID":"12D3…","PublicKey":"…","Addresses":["/ip4/…/tcp/…/p2p/12D3…"],"AgentVersion":"kubo/…",
+/// "Protocols":["/ipfs/bitswap",…]}`; `Addresses` is `null` while the daemon listens nowhere.
+#[derive(Debug, Deserialize)]
+pub(crate) struct IdAnswer {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(rename = "Addresses", default)]
+    pub(crate) addresses: Option<Vec<String>>,
+}
+
+/// The answer to `version`: `{"Version":"0.43.0","Commit":"","Repo":"18","System":"amd64/linux","Golang":"go1.26.8"}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct VersionAnswer {
+    pub(crate) version: String,
+}
+
+/// The answer to `resolve`: `{"Path":"/ipfs/<cid>"}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ResolveAnswer {
+    pub(crate) path: String,
+}
+
+/// The answer to `repo/stat?size-only=true`: `{"RepoSize":120,"StorageMax":10000000000,"NumObjects":0,…}`. Without a
+/// limit `StorageMax` is 2^64−1.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct RepoStatAnswer {
+    pub(crate) repo_size: u64,
+    pub(crate) storage_max: u64,
+}

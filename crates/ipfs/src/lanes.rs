@@ -1,0 +1,86 @@
+//! Bounded connections: how many calls of each class may be under way.
+
+use crate::rpc::Deadline;
+use cluster_core::ports::ipfs_connector::IpfsError;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// A class of calls with a budget of its own, so that stuck calls of one class never starve another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// `pin/add`: minutes to days.
+    Pin,
+    /// `pin/rm`: up to hours when the daemon collects garbage.
+    Unpin,
+    /// Everything that should answer at once.
+    Query,
+    /// Listings of all pins, as slow as their reader.
+    Listing,
+    /// Hints to the daemon that nobody waits for.
+    Background,
+}
+
+/// The budgets. A call that finds its lane full waits for its turn, within its own deadline.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    pins: Semaphore,
+    unpins: Semaphore,
+    queries: Semaphore,
+    listings: Semaphore,
+    background: Semaphore,
+}
+
+impl Lanes {
+    /// Shares out `connections`: half for pins, a quarter for queries, the rest for unpins, listings and hints.
+    pub(crate) fn new(connections: usize) -> Self {
+        let eighth = connections / 8;
+        let sixteenth = (connections / 16).max(1);
+        let unpins = eighth.max(1);
+        let queries = (2 * eighth).max(1);
+        let pins = connections.saturating_sub(unpins + queries + 2 * sixteenth).max(1);
+        Self {
+            pins: Semaphore::new(pins),
+            unpins: Semaphore::new(unpins),
+            queries: Semaphore::new(queries),
+            listings: Semaphore::new(sixteenth),
+            background: Semaphore::new(sixteenth),
+        }
+    }
+
+    /// Waits for a turn until `deadline`.
+    pub(crate) async fn enter(
+        &self,
+        lane: Lane,
+        path: &str,
+        deadline: Deadline,
+    ) -> Result<SemaphorePermit<'_>, IpfsError> {
+        let semaphore = match lane {
+            Lane::Pin => &self.pins,
+            Lane::Unpin => &self.unpins,
+            Lane::Query => &self.queries,
+            Lane::Listing => &self.listings,
+            Lane::Background => &self.background,
+        };
+        // Nobody closes a semaphore; were it closed, the call would end like one that found no turn.
+        match tokio::time::timeout_at(deadline.at, semaphore.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(deadline.error(path)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_never_exceed_the_whole_and_half_is_for_pins() {
+        for connections in [8, 9, 15, 16, 20, 31, 32, 100, 1000] {
+            let lanes = Lanes::new(connections);
+            let all = [&lanes.pins, &lanes.unpins, &lanes.queries, &lanes.listings, &lanes.background]
+                .map(Semaphore::available_permits);
+            assert!(all.iter().sum::<usize>() <= connections, "{connections}: {all:?}");
+            assert!(all.iter().all(|n| *n >= 1), "{connections}: {all:?}");
+            assert!(all[0] >= connections / 2 - 1, "{connections}: {all:?}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! One call to the daemon: request, status, streamed body, trailers, and a deadline over all of it.
+
+use crate::{
+    answer::ErrorAnswer,
+    config::{KuboConfig, KuboConfigError},
+    lines::{Lines, MAX_LINE},
+};
+use bytes::{Bytes, BytesMut};
+use cluster_core::ports::ipfs_connector::IpfsError;
+use http::{HeaderMap, HeaderValue, StatusCode, header::TE};
+use http_body_util::BodyExt;
+use std::{error::Error, time::Duration};
+use tokio::time::Instant;
+
+/// Part of an error's body that is kept, in bytes.
+pub(crate) const MAX_ERROR_BODY: usize = 4 * 1024;
+
+/// Largest body of a call that answers with one object, in bytes.
+pub(crate) const MAX_BODY: usize = 1024 * 1024;
+
+/// Longest a TCP handshake may take; a daemon that listens answers far sooner.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The trailer that carries an error which came up after the daemon began to answer.
+const STREAM_ERROR: &str = "x-stream-error";
+
+/// When a call is given up, and how that is called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    /// The moment.
+    pub(crate) at: Instant,
+    after: Duration,
+    stall: bool,
+}
+
+impl Deadline {
+    /// Gives a call that long.
+    pub(crate) fn within(after: Duration) -> Self {
+        Self { at: later(after), after, stall: false }
+    }
+
+    /// Gives a pin that long to show progress.
+    pub(crate) fn progress_within(after: Duration) -> Self {
+        Self { at: later(after), after, stall: true }
+    }
+
+    /// Returns the error of whoever ran into it.
+    pub(crate) fn error(self, path: &str) -> IpfsError {
+        if self.stall {
+            IpfsError::Stalled { after: self.after }
+        } else {
+            IpfsError::Timeout { path: path.to_owned(), after: self.after }
+        }
+    }
+}
+
+/// Adds without overflow: a century is as good as "for ever".
+fn later(after: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(after).unwrap_or(now + Duration::from_hours(24 * 36_500))
+}
+
+/// The HTTP side of the connector.
+#[derive(Debug)]
+pub(crate) struct Rpc {
+    client: reqwest::Client,
+    base: String,
+    node: String,
+}
+
+impl Rpc {
+    /// Sets up the client; opens no connection.
+    pub(crate) fn new(config: &KuboConfig) -> Result<Self, KuboConfigError> {
+        let endpoint = config.endpoint()?;
+        // Kubo sends trailers anyway, other servers only to those who ask.
+        let headers = HeaderMap::from_iter([(TE, HeaderValue::from_static("trailers"))]);
+        let mut client = reqwest::Client::builder()
+            .http1_only()
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT.min(config.ipfs_request_timeout))
+            .pool_max_idle_per_host(config.max_connections);
+        if endpoint.loopback {
+            client = client.no_proxy();
+        }
+        Ok(Self { client: client.build()?, base: endpoint.base, node: config.node.to_string() })
+    }
+
+    /// Sends a call and waits for the head of its answer; an error status becomes the daemon's error. `path` is
+    /// everything after `/api/v0/`, arguments included and already encoded.
+    pub(crate) async fn open<'a>(
+        &'a self,
+        path: &'a str,
+        deadline: Deadline,
+    ) -> Result<Answer<'a>, IpfsError> {
+        let request = self.client.post(format!("{}{path}", self.base)).send();
+        let response = match tokio::time::timeout_at(deadline.at, request).await {
+            Err(_) => return Err(deadline.error(path)),
+            Ok(Err(error)) => return Err(self.unreachable(path, error)),
+            Ok(Ok(response)) => response,
+        };
+        let status = response.status();
+        let body = http::Response::<reqwest::Body>::from(response).into_body();
+        let mut answer = Answer { rpc: self, path, body, lines: Lines::default() };
+        if status == StatusCode::OK { Ok(answer) } else { Err(answer.refusal(status, deadline).await) }
+    }
+
+    fn unreachable(&self, path: &str, error: reqwest::Error) -> IpfsError {
+        // The URL is said already; the chain below reqwest's own words holds what really happened.
+        let error = error.without_url();
+        let mut cause = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            let text = inner.to_string();
+            if !cause.contains(&text) {
+                cause.push_str(": ");
+                cause.push_str(&text);
+            }
+            source = inner.source();
+        }
+        IpfsError::Unreachable { node: self.node.clone(), path: path.to_owned(), cause }
+    }
+}
+
+/// An answer whose head said 200. Dropping it before the end closes the connection.
+#[derive(Debug)]
+pub(crate) struct Answer<'a> {
+    rpc: &'a Rpc,
+    path: &'a str,
+    body: reqwest::Body,
+    lines: Lines,
+}
+
+impl Answer<'_> {
+    /// Waits for the next line; `None` at the proper end of the answer.
+    pub(crate) async fn next_line(&mut self, deadline: Deadline) -> Result<Option<Bytes>, IpfsError> {
+        loop {
+            match self.lines.next_line() {
+                Ok(Some(line)) => return Ok(Some(line)),
+                Ok(None) => {}
+                Err(_) => return Err(self.bad(format!("a line is longer than {MAX_LINE} bytes"))),
+            }
+            match self.next_piece(deadline).await? {
+                Some(piece) => self.lines.push(&piece),
+                None => return Ok(self.lines.rest()),
+            }
+        }
+    }
+
+    /// Waits for the end of an answer of at most [`MAX_BODY`] bytes.
+    pub(crate) async fn whole(mut self, deadline: Deadline) -> Result<Bytes, IpfsError> {
+        let mut whole = BytesMut::new();
+        while let Some(piece) = self.next_piece(deadline).await? {
+            if whole.len() + piece.len() > MAX_BODY {
+                return Err(self.bad(format!("it is longer than {MAX_BODY} bytes")));
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// Makes the error for an answer that breaks its promise.
+    pub(crate) fn bad(&self, cause: impl Into<String>) -> IpfsError {
+        bad_answer(self.path, cause)
+    }
+
+    /// Makes the error for a message the daemon put into an answer it had begun.
+    pub(crate) fn api(&self, message: String) -> IpfsError {
+        IpfsError::Api { path: self.path.to_owned(), status: StatusCode::OK.as_u16(), message }
+    }
+
+    async fn next_piece(&mut self, deadline: Deadline) -> Result<Option<Bytes>, IpfsError> {
+        loop {
+            let frame = match tokio::time::timeout_at(deadline.at, self.body.frame()).await {
+                Err(_) => return Err(deadline.error(self.path)),
+                Ok(None) => return Ok(None),
+                Ok(Some(Err(error))) => return Err(self.rpc.unreachable(self.path, error)),
+                Ok(Some(Ok(frame))) => frame,
+            };
+            match frame.into_data() {
+                Ok(piece) => return Ok(Some(piece)),
+                Err(other) => {
+                    let message = other.trailers_ref().and_then(|t| t.get(STREAM_ERROR));
+                    if let Some(message) = message.filter(|m| !m.is_empty()) {
+                        return Err(self.api(String::from_utf8_lossy(message.as_bytes()).into_owned()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns an answer with an error status into an error (api §10.1).
+    async fn refusal(&mut self, status: StatusCode, deadline: Deadline) -> IpfsError {
+        let mut start = Vec::new();
+        while start.len() < MAX_ERROR_BODY {
+            match self.next_piece(deadline).await {
+                Ok(Some(piece)) => {
+                    let room = MAX_ERROR_BODY - start.len();
+                    start.extend_from_slice(&piece[..piece.len().min(room)]);
+                }
+                // What came of the body is worth more than how it ended.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let (path, status) = (self.path.to_owned(), status.as_u16());
+        match serde_json::from_slice::<ErrorAnswer>(&start) {
+            Ok(ErrorAnswer { message }) => IpfsError::Api { path, status, message },
+            Err(_) => {
+                let body = String::from_utf8_lossy(&start).trim_end().to_owned();
+                IpfsError::Http { path, status, body }
+            }
+        }
+    }
+}
+
+/// Makes the error for an answer that breaks its promise.
+pub(crate) fn bad_answer(path: &str, cause: impl Into<String>) -> IpfsError {
+    IpfsError::BadAnswer { path: path.to_owned(), cause: cause.into() }
+}
