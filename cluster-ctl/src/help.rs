@@ -41,7 +41,7 @@ fn dress(command: Command, path: &str) -> Command {
     } else {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let long = command.get_long_about().map(ToString::to_string).unwrap_or_else(|| about.clone());
-        let description = long.replace('\n', "\n   ");
+        let description = long.replace('\n', "\n   ").replace("\n   \n", "\n\n");
         format!(
             "NAME:\n   {path} - {about}\n\nUSAGE:\n   {{usage}}\n\nDESCRIPTION:\n   {description}\n\nOPTIONS:\n{{options}}\n"
         )
