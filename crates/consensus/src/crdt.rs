@@ -5,6 +5,7 @@ mod backend;
 mod block;
 mod block_id;
 mod broadcast;
+pub mod check;
 pub mod engine;
 mod merge;
 mod pack;

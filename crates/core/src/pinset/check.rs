@@ -6,7 +6,7 @@ use super::{
     events::EventBatch,
     fingerprint::Fingerprint,
     mutation::peer_key,
-    stored_pin,
+    requests, stored_pin,
 };
 use crate::{
     PeerId, Pin, PinKey,
@@ -38,7 +38,8 @@ impl CheckReport {
         self.mismatches.len() as u64 + self.more
     }
 
-    fn add(&mut self, tree: Tree, key: &[u8], what: &str) {
+    /// Notes a mismatch at one row.
+    pub fn add(&mut self, tree: Tree, key: &[u8], what: &str) {
         if self.mismatches.len() < LISTED {
             self.mismatches.push(format!("{tree:?} {}: {what}", data_encoding::HEXLOWER.encode(key)));
         } else {
@@ -221,17 +222,31 @@ impl Checker<'_> {
             }
             Ok(())
         })?;
-        self.each(Tree::Requests, |c, key, _| {
+        // Each outcome has one row in the order of time; as each of those names an outcome, equal numbers do.
+        let mut ordered = 0u64;
+        self.each(Tree::Requests, |c, key, row| {
             match key.first() {
-                Some(b'r') => c.counted.add(Counter::Requests, 1),
+                Some(b'r') => {
+                    c.counted.add(Counter::Requests, 1);
+                    if !requests::is_readable(row) {
+                        c.report.add(Tree::Requests, key, "unreadable");
+                    }
+                }
                 Some(b't') => {
+                    ordered += 1;
                     let id = key.get(9..).unwrap_or_default();
                     c.expect(Tree::Requests, &[b"r".as_slice(), id].concat())?;
                 }
                 _ => c.report.add(Tree::Requests, key, "unknown"),
             }
             Ok(())
-        })
+        })?;
+        let outcomes = self.counted.get(Counter::Requests);
+        if outcomes != ordered {
+            let what = format!("{outcomes} outcomes, but {ordered} rows in the order of time");
+            self.report.add(Tree::Requests, b"t", &what);
+        }
+        Ok(())
     }
 
     fn published(&mut self) -> Result<(), StoreError> {

@@ -99,6 +99,11 @@ pub fn get(staged: &Staged, id: &RequestId) -> Result<Option<RequestRow>, StoreE
     Ok(staged.get(Tree::Requests, &row_key(id))?.as_deref().and_then(RequestRow::decode))
 }
 
+/// Says whether a row holds the outcome of a request.
+pub(super) fn is_readable(row: &[u8]) -> bool {
+    RequestRow::decode(row).is_some()
+}
+
 /// Stages the outcome of a request and its place in the order of time.
 pub fn put(staged: &mut Staged, id: &RequestId, row: &RequestRow, now: UnixMillis) {
     staged.put(Tree::Requests, row_key(id), row.encode());
