@@ -17,7 +17,8 @@ pub struct KuboConfig {
     pub unpin_timeout: Duration,
     /// Refuses every unpin.
     pub unpin_disable: bool,
-    /// Connections to the daemon at most; at least [`KuboConfig::MIN_CONNECTIONS`].
+    /// Connections to the daemon at most, half of them for pins (see [`KuboConfig::connections_for`]); at least
+    /// [`KuboConfig::MIN_CONNECTIONS`].
     pub max_connections: usize,
 }
 

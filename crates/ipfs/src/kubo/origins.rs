@@ -18,6 +18,7 @@ const ALL_DEADLINE: Duration = Duration::from_mins(1);
 impl Kubo {
     /// Asks the daemon to connect to the first ten origins. Failures do not matter: the content may be elsewhere.
     pub(super) async fn connect_origins(&self, origins: &[Multiaddr]) {
+        // A turn is waited for within `all`, the call itself has a deadline of its own.
         let all = Deadline::within(ALL_DEADLINE);
         let connects =
             stream::iter(origins.iter().take(MAX_ORIGINS)).for_each_concurrent(None, |origin| async move {
@@ -32,7 +33,6 @@ impl Kubo {
                     tracing::debug!(%origin, %error, "cannot connect the IPFS daemon to an origin");
                 }
             });
-        // The turn is waited for within `all`, the rest of a call within its own deadline.
         connects.await;
     }
 }
