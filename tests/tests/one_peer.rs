@@ -36,6 +36,12 @@ impl World {
         Self { kubo, peer, client, folder }
     }
 
+    /// Starts the peer again, with a client that has no connections to the process before.
+    async fn start_again(&mut self) {
+        self.peer.start().unwrap();
+        self.client = Client::builder(vec![Host::parse(self.peer.rest()).unwrap()]).build().await.unwrap();
+    }
+
     /// Adds random content to Kubo, unpinned.
     fn add(&self, size: usize) -> Cid {
         let file = self.folder.path().join("content");
@@ -80,7 +86,7 @@ async fn content_is_pinned_survives_a_kill_and_is_unpinned_again() {
     assert!(w.pinned("recursive").contains(&cid.to_string()));
 
     w.peer.kill().unwrap();
-    w.peer.start().unwrap();
+    w.start_again().await;
     assert_eq!(w.client.allocation(&cid).await.unwrap().options.name, "kept");
     w.until(&cid, TrackerStatus::Pinned).await;
 
@@ -154,7 +160,7 @@ async fn foreign_pins_are_never_touched_also_after_a_cleanup() {
     w.peer.stop().unwrap();
     let cleanup = w.peer.command(&["state", "cleanup", "--force"]).unwrap();
     assert!(cleanup.status.success(), "{}", String::from_utf8_lossy(&cleanup.stderr));
-    w.peer.start().unwrap();
+    w.start_again().await;
     assert_eq!(w.client.allocation(&ours).await.unwrap_err().code(), 404);
     // A new pin goes through the whole machinery; by then anything wrongly unpinned would be gone.
     let other = w.add(1 << 10);
@@ -196,7 +202,7 @@ async fn export_and_import_carry_every_pin_and_bad_input_changes_nothing() {
     let one = first.lines().next().unwrap();
     assert!(import(one).status.success());
     assert_eq!(export("second").trim(), one);
-    w.peer.start().unwrap();
+    w.start_again().await;
     assert_eq!(folder_of(&w.peer), 1);
 }
 

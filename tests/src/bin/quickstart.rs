@@ -89,6 +89,7 @@ async fn show(arguments: &Arguments) -> Result<()> {
     peer.kill()?;
     let started = Instant::now();
     peer.start()?;
+    let client = Client::builder(vec![Host::parse(peer.rest())?]).build().await?;
     let pin = client.allocation(&parsed).await.context("the pin is gone after the restart")?;
     println!("    answered {} ms after its start", started.elapsed().as_millis());
     ensure!(pin.options.name == "quickstart", "the pin came back without its name");
