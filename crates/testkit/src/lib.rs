@@ -1,7 +1,4 @@
-//! What the suites share: real peers and real Kubo daemons on free loopback ports, and power cuts.
+//! What the suites share: real peers and real Kubo daemons on free loopback ports.
 
 pub mod kubo;
-pub mod mock_kubo;
-#[cfg(target_os = "linux")]
-pub mod powercut;
 pub mod service;
