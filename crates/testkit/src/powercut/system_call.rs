@@ -91,15 +91,13 @@ pub(super) enum SystemCall {
         from: PathBuf,
         to: PathBuf,
     },
-    MapWritable {
-        descriptor: Descriptor,
-    },
     Spawn {
         shares_descriptors: bool,
     },
     Execute,
     /// A way to change files that is not modelled; `None` when it is not known which.
     Foreign {
+        call: String,
         object: Option<Object>,
     },
 }
