@@ -20,6 +20,5 @@ mod stage;
 mod stream;
 mod stub;
 mod suite;
-mod sync_probe;
 
 pub use program::{main, stub_main};

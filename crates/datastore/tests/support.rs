@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 //! What the suites share.
 #![allow(dead_code)]
 
