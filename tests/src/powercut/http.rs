@@ -1,0 +1,108 @@
+//! The least of an HTTP/1.1 client: one connection, one request at a time, independent of the client under test.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+/// How long an answer may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// One connection to a peer's REST API.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    /// What the `X-Stream-Error` trailer says, if anything.
+    pub(super) stream_error: Option<String>,
+}
+
+impl Connection {
+    /// Connects to a port of this machine.
+    pub(super) fn open(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+        stream.set_write_timeout(Some(ANSWER_LIMIT))?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// Sends a request without a body.
+    pub(super) fn send(&mut self, method: &str, path: &str) -> Result<()> {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
+        Ok(self.stream.get_mut().write_all(head.as_bytes())?)
+    }
+
+    /// Reads the status of an answer; [`Connection::read_rest`] must follow.
+    pub(super) fn read_status(&mut self) -> Result<u16> {
+        let line = self.line()?;
+        let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+        status.and_then(|status| status.parse().ok()).with_context(|| format!("no status line: {line:?}"))
+    }
+
+    /// Reads the rest of an answer.
+    pub(super) fn read_rest(&mut self, status: u16) -> Result<Response> {
+        let (mut length, mut is_chunked) = (0, false);
+        loop {
+            let line = self.line()?.to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse()?;
+            }
+            is_chunked |=
+                line.strip_prefix("transfer-encoding:").is_some_and(|value| value.trim() == "chunked");
+        }
+        let (mut body, mut stream_error) = (Vec::new(), None);
+        if is_chunked {
+            loop {
+                let size = usize::from_str_radix(&self.line()?, 16).context("size of a chunk")?;
+                if size == 0 {
+                    break;
+                }
+                self.read_exact(&mut body, size)?;
+                ensure!(self.line()?.is_empty(), "a chunk is longer than it says");
+            }
+            loop {
+                let line = self.line()?;
+                let Some((name, value)) = line.split_once(':') else { break };
+                let is_error = name.eq_ignore_ascii_case("x-stream-error") && !value.trim().is_empty();
+                stream_error = stream_error.or(is_error.then(|| value.trim().to_owned()));
+            }
+        } else {
+            self.read_exact(&mut body, length)?;
+        }
+        Ok(Response { status, body, stream_error })
+    }
+
+    /// Sends a request and reads its answer.
+    pub(super) fn ask(&mut self, method: &str, path: &str) -> Result<Response> {
+        self.send(method, path)?;
+        let status = self.read_status()?;
+        self.read_rest(status)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = Vec::new();
+        self.stream.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            bail!("the connection ended");
+        }
+        Ok(String::from_utf8(line)?.trim_end().to_owned())
+    }
+
+    fn read_exact(&mut self, body: &mut Vec<u8>, len: usize) -> Result<()> {
+        let start = body.len();
+        body.resize(start + len, 0);
+        Ok(self.stream.read_exact(&mut body[start..])?)
+    }
+}
