@@ -1,49 +1,23 @@
 //! How the server works.
 
+use crate::Credentials;
 use cluster_core::Multiaddr;
 use std::{collections::BTreeMap, time::Duration};
-use zeroize::Zeroizing;
-
-/// Users and their passwords. Never printed.
-#[derive(Clone)]
-pub struct Credentials(BTreeMap<String, Zeroizing<String>>);
-
-impl Credentials {
-    /// Takes the pairs.
-    pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(pairs.into_iter().map(|(user, password)| (user, Zeroizing::new(password))).collect())
-    }
-
-    /// Checks a pair in a time that does not depend on where the passwords differ. An empty user or password
-    /// never passes.
-    pub(crate) fn accept(&self, user: &str, password: &str) -> bool {
-        let Some(expected) = self.0.get(user) else { return false };
-        let (a, b) = (expected.as_bytes(), password.as_bytes());
-        let differs = a.iter().zip(b).fold(u8::from(a.len() != b.len()), |d, (x, y)| d | (x ^ y));
-        !user.is_empty() && !password.is_empty() && differs == 0
-    }
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Credentials({} users)", self.0.len())
-    }
-}
 
 /// What browsers of other origins may do (api §3.4).
 #[derive(Debug, Clone)]
 pub struct CorsRules {
-    /// Origins, or `*`.
+    /// Origins, `*` for all, or one `*` inside for any text (`https://*.example.org`).
     pub allowed_origins: Vec<String>,
     /// Methods.
     pub allowed_methods: Vec<String>,
-    /// Headers; empty means those that are always harmless.
+    /// Headers, or `*` for all; empty means those that are always harmless.
     pub allowed_headers: Vec<String>,
     /// Headers that a page may read.
     pub exposed_headers: Vec<String>,
     /// Whether cookies and passwords may be sent.
     pub allow_credentials: bool,
-    /// How long a browser may remember the answer to a preflight.
+    /// How long a browser may remember the answer to a preflight; zero says nothing.
     pub max_age: Duration,
 }
 
@@ -66,9 +40,9 @@ impl Default for CorsRules {
 pub struct RestConfig {
     /// Where to listen: `/ip4|ip6/…/tcp/N`, N may be 0.
     pub listen: Vec<Multiaddr>,
-    /// Limit for the head of a request.
+    /// Limit for the head of a request, from its first byte; of the first one from the connection's start.
     pub read_header_timeout: Option<Duration>,
-    /// Limit for the head of a request, in bytes.
+    /// Limit for the head of a request, in bytes; like the reference this server grants 4,096 more.
     pub max_header_bytes: usize,
     /// Who may use the API; `None` is everyone.
     pub credentials: Option<Credentials>,
@@ -76,4 +50,28 @@ pub struct RestConfig {
     pub headers: BTreeMap<String, Vec<String>>,
     /// What browsers of other origins may do.
     pub cors: CorsRules,
+}
+
+/// What connections may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Limit for the body of a request; `None` leaves a fixed one for the small bodies this API has.
+    pub read_timeout: Option<Duration>,
+    /// How long a client may take nothing of an answer that is ready; `None` is for ever.
+    pub write_timeout: Option<Duration>,
+    /// How long a connection may wait for its next request; `None` is for ever.
+    pub idle_timeout: Option<Duration>,
+    /// Connections served at once; those beyond wait in the system's queue, unaccepted.
+    pub max_connections: usize,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            read_timeout: None,
+            write_timeout: None,
+            idle_timeout: Some(Duration::from_secs(120)),
+            max_connections: 8192,
+        }
+    }
 }

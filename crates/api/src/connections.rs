@@ -1,14 +1,29 @@
-//! Serving one listener: HTTP/1.0, 1.1 and h2 on one port, until told to stop.
+//! Serving connections: HTTP/1.0, 1.1 and h2 on one port, within limits, until told to stop.
 
-use crate::router::{Rest, handle};
-use axum::body::Body;
+mod activity;
+mod reaper;
+mod watched_stream;
+
+pub(crate) use activity::{Activity, Busy};
+
+use crate::{ConnectionLimits, front::Front};
+use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
-    service::TowerToHyperService,
+    server::conn::auto::Builder,
 };
-use std::{sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch};
+use reaper::Reaper;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    task::JoinSet,
+};
+use watched_stream::WatchedStream;
 
 /// Pause after the system refused a connection, for instance because files ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -16,47 +31,138 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests under way may take when the server stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Accepts connections until `stop` becomes true, then lets requests under way finish.
-pub(crate) async fn serve(listener: TcpListener, rest: Arc<Rest>, mut stop: watch::Receiver<bool>) {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(rest.config.read_header_timeout)
-        .max_buf_size(rest.config.max_header_bytes.max(8192))
-        .pipeline_flush(true);
-    builder.http2().timer(TokioTimer::new());
-    let router = axum::Router::new().fallback({
-        let rest = rest.clone();
-        move |request: http::Request<Body>| handle(rest.clone(), request)
-    });
-    let graceful = GracefulShutdown::new();
-    loop {
-        let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(target: "restapi", %error, "cannot take a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
+/// Bytes for heads that the reference grants beyond what is configured.
+const HEADER_SLACK: usize = 4096;
+
+/// Smallest buffer that the HTTP layer takes.
+const MIN_BUFFER: usize = 8192;
+
+/// What all connections share.
+pub(crate) struct Connections {
+    front: Arc<Front>,
+    http: Builder<TokioExecutor>,
+    reaper: Reaper,
+    permits: Arc<Semaphore>,
+}
+
+impl Connections {
+    pub(crate) fn new(
+        front: Front,
+        limits: ConnectionLimits,
+        head: Option<Duration>,
+        max_header_bytes: usize,
+    ) -> Self {
+        let buffer = max_header_bytes.saturating_add(HEADER_SLACK).max(MIN_BUFFER);
+        let mut http = Builder::new(TokioExecutor::new());
+        // The reaper sees to time-outs: the HTTP layer's own would also cut idle connections. Answers are so small
+        // that copying head and body together costs less than handing both to the system.
+        http.http1().header_read_timeout(None).half_close(true).writev(false).max_buf_size(buffer);
+        http.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(buffer).unwrap_or(u32::MAX));
+        Self {
+            front: Arc::new(front),
+            http,
+            reaper: Reaper::new(limits, head),
+            permits: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// Serves the listeners until `stop` is ready, then lets requests under way finish, within [`DRAIN_LIMIT`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the listeners at once and lets requests under way finish.
+    pub(crate) async fn serve(self: Arc<Self>, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) {
+        let (stopping, stopped) = watch::channel(false);
+        // Nothing is ever sent: the channel closes when the last connection has.
+        let (alive, mut all_closed) = mpsc::channel::<()>(1);
+        let mut tasks = JoinSet::new();
+        for listener in listeners {
+            tasks.spawn(self.clone().accept(listener, stopped.clone(), alive.clone()));
+        }
+        let watched = self.clone();
+        tasks.spawn(async move { watched.reaper.run().await });
+        drop((alive, stopped));
+        stop.await;
+        stopping.send_replace(true);
+        if tokio::time::timeout(DRAIN_LIMIT, all_closed.recv()).await.is_err() {
+            tracing::warn!(target: "restapi", "requests were still under way when the server stopped");
+            self.reaper.close_all();
+        }
+    }
+
+    async fn accept(
+        self: Arc<Self>,
+        listener: TcpListener,
+        mut stopped: watch::Receiver<bool>,
+        alive: mpsc::Sender<()>,
+    ) {
+        let shared = &self;
+        loop {
+            let next = async {
+                // When all permits are out, newcomers wait in the system's queue.
+                let permit = shared.permits.clone().acquire_owned().await;
+                (permit, listener.accept().await)
+            };
+            let (permit, accepted) = tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => return,
+                next = next => next,
+            };
+            match (permit, accepted) {
+                (Ok(permit), Ok((stream, remote))) => {
+                    self.clone().spawn(stream, remote, permit, stopped.clone(), alive.clone());
+                }
+                (Err(_), _) => return,
+                (_, Err(error)) => {
+                    tracing::warn!(target: "restapi", %error, "cannot take a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
-        };
+        }
+    }
+
+    fn spawn(
+        self: Arc<Self>,
+        stream: TcpStream,
+        remote: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        stopped: watch::Receiver<bool>,
+        alive: mpsc::Sender<()>,
+    ) {
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(target: "restapi", %error, "a connection broke");
-            }
+        let activity = Arc::new(Activity::new(Instant::now()));
+        let shared = self.clone();
+        let watched = activity.clone();
+        let task = tokio::spawn(async move {
+            shared.connection(stream, remote.ip().to_canonical(), watched, stopped).await;
+            drop((permit, alive));
         });
+        self.reaper.watch(activity, task.abort_handle());
     }
-    drop(listener);
-    if tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown()).await.is_err() {
-        tracing::warn!(target: "restapi", "requests were still under way when the server stopped");
+
+    async fn connection(
+        &self,
+        stream: TcpStream,
+        remote: IpAddr,
+        activity: Arc<Activity>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let io = TokioIo::new(WatchedStream::new(stream, activity.clone()));
+        let service = service_fn(|request| self.front.clone().answer(remote, activity.clone(), request));
+        let mut connection = std::pin::pin!(self.http.serve_connection(io, service));
+        let finished = tokio::select! {
+            result = connection.as_mut() => Some(result),
+            // Also when the server itself is gone.
+            _ = stopped.wait_for(|stop| *stop) => None,
+        };
+        let result = match finished {
+            Some(result) => result,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(target: "restapi", %error, "a connection broke");
+        }
     }
 }

@@ -1,18 +1,29 @@
 //! The REST server of a peer (api §3), over the port [`ClusterApi`](cluster_core::ports::ClusterApi).
+//!
+//! From outside in: connections (limits, time-outs, both HTTP versions on one port), the front (body, access log,
+//! authentication, CORS, redirects), the routes, and the handlers, which only translate.
 
+mod access_log;
 mod auth;
 mod bind_error;
+mod conditions;
 mod config;
 mod connections;
 mod cors;
+mod credentials;
 mod failure;
+mod front;
 mod ndjson;
+mod paths;
 mod pin_query;
 mod reads;
+mod reply_body;
+mod request_body;
 mod rest_server;
-mod router;
+mod routes;
 mod writes;
 
 pub use bind_error::BindError;
-pub use config::{CorsRules, Credentials, RestConfig};
+pub use config::{ConnectionLimits, CorsRules, RestConfig};
+pub use credentials::Credentials;
 pub use rest_server::RestServer;

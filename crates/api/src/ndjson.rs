@@ -1,78 +1,175 @@
 //! Streamed answers: one JSON object a line, in constant memory (api §3.2).
 
-use crate::failure::{empty, of_api};
+use crate::{
+    failure::{chain, empty, of_api},
+    routes::Reply,
+};
 use axum::body::Body;
 use bytes::Bytes;
 use cluster_core::ports::cluster_api::ApiError;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Frame;
-use http_body_util::StreamBody;
-use std::{convert::Infallible, pin::Pin};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 /// Trailer that carries what went wrong after the head was sent.
 const STREAM_ERROR: HeaderName = HeaderName::from_static("x-stream-error");
 
-/// Answers a stream of pages. Nothing at all is 204; an error before the first item is an error answer; one after
-/// it goes into the trailer.
-pub(crate) async fn answer<T, S, W>(pages: S, write: W) -> Response<Body>
+/// Bytes gathered before they are handed on; a frame a line costs three times as much.
+const FRAME: usize = 48 * 1024;
+
+/// Errors one answer reports; a stream that goes on failing after them is given up.
+const MAX_ERRORS: usize = 16;
+
+/// Answers a stream of pages. Nothing at all is 204; when there are errors and no item, the first error is the
+/// answer; otherwise they go into the trailer, and items after an error are still sent.
+pub(crate) async fn answer<T, S, W>(mut pages: S, write: W) -> Reply
 where
-    S: Stream<Item = Result<Vec<T>, ApiError>> + Send + 'static,
-    T: Send + 'static,
-    W: FnMut(&T, &mut Vec<u8>) + Send + 'static,
+    S: Stream<Item = Result<Vec<T>, ApiError>> + Unpin + Send + 'static,
+    T: Send + Unpin + 'static,
+    W: FnMut(&T, &mut Vec<u8>) + Send + Unpin + 'static,
 {
-    let mut pages: Pin<Box<S>> = Box::pin(pages);
-    let mut response = loop {
+    let mut errors = Vec::new();
+    let first = loop {
         match pages.next().await {
-            None => break empty(StatusCode::NO_CONTENT),
-            Some(Err(error)) => break of_api(&error),
             Some(Ok(page)) if page.is_empty() => {}
-            Some(Ok(page)) => break streaming(page, pages, write),
+            Some(Ok(page)) => break page,
+            Some(Err(error)) if errors.len() < MAX_ERRORS => errors.push(error),
+            Some(Err(_)) | None => {
+                return match errors.first() {
+                    Some(error) => of_api(error),
+                    None => announced(empty(StatusCode::NO_CONTENT)),
+                };
+            }
         }
     };
-    if response.status().is_success() {
-        response.headers_mut().insert(header::TRAILER, HeaderValue::from_static("X-Stream-Error"));
-    }
-    response
+    let errors = errors.iter().map(trailer_value).collect();
+    let lines =
+        Lines { pages, page: first.into_iter(), write, buffer: Vec::new(), errors, state: State::Pages };
+    announced(Response::new(Body::new(lines)))
 }
 
-enum State<S> {
-    Pages(S),
+/// Announces the trailer. Over HTTP/1 the HTTP layer leaves that out where no body can follow (204, HTTP/1.0), and
+/// sends the trailer itself only to clients that said `TE: trailers`.
+fn announced(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(header::TRAILER, HeaderValue::from_static("X-Stream-Error"));
+    reply
+}
+
+/// Writes an error as the value of the trailer: one line, however the error looks.
+fn trailer_value(error: &ApiError) -> HeaderValue {
+    let text: Vec<u8> = chain(error).bytes().map(|b| if b.is_ascii_control() { b' ' } else { b }).collect();
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("the stream failed"))
+}
+
+/// The body: encodes a frame when the connection asks for one, and never holds more than a page and a frame.
+struct Lines<T, S, W> {
+    pages: S,
+    page: std::vec::IntoIter<T>,
+    write: W,
+    buffer: Vec<u8>,
+    errors: Vec<HeaderValue>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// More pages may come.
+    Pages,
+    /// All lines are in the buffer or sent; the trailer is not.
+    Trailer,
+    /// Everything is sent.
     End,
 }
 
-fn streaming<T, S, W>(first: Vec<T>, pages: Pin<Box<S>>, mut write: W) -> Response<Body>
+impl<T, S, W> Lines<T, S, W>
 where
-    S: Stream<Item = Result<Vec<T>, ApiError>> + Send + 'static,
-    T: Send + 'static,
-    W: FnMut(&T, &mut Vec<u8>) + Send + 'static,
+    S: Stream<Item = Result<Vec<T>, ApiError>> + Unpin,
+    W: FnMut(&T, &mut Vec<u8>),
 {
-    let mut encode = move |page: &[T]| {
-        let mut lines = Vec::with_capacity(page.len() * 512);
-        page.iter().for_each(|item| write(item, &mut lines));
-        Bytes::from(lines)
-    };
-    let head: Result<Frame<Bytes>, Infallible> = Ok(Frame::data(encode(&first)));
-    drop(first);
-    let rest = stream::unfold((State::Pages(pages), encode), |(state, mut encode)| async move {
-        let State::Pages(mut pages) = state else { return None };
+    /// Encodes until the frame is full, nothing is ready or everything has come.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let trailer = match pages.next().await {
-                Some(Ok(page)) if page.is_empty() => continue,
-                Some(Ok(page)) => {
-                    let frame = Frame::data(encode(&page));
-                    return Some((Ok(frame), (State::Pages(pages), encode)));
+            for item in self.page.by_ref() {
+                if self.buffer.capacity() == 0 {
+                    self.buffer.reserve(FRAME + 4096);
                 }
-                Some(Err(error)) => {
-                    tracing::warn!(target: "restapi", %error, "a streamed answer broke off");
-                    let text: String = error.to_string().chars().filter(|c| !c.is_control()).collect();
-                    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("failed"))
+                (self.write)(&item, &mut self.buffer);
+                if self.buffer.len() >= FRAME {
+                    return Poll::Ready(());
                 }
-                None => HeaderValue::from_static(""),
-            };
-            let trailers: HeaderMap = [(STREAM_ERROR, trailer)].into_iter().collect();
-            return Some((Ok(Frame::trailers(trailers)), (State::End, encode)));
+            }
+            match self.pages.poll_next_unpin(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(page))) => self.page = page.into_iter(),
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::warn!(target: "restapi", error = %chain(&error), "a streamed answer is incomplete");
+                    self.errors.push(trailer_value(&error));
+                    if self.errors.len() >= MAX_ERRORS {
+                        self.state = State::Trailer;
+                        return Poll::Ready(());
+                    }
+                }
+                Poll::Ready(None) => {
+                    self.state = State::Trailer;
+                    return Poll::Ready(());
+                }
+            }
         }
-    });
-    Response::new(Body::new(StreamBody::new(stream::iter([head]).chain(rest))))
+    }
+
+    fn trailer(&mut self) -> HeaderMap {
+        if self.errors.is_empty() {
+            self.errors.push(HeaderValue::from_static(""));
+        }
+        self.errors.drain(..).map(|value| (STREAM_ERROR, value)).fold(
+            HeaderMap::new(),
+            |mut map, (name, value)| {
+                map.append(name, value);
+                map
+            },
+        )
+    }
+}
+
+impl<T, S, W> http_body::Body for Lines<T, S, W>
+where
+    S: Stream<Item = Result<Vec<T>, ApiError>> + Unpin,
+    T: Unpin,
+    W: FnMut(&T, &mut Vec<u8>) + Unpin,
+{
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.state == State::Pages {
+            // What is encoded goes out even when more is to come: the first byte must not wait for a full frame.
+            let filled = self.fill(cx);
+            if filled.is_pending() && self.buffer.is_empty() {
+                return Poll::Pending;
+            }
+        }
+        if !self.buffer.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from(std::mem::take(&mut self.buffer))))));
+        }
+        match self.state {
+            State::Pages | State::Trailer => {
+                self.state = State::End;
+                let trailer = self.trailer();
+                Poll::Ready(Some(Ok(Frame::trailers(trailer))))
+            }
+            State::End => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.state == State::End
+    }
 }

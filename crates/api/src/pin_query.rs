@@ -1,5 +1,10 @@
 //! Pin options as query parameters (api §3.7).
 
+mod error;
+mod go_duration;
+
+pub(crate) use error::PinQueryError;
+
 use cluster_core::{Cid, Multiaddr, Pin, PinMode, ReplicationFactors, UnixMillis, UnixSeconds};
 use multiaddr::Protocol;
 use std::{borrow::Cow, time::Duration};
@@ -20,15 +25,10 @@ impl<'a> Query<'a> {
             .map(|(_, value)| value.as_ref())
             .filter(|value| !value.is_empty())
     }
-
-    /// Says whether a parameter is exactly `true`.
-    pub(crate) fn is_true(&self, name: &str) -> bool {
-        self.get(name) == Some("true")
-    }
 }
 
-/// Makes the pin that a query describes. The errors are the texts that clients know.
-pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, String> {
+/// Makes the pin that a query describes; parameters it does not know are ignored.
+pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, PinQueryError> {
     let mut pin = Pin::new(cid);
     pin.depth = PinMode::from_name(query.get("mode").unwrap_or_default()).depth();
     let options = &mut pin.options;
@@ -41,7 +41,7 @@ pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, S
         options.replication = ReplicationFactors { min: both, max: both };
     }
     if let Some(size) = query.get("shard-size") {
-        options.shard_size = size.parse().map_err(|_| "parameter shard_size is invalid".to_owned())?;
+        options.shard_size = size.parse().map_err(|_| PinQueryError::ShardSize)?;
     }
     if let Some(peers) = query.get("user-allocations") {
         // Undecodable ones are dropped, as the reference does.
@@ -54,16 +54,13 @@ pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, S
         }
     }
     if let Some(from) = query.get("pin-update") {
-        let from =
-            from.parse().map_err(|error| format!("error decoding update option parameter: {error}"))?;
-        options.pin_update = Some(from);
+        options.pin_update = Some(from.parse().map_err(PinQueryError::PinUpdate)?);
     }
     if let Some(origins) = query.get("origins") {
         for text in origins.split(',') {
-            let address: Multiaddr =
-                text.parse().map_err(|error| format!("error decoding multiaddress: {error}"))?;
+            let address: Multiaddr = text.parse().map_err(PinQueryError::Origin)?;
             if !address.iter().any(|part| matches!(part, Protocol::P2p(_))) {
-                return Err(format!("multiaddress does not contain peer ID: {text}"));
+                return Err(PinQueryError::OriginWithoutPeer { text: text.to_owned() });
             }
             options.origins.push(address);
         }
@@ -71,59 +68,23 @@ pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, S
     Ok(pin)
 }
 
-fn integer(query: &Query<'_>, name: &str) -> Result<Option<i32>, String> {
-    match query.get(name) {
-        None => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|_| format!("parameter {name} invalid")),
-    }
+fn integer(query: &Query<'_>, name: &'static str) -> Result<Option<i32>, PinQueryError> {
+    let text = query.get(name);
+    text.map(|text| text.parse().map_err(|_| PinQueryError::Factor { name })).transpose()
 }
 
-fn expiry(query: &Query<'_>, now: UnixMillis) -> Result<Option<UnixSeconds>, String> {
+fn expiry(query: &Query<'_>, now: UnixMillis) -> Result<Option<UnixSeconds>, PinQueryError> {
     if let Some(at) = query.get("expire-at") {
-        let at: cluster_api_types::Timestamp =
-            at.parse().map_err(|error| format!("expire-at cannot be parsed: {error}"))?;
+        let at: cluster_api_types::Timestamp = at.parse()?;
         return Ok(at.stored());
     }
     let Some(text) = query.get("expire-in") else { return Ok(None) };
     let duration =
-        go_duration(text).ok_or_else(|| format!("expire-in cannot be parsed: invalid duration {text:?}"))?;
+        go_duration::parse(text).ok_or_else(|| PinQueryError::ExpireIn { text: text.to_owned() })?;
     if duration < Duration::from_secs(1) {
-        return Err("expire-in duration too short".to_owned());
+        return Err(PinQueryError::TooShort);
     }
     Ok(Some(now.plus(duration).seconds()))
-}
-
-/// Parses a duration such as `1h30m` or `1.5s`; negative ones count as zero.
-fn go_duration(text: &str) -> Option<Duration> {
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut seconds = 0.0;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        seconds += number
-            * match &rest[..end] {
-                "ns" => 1e-9,
-                "us" | "µs" | "μs" => 1e-6,
-                "ms" => 1e-3,
-                "s" => 1.0,
-                "m" => 60.0,
-                "h" => 3600.0,
-                _ => return None,
-            };
-        rest = &rest[end..];
-    }
-    if negative { Some(Duration::ZERO) } else { Duration::try_from_secs_f64(seconds).ok() }
 }
 
 #[cfg(test)]
@@ -132,7 +93,7 @@ mod tests {
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
-    fn parse(query: &str) -> Result<Pin, String> {
+    fn parse(query: &str) -> Result<Pin, PinQueryError> {
         pin("bafkqaaa".parse().unwrap(), &Query::parse(Some(query)), NOW)
     }
 
@@ -160,11 +121,13 @@ mod tests {
 
     #[test]
     fn mistakes_have_the_known_texts() {
-        let text = |query| parse(query).unwrap_err();
+        let text = |query| parse(query).unwrap_err().to_string();
         assert_eq!(text("replication-min=x"), "parameter replication-min invalid");
         assert_eq!(text("shard-size=-1"), "parameter shard_size is invalid");
         assert_eq!(text("expire-in=10ms"), "expire-in duration too short");
         assert_eq!(text("expire-in=-1h"), "expire-in duration too short");
+        assert_eq!(text("replication=1.5"), "parameter replication invalid");
+        assert_eq!(text("replication-max=99999999999"), "parameter replication-max invalid");
         assert!(text("expire-in=1x").starts_with("expire-in cannot be parsed: "));
         assert!(text("expire-at=tomorrow").starts_with("expire-at cannot be parsed: "));
         assert!(text("pin-update=x").starts_with("error decoding update option parameter: "));

@@ -1,106 +1,111 @@
-//! Requests that change nothing of the pinset.
+//! Requests that change nothing.
 
 use crate::{
+    conditions::etag_header,
     failure::{bad_request, object, of_api},
-    ndjson,
+    ndjson, paths,
     pin_query::Query,
-    router::{Reply, parse_key},
+    routes::{Api, Reply},
 };
+use axum::extract::{Request, State};
 use cluster_api_types::{GlobalPinInfo, Id, Pin, TextCache, Version, json};
 use cluster_core::{
-    PinKey, PinKindFilter, StatusFilter,
+    Cid, PinKey, PinKindFilter, StatusFilter,
     ports::{
-        ClusterApi,
         cluster_api::{ApiError, GlobalPinStatus, Scope},
+        consensus::Etag,
     },
 };
 use futures_util::{StreamExt, stream};
-use http::{HeaderValue, StatusCode, header};
-use std::sync::Arc;
+use http::{StatusCode, Uri, header};
+use tokio::sync::mpsc;
 
 /// CIDs of one request whose status is looked up at once.
 const LOOKUPS: usize = 16;
 
-pub(crate) async fn get_id(api: &dyn ClusterApi) -> Reply {
+/// Peers known but not yet written; when full, asking waits for the client.
+const PEERS_AHEAD: usize = 16;
+
+pub(crate) async fn get_id(State(api): Api) -> Reply {
     object(StatusCode::OK, &Id::from(&api.id().await))
 }
 
-pub(crate) async fn get_version(api: &dyn ClusterApi) -> Reply {
-    object(StatusCode::OK, &Version { version: api.id().await.version })
+pub(crate) async fn get_version() -> Reply {
+    object(StatusCode::OK, &Version { version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-pub(crate) async fn list_peers(api: Arc<dyn ClusterApi>) -> Reply {
-    let mut peers = Vec::new();
-    let mut stream = api.peers();
-    while let Some(peer) = stream.next().await {
-        peers.push(peer);
-    }
-    drop(stream);
-    let pages = stream::iter(peers).map(|peer| peer.map(|peer| vec![peer]));
+pub(crate) async fn list_peers(State(api): Api) -> Reply {
+    let (sender, mut receiver) = mpsc::channel(PEERS_AHEAD);
+    // The port's stream borrows the port; a task of its own can hold both. It ends with the receiver.
+    tokio::spawn(async move {
+        let mut peers = api.peers();
+        while let Some(peer) = peers.next().await {
+            if sender.send(peer.map(|peer| vec![peer])).await.is_err() {
+                return;
+            }
+        }
+    });
+    let pages = stream::poll_fn(move |cx| receiver.poll_recv(cx));
     ndjson::answer(pages, |peer, lines| push_line(&Id::from(peer), lines)).await
 }
 
-pub(crate) async fn list_allocations(api: &dyn ClusterApi, query: &Query<'_>) -> Reply {
+pub(crate) async fn list_allocations(State(api): Api, request: Request) -> Reply {
+    let query = Query::parse(request.uri().query());
     let (filter, unknown) = PinKindFilter::parse(query.get("filter").unwrap_or_default());
     if !unknown.is_empty() && filter.is_only_bad() {
         return bad_request("invalid filter value");
     }
     let mut cache = TextCache::default();
     ndjson::answer(api.allocations(filter), move |pin, lines| {
-        push_line(&Pin::from_core(pin, &mut cache), lines)
+        push_line(&Pin::from_core(pin, &mut cache), lines);
     })
     .await
 }
 
-pub(crate) async fn get_allocation(api: &dyn ClusterApi, hash: &str) -> Reply {
-    let key = match parse_key(hash) {
+pub(crate) async fn get_allocation(State(api): Api, request: Request) -> Reply {
+    let key = match key_in(request.uri()) {
         Ok(key) => key,
         Err(reply) => return *reply,
     };
     match api.allocation(key).await {
-        Ok((pin, etag)) => {
-            let mut reply = object(StatusCode::OK, &Pin::from(&pin));
-            reply.headers_mut().extend(
-                HeaderValue::from_str(&format!("\"{etag}\"")).ok().map(|value| (header::ETAG, value)),
-            );
-            reply
-        }
+        Ok((pin, etag)) => tagged(&Pin::from(&pin), &etag),
         Err(error) => of_api(&error),
     }
 }
 
-pub(crate) async fn get_status(api: &dyn ClusterApi, hash: &str, query: &Query<'_>) -> Reply {
-    match parse_key(hash) {
-        Ok(key) => one_status(api.status(key, scope(query)).await),
+pub(crate) async fn get_status(State(api): Api, request: Request) -> Reply {
+    let scope = scope(&Query::parse(request.uri().query()));
+    match key_in(request.uri()) {
+        Ok(key) => one_status(api.status(key, scope).await),
         Err(reply) => *reply,
     }
 }
 
-pub(crate) async fn list_statuses(api: Arc<dyn ClusterApi>, query: &Query<'_>) -> Reply {
-    let scope = scope(query);
+pub(crate) async fn list_statuses(State(api): Api, request: Request) -> Reply {
+    let query = Query::parse(request.uri().query());
+    let scope = scope(&query);
     if let Some(cids) = query.get("cids") {
-        let mut keys = Vec::new();
-        for cid in cids.split(',') {
-            match parse_key(cid) {
-                Ok(key) => keys.push(key),
-                Err(reply) => return *reply,
-            }
-        }
+        let keys: Result<Vec<PinKey>, _> =
+            cids.split(',').map(|text| parse_cid(text).map(|cid| PinKey::from_cid(&cid))).collect();
+        let keys = match keys {
+            Ok(keys) => keys,
+            Err(reply) => return *reply,
+        };
         let look_up = move |key: PinKey| {
             let api = api.clone();
             async move { api.status(key, scope).await.map(|status| vec![status]) }
         };
-        return ndjson::answer(stream::iter(keys).map(look_up).buffer_unordered(LOOKUPS), status_writer())
-            .await;
+        let pages = stream::iter(keys).map(look_up).buffer_unordered(LOOKUPS);
+        return ndjson::answer(pages, status_writer()).await;
     }
-    let text = query.get("filter").unwrap_or_default();
-    let (filter, unknown) = StatusFilter::parse(text);
+    let (filter, unknown) = StatusFilter::parse(query.get("filter").unwrap_or_default());
     if !unknown.is_empty() && filter.is_all() {
         return bad_request("invalid filter value");
     }
     ndjson::answer(api.status_all(filter, scope), status_writer()).await
 }
 
+/// Answers the status of one CID.
 pub(crate) fn one_status(status: Result<GlobalPinStatus, ApiError>) -> Reply {
     match status {
         Ok(status) => object(StatusCode::OK, &GlobalPinInfo::from(&status)),
@@ -108,13 +113,37 @@ pub(crate) fn one_status(status: Result<GlobalPinStatus, ApiError>) -> Reply {
     }
 }
 
+/// Answers a pin with its tag.
+pub(crate) fn tagged(pin: &Pin, etag: &Etag) -> Reply {
+    let mut reply = object(StatusCode::OK, pin);
+    if let Some(tag) = etag_header(etag) {
+        reply.headers_mut().insert(header::ETAG, tag);
+    }
+    reply
+}
+
+/// Writes statuses as lines.
 pub(crate) fn status_writer() -> impl FnMut(&GlobalPinStatus, &mut Vec<u8>) + Send + 'static {
     let mut cache = TextCache::default();
     move |status, lines| push_line(&GlobalPinInfo::from_core(status, &mut cache), lines)
 }
 
+/// Reads whom to ask; only the exact text `true` means this peer alone.
 pub(crate) fn scope(query: &Query<'_>) -> Scope {
-    if query.is_true("local") { Scope::Local } else { Scope::Cluster }
+    if query.get("local") == Some("true") { Scope::Local } else { Scope::Cluster }
+}
+
+/// Reads the CID in the second segment of the path.
+pub(crate) fn cid_in(uri: &Uri) -> Result<Cid, Box<Reply>> {
+    parse_cid(&paths::segment(uri, 1)?)
+}
+
+pub(crate) fn key_in(uri: &Uri) -> Result<PinKey, Box<Reply>> {
+    cid_in(uri).map(|cid| PinKey::from_cid(&cid))
+}
+
+fn parse_cid(text: &str) -> Result<Cid, Box<Reply>> {
+    text.parse().map_err(|error| Box::new(bad_request(&format!("error decoding Cid: {error}"))))
 }
 
 fn push_line<T: serde::Serialize>(value: &T, lines: &mut Vec<u8>) {

@@ -1,19 +1,21 @@
 //! The server: bound first, served later.
 
-use crate::{BindError, RestConfig, connections, router::Rest};
+use crate::{
+    BindError, ConnectionLimits, RestConfig, connections::Connections, front::Front, routes::routes,
+};
 use cluster_core::{Multiaddr, ports::ClusterApi};
-use http::{HeaderName, HeaderValue};
 use multiaddr::Protocol;
 use std::{
-    future::Future,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 
 /// A REST server that has its ports.
 pub struct RestServer {
-    rest: Arc<Rest>,
+    config: RestConfig,
+    limits: ConnectionLimits,
+    api: Arc<dyn ClusterApi>,
     listeners: Vec<TcpListener>,
 }
 
@@ -40,34 +42,30 @@ impl RestServer {
                 }
             })?);
         }
-        let extra =
-            config.headers.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-        let extra = extra.filter_map(|(name, value)| {
-            Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
-        });
-        let extra = extra.collect();
-        Ok(Self { rest: Arc::new(Rest { api, config, extra }), listeners })
+        Ok(Self { config, limits: ConnectionLimits::default(), api, listeners })
     }
 
-    /// Returns where it listens.
+    /// Replaces the limits of connections.
+    #[must_use]
+    pub fn with_limits(self, limits: ConnectionLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Returns where it listens, in the order of the configuration.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// Serves until `stop` is ready, then lets requests under way finish, within seconds.
+    /// Serves until `stop` is ready, then takes no more connections and lets requests under way finish, within
+    /// seconds.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the listeners at once and lets requests under way finish.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let (sender, receiver) = watch::channel(false);
-        let serving = self
-            .listeners
-            .into_iter()
-            .map(|listener| tokio::spawn(connections::serve(listener, self.rest.clone(), receiver.clone())));
-        let serving: Vec<_> = serving.collect();
-        stop.await;
-        sender.send_replace(true);
-        for listener in serving {
-            // One that panicked has been logged by the runtime.
-            let _ = listener.await;
-        }
+        let Self { config, limits, api, listeners } = self;
+        let (head, max_header_bytes) = (config.read_header_timeout, config.max_header_bytes);
+        let front = Front::new(routes(api), config, limits.read_timeout);
+        Arc::new(Connections::new(front, limits, head, max_header_bytes)).serve(listeners, stop).await;
     }
 }
 

@@ -1,108 +1,110 @@
 //! Requests that change the pinset or the tracker.
 
 use crate::{
+    conditions::Conditions,
     failure::{bad_request, object, of_api},
-    ndjson,
+    ndjson, paths,
     pin_query::{self, Query},
-    reads::{one_status, scope, status_writer},
-    router::{Reply, parse_key},
+    reads::{cid_in, key_in, one_status, scope, status_writer, tagged},
+    routes::{Api, Reply},
 };
+use axum::extract::{Request, State};
 use cluster_api_types::Pin;
 use cluster_core::{
     Cid, PinKey, UnixMillis,
     ports::{
         ClusterApi,
         cluster_api::{IpfsPath, PinWish},
-        consensus::{Etag, Precondition, RequestId},
     },
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{StatusCode, request::Parts};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What a request asks for besides its pin: `If-Match`, `If-None-Match: *`, `Idempotency-Key`.
-pub(crate) struct Conditions {
-    precondition: Precondition,
-    request_id: Option<RequestId>,
-}
-
-impl Conditions {
-    pub(crate) fn parse(headers: &HeaderMap) -> Result<Self, Box<Reply>> {
-        let text = |name| headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-        let fail = |message: &str| Err(Box::new(bad_request(message)));
-        let precondition = match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
-            (None, None) => Precondition::None,
-            (None, Some("*")) => Precondition::IfAbsent,
-            (Some(tag), None) => match parse_etag(tag) {
-                Some(etag) => Precondition::IfMatch(etag),
-                None => {
-                    return fail("If-Match is not a tag of this API: use the ETag of GET /allocations/{cid}");
-                }
-            },
-            _ => return fail("If-None-Match can only be *, and not beside If-Match"),
-        };
-        let request_id =
-            match headers.get("idempotency-key").map(|v| v.to_str().ok().and_then(RequestId::new)) {
-                None => None,
-                Some(Some(id)) => Some(id),
-                Some(None) => return fail("Idempotency-Key must have 1 to 255 characters"),
-            };
-        Ok(Self { precondition, request_id })
+pub(crate) async fn post_pin(State(api): Api, request: Request) -> Reply {
+    let (head, _) = request.into_parts();
+    match cid_in(&head.uri) {
+        Ok(cid) => pin(&*api, cid, &head).await,
+        Err(reply) => *reply,
     }
 }
 
-fn parse_etag(text: &str) -> Option<Etag> {
-    let hex = text.trim().strip_prefix('"')?.strip_suffix('"')?;
-    let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).ok()?;
-    Some(Etag(bytes.try_into().ok()?))
+pub(crate) async fn post_path(State(api): Api, request: Request) -> Reply {
+    let (head, _) = request.into_parts();
+    match resolved(&*api, &head).await {
+        Ok(cid) => pin(&*api, cid, &head).await,
+        Err(reply) => *reply,
+    }
 }
 
-fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+pub(crate) async fn delete_pin(State(api): Api, request: Request) -> Reply {
+    let (head, _) = request.into_parts();
+    match cid_in(&head.uri) {
+        Ok(cid) => unpin(&*api, cid, &head).await,
+        Err(reply) => *reply,
+    }
 }
 
-pub(crate) async fn post_pin(
-    api: &dyn ClusterApi,
-    cid: Cid,
-    query: &Query<'_>,
-    headers: &HeaderMap,
-) -> Reply {
-    let pin = match pin_query::pin(cid, query, now()) {
+pub(crate) async fn delete_path(State(api): Api, request: Request) -> Reply {
+    let (head, _) = request.into_parts();
+    match resolved(&*api, &head).await {
+        Ok(cid) => unpin(&*api, cid, &head).await,
+        Err(reply) => *reply,
+    }
+}
+
+pub(crate) async fn recover_pin(State(api): Api, request: Request) -> Reply {
+    let scope = scope(&Query::parse(request.uri().query()));
+    match key_in(request.uri()) {
+        Ok(key) => one_status(api.recover(key, scope).await),
+        Err(reply) => *reply,
+    }
+}
+
+pub(crate) async fn recover_all(State(api): Api, request: Request) -> Reply {
+    let scope = scope(&Query::parse(request.uri().query()));
+    ndjson::answer(api.recover_all(scope), status_writer()).await
+}
+
+async fn pin(api: &dyn ClusterApi, cid: Cid, head: &Parts) -> Reply {
+    let query = Query::parse(head.uri.query());
+    let pin = match pin_query::pin(cid, &query, now()) {
         Ok(pin) => pin,
-        Err(message) => return bad_request(&message),
+        Err(error) => return bad_request(&error.to_string()),
     };
-    let Conditions { precondition, request_id } = match Conditions::parse(headers) {
+    let Conditions { precondition, request_id } = match Conditions::parse(&head.headers) {
         Ok(conditions) => conditions,
-        Err(reply) => return *reply,
+        Err(message) => return bad_request(message),
     };
     match api.pin(PinWish { pin, precondition, request_id }).await {
         Ok((pin, etag)) => {
             let mut wire = Pin::from(&pin);
-            // Freshly parsed options have a map, empty or not.
+            // Freshly parsed options have a map, empty or not (api §3.7).
             wire.options.metadata.get_or_insert_default();
-            let mut reply = object(StatusCode::OK, &wire);
-            let tag = HeaderValue::from_str(&format!("\"{etag}\""));
-            reply.headers_mut().extend(tag.ok().map(|value| (header::ETAG, value)));
-            reply
+            tagged(&wire, &etag)
         }
         Err(error) => of_api(&error),
     }
 }
 
-pub(crate) async fn delete_pin(api: &dyn ClusterApi, cid: &Cid, headers: &HeaderMap) -> Reply {
-    let Conditions { precondition, request_id } = match Conditions::parse(headers) {
+async fn unpin(api: &dyn ClusterApi, cid: Cid, head: &Parts) -> Reply {
+    let Conditions { precondition, request_id } = match Conditions::parse(&head.headers) {
         Ok(conditions) => conditions,
-        Err(reply) => return *reply,
+        Err(message) => return bad_request(message),
     };
-    match api.unpin(PinKey::from_cid(cid), precondition, request_id).await {
+    match api.unpin(PinKey::from_cid(&cid), precondition, request_id).await {
         Ok(pin) => object(StatusCode::OK, &Pin::from(&pin)),
         Err(error) => of_api(&error),
     }
 }
 
-/// Finds the CID that a path names.
-pub(crate) async fn resolve(api: &dyn ClusterApi, path: &str) -> Result<Cid, Box<Reply>> {
-    let path = IpfsPath::parse(path)
+/// Finds the CID that the path of a request names.
+async fn resolved(api: &dyn ClusterApi, head: &Parts) -> Result<Cid, Box<Reply>> {
+    let text = paths::below_first(&head.uri)?;
+    // Nearly every request is this one; the general way gives the same at several allocations.
+    if let Some(cid) = text.strip_prefix("/ipfs/").and_then(|root| root.parse().ok()) {
+        return Ok(cid);
+    }
+    let path = IpfsPath::parse(&text)
         .map_err(|error| Box::new(bad_request(&format!("error parsing path: {error}"))))?;
     match path.as_cid() {
         Some(cid) => Ok(cid),
@@ -110,13 +112,7 @@ pub(crate) async fn resolve(api: &dyn ClusterApi, path: &str) -> Result<Cid, Box
     }
 }
 
-pub(crate) async fn recover_pin(api: &dyn ClusterApi, hash: &str, query: &Query<'_>) -> Reply {
-    match parse_key(hash) {
-        Ok(key) => one_status(api.recover(key, scope(query)).await),
-        Err(reply) => *reply,
-    }
-}
-
-pub(crate) async fn recover_all(api: &dyn ClusterApi, query: &Query<'_>) -> Reply {
-    ndjson::answer(api.recover_all(scope(query)), status_writer()).await
+fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

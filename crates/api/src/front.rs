@@ -1,0 +1,133 @@
+//! What every request passes before its route: body, authentication, CORS, redirects; and what every answer gets.
+
+use crate::{
+    RestConfig,
+    access_log::AccessLog,
+    auth,
+    connections::{Activity, Busy},
+    cors::Cors,
+    failure::answer as answer_error,
+    paths,
+    reply_body::ReplyBody,
+    request_body::{self, BodyError},
+    routes::Reply,
+};
+use axum::body::Body;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use hyper::body::Incoming;
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
+use tower_service::Service as _;
+
+/// What stands before the routes; one for all connections.
+pub(crate) struct Front {
+    routes: axum::Router,
+    cors: Cors,
+    config: RestConfig,
+    extra: Vec<(HeaderName, HeaderValue)>,
+    read_timeout: Option<Duration>,
+}
+
+impl Front {
+    pub(crate) fn new(routes: axum::Router, config: RestConfig, read_timeout: Option<Duration>) -> Self {
+        let pairs = config.headers.iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
+        let extra = pairs.filter_map(|(name, value)| {
+            let pair =
+                HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::try_from(value.as_str()).ok());
+            if pair.is_none() {
+                tracing::warn!(target: "restapi", name, "a configured header is none and is left out");
+            }
+            pair
+        });
+        let extra = extra.collect();
+        Self { routes, cors: Cors::new(config.cors.clone()), config, extra, read_timeout }
+    }
+
+    /// Answers one request of a connection.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        remote: IpAddr,
+        activity: Arc<Activity>,
+        request: Request<Incoming>,
+    ) -> Result<Response<ReplyBody>, Infallible> {
+        let (head, body) = request.into_parts();
+        let busy = Busy::begin(activity, head.version == Version::HTTP_2);
+        let mut log = AccessLog::start(remote, &head.method, &head.uri, head.version);
+        let reply = match request_body::drain(body, self.read_timeout).await {
+            Ok(()) => self.guarded(head).await,
+            // An upload is the one request that may be large; its refusal is worth reading.
+            Err(BodyError::TooLarge) if head.uri.path() == "/add" => close(self.guarded(head).await),
+            Err(error) => close(self.complete(Completion::Json, refused(error))),
+        };
+        if let Some(log) = &mut log {
+            log.status = reply.status();
+        }
+        Ok(reply.map(|inner| ReplyBody { inner, log, _busy: busy }))
+    }
+
+    async fn guarded(&self, head: Parts) -> Reply {
+        if let Some(credentials) = &self.config.credentials
+            && let Err(refusal) = auth::check(credentials, &head.method, head.uri.path(), &head.headers)
+        {
+            return self.complete(Completion::Json, *refusal);
+        }
+        if let Some(reply) = self.cors.preflight(&head.method, &head.headers) {
+            return reply;
+        }
+        let origin = head.headers.get(header::ORIGIN).cloned();
+        let method = head.method.clone();
+        let (completion, mut reply) = match paths::redirect(&head.uri) {
+            Some(redirect) => (Completion::Bare, redirect),
+            None => self.routed(head).await,
+        };
+        self.cors.decorate(&method, origin.as_ref(), reply.headers_mut());
+        self.complete(completion, reply)
+    }
+
+    async fn routed(&self, mut head: Parts) -> (Completion, Reply) {
+        // The framework serves HEAD by GET handlers, the reference does not. No route knows TRACE.
+        if head.method == Method::HEAD {
+            head.method = Method::TRACE;
+        }
+        let request = Request::from_parts(head, Body::empty());
+        let reply = self.routes.clone().call(request).await.unwrap_or_else(|never| match never {});
+        match reply.status() {
+            StatusCode::METHOD_NOT_ALLOWED => (Completion::Bare, reply),
+            _ => (Completion::Json, reply),
+        }
+    }
+
+    fn complete(&self, completion: Completion, mut reply: Reply) -> Reply {
+        if completion == Completion::Json {
+            let headers = reply.headers_mut();
+            for (name, value) in &self.extra {
+                headers.append(name.clone(), value.clone());
+            }
+            // Added, not replaced, as in the reference.
+            headers.append(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        reply
+    }
+}
+
+/// What an answer gets on its way out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Completion {
+    /// The configured headers and the type of the content.
+    Json,
+    /// Nothing: the router's own answers.
+    Bare,
+}
+
+fn refused(error: BodyError) -> Reply {
+    let status = match error {
+        BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::Late => StatusCode::REQUEST_TIMEOUT,
+        BodyError::Broken => StatusCode::BAD_REQUEST,
+    };
+    answer_error(status, &error.to_string())
+}
+
+fn close(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    reply
+}

@@ -1,0 +1,42 @@
+//! The body of an answer, together with what must happen when it has been sent or given up.
+
+use crate::{access_log::AccessLog, connections::Busy};
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// Keeps the connection marked as busy and counts bytes for the access log until it is dropped.
+#[derive(Debug)]
+pub(crate) struct ReplyBody {
+    pub(crate) inner: Body,
+    pub(crate) log: Option<Box<AccessLog>>,
+    pub(crate) _busy: Busy,
+}
+
+impl http_body::Body for ReplyBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let (Some(log), Some(Ok(frame))) = (&mut self.log, &frame) {
+            log.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

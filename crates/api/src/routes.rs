@@ -1,0 +1,61 @@
+//! The endpoints (api §3.5).
+
+use crate::{failure, reads, writes};
+use axum::{
+    Router,
+    body::Body,
+    routing::{delete, get, post},
+};
+use cluster_core::ports::ClusterApi;
+use http::{Response, StatusCode};
+use std::sync::Arc;
+
+/// An answer on its way through the server.
+pub(crate) type Reply = Response<Body>;
+
+/// What handlers work with.
+pub(crate) type Api = axum::extract::State<Arc<dyn ClusterApi>>;
+
+/// Makes the table of endpoints. Of two that fit, the reference takes the one it lists first; where the radix tree
+/// would choose the other, the path is registered by itself.
+pub(crate) fn routes(api: Arc<dyn ClusterApi>) -> Router {
+    let mut table = Router::new()
+        .route("/id", get(reads::get_id))
+        .route("/version", get(reads::get_version))
+        .route("/health", get(|| async { failure::empty(StatusCode::NO_CONTENT) }))
+        .route("/peers", get(reads::list_peers).post(|| not_yet("adding peers")))
+        .route("/peers/{peer}", delete(|| not_yet("removing peers")))
+        .route("/add", post(|| not_yet("adding content through the cluster")))
+        .route("/allocations", get(reads::list_allocations))
+        .route("/allocations/{hash}", get(reads::get_allocation))
+        .route("/pins", get(reads::list_statuses))
+        .route("/pins/{hash}", get(reads::get_status).post(writes::post_pin).delete(writes::delete_pin))
+        .route("/pins/{hash}/recover", post(writes::recover_pin))
+        .route("/pins/recover", post(writes::recover_all).get(reads::get_status).delete(writes::delete_pin))
+        .route("/ipfs/gc", post(|| not_yet("collecting garbage")))
+        .route("/health/graph", get(|| not_yet("the connection graph")))
+        .route("/health/alerts", get(|| not_yet("the list of alerts")))
+        .route("/health/bandwidth", get(|| not_yet("counting bandwidth")))
+        .route("/monitor/metrics", get(|| not_yet("the list of metrics")))
+        .route("/monitor/metrics/{name}", get(|| not_yet("the list of metrics")))
+        .route("/token", post(|| not_yet("issuing tokens")));
+    for namespace in ["ipfs", "ipns", "ipld"] {
+        table = table
+            .route(
+                &format!("/pins/{namespace}/recover"),
+                post(writes::recover_pin).delete(writes::delete_path),
+            )
+            .route(
+                &format!("/pins/{namespace}/{{*path}}"),
+                post(writes::post_path).delete(writes::delete_path),
+            );
+    }
+    table
+        .fallback(|| async { failure::answer(StatusCode::NOT_FOUND, "not found") })
+        .method_not_allowed_fallback(|| async { failure::empty(StatusCode::METHOD_NOT_ALLOWED) })
+        .with_state(api)
+}
+
+fn not_yet(what: &'static str) -> std::future::Ready<Reply> {
+    std::future::ready(failure::not_yet(what))
+}
