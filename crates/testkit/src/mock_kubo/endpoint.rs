@@ -1,0 +1,49 @@
+//! The calls the stand-in knows.
+
+/// One call of Kubo's RPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `id`.
+    Id,
+    /// `version`.
+    Version,
+    /// `pin/add`.
+    PinAdd,
+    /// `pin/rm`.
+    PinRm,
+    /// `pin/ls` of one CID.
+    PinLs,
+    /// `pin/ls` of everything; its argument is the type.
+    PinLsAll,
+    /// `resolve`.
+    Resolve,
+    /// `repo/stat`.
+    RepoStat,
+    /// `config/show`.
+    ConfigShow,
+    /// `swarm/connect`.
+    SwarmConnect,
+    /// Anything else; its argument is the path.
+    Other,
+}
+
+impl Endpoint {
+    pub(crate) const COUNT: usize = Self::Other as usize + 1;
+
+    /// Finds the endpoint of a path below `/api/v0/`.
+    pub(crate) fn of(path: &str, has_arg: bool) -> Self {
+        match path {
+            "id" => Self::Id,
+            "version" => Self::Version,
+            "pin/add" => Self::PinAdd,
+            "pin/rm" => Self::PinRm,
+            "pin/ls" if has_arg => Self::PinLs,
+            "pin/ls" => Self::PinLsAll,
+            "resolve" => Self::Resolve,
+            "repo/stat" => Self::RepoStat,
+            "config/show" => Self::ConfigShow,
+            "swarm/connect" => Self::SwarmConnect,
+            _ => Self::Other,
+        }
+    }
+}
