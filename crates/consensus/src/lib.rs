@@ -4,7 +4,9 @@
 //! * [`quorum_fake`]: an in-memory stand-in for a backend that needs a quorum, for tests.
 //! * [`conformance`]: what every backend has to keep, run against each of them.
 
+pub mod conformance;
 pub mod crdt;
 mod crdt_consensus;
+pub mod quorum_fake;
 
 pub use crdt_consensus::{CrdtConsensus, Trust};
