@@ -1,6 +1,7 @@
 //! Every engine passes the suite of the port.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/stores.rs"]
 mod support;
 
 use cluster_core::ports::datastore::Datastore;

@@ -1,6 +1,7 @@
 //! Tables with changed bytes: an error when opening or reading, never a panic, never a wrong answer.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/stores.rs"]
 mod support;
 
 use cluster_core::ports::datastore::{Cursor, Datastore as _, Durability, MAX_PAGE, StoreError, Tree};

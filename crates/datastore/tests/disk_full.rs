@@ -1,6 +1,7 @@
 //! A full disk stops writes, not reads, and costs nothing that was acknowledged.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/stores.rs"]
 mod support;
 
 use cluster_core::ports::datastore::{Batch, Datastore as _, Durability, StoreError, Tree};

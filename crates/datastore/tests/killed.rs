@@ -1,6 +1,7 @@
 //! `kill -9` at any moment loses nothing that was acknowledged.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/stores.rs"]
 mod support;
 
 use cluster_core::ports::datastore::Durability;

@@ -1,6 +1,7 @@
 //! One owner at a time.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/stores.rs"]
 mod support;
 
 use cluster_core::ports::datastore::{Datastore as _, StoreError};

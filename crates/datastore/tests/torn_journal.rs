@@ -1,6 +1,7 @@
 //! What opening makes of a journal whose end never reached the disk, and of one that is damaged.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/stores.rs"]
 mod support;
 
 use cluster_core::ports::datastore::{Batch, Datastore as _, Durability, StoreError, Tree};

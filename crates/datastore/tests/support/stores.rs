@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 //! What the suites share.
 #![allow(dead_code)]
 
