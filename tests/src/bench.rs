@@ -20,5 +20,6 @@ mod stage;
 mod stream;
 mod stub;
 mod suite;
+mod sync_probe;
 
 pub use program::{main, stub_main};

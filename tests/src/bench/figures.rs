@@ -1,6 +1,7 @@
 //! The figures, their bars, and the samples taken of them.
 
 use super::suite::Side;
+use super::sync_probe::SyncProbes;
 use std::collections::BTreeMap;
 
 /// Synced appends a second on the machine the bars were set on.
@@ -20,18 +21,19 @@ pub(crate) enum Bar {
 }
 
 impl Bar {
-    /// Returns the value to reach on a disk with this many synced appends a second.
-    pub(crate) fn value(self, sync_rate: f64) -> Option<f64> {
+    /// Returns the value to reach on a disk with this many synced appends a second; `None` when there is no bar, or
+    /// one that scales with a rate nobody knows.
+    pub(crate) fn value(self, sync_rate: Option<f64>) -> Option<f64> {
         match self {
             Self::AtLeast(value) | Self::AtMost(value) => Some(value),
-            Self::AtLeastBySync(value) => Some(value * sync_rate / BAR_SYNC_RATE),
+            Self::AtLeastBySync(value) => sync_rate.map(|rate| value * rate / BAR_SYNC_RATE),
             Self::None => None,
         }
     }
 
     /// Returns how far `found` is on the good side: 1 at the bar, more is better, infinite when nothing of what must
     /// not be was found.
-    pub(crate) fn ratio(self, found: f64, sync_rate: f64) -> Option<f64> {
+    pub(crate) fn ratio(self, found: f64, sync_rate: Option<f64>) -> Option<f64> {
         let value = self.value(sync_rate)?;
         Some(match self {
             Self::AtMost(_) if found <= 0.0 => f64::INFINITY,
@@ -105,6 +107,7 @@ pub(crate) struct Results {
     samples: BTreeMap<(Figure, Side), Vec<f64>>,
     notes: Vec<String>,
     failures: Vec<String>,
+    probes: SyncProbes,
 }
 
 impl Results {
@@ -118,6 +121,17 @@ impl Results {
     pub(crate) fn note(&mut self, side: Side, text: &str) {
         println!("  {:<4} - {text}", side.title());
         self.notes.push(format!("{}: {text}", side.title()));
+    }
+
+    /// Keeps a probe of the disk.
+    pub(crate) fn probed(&mut self, rate: f64) {
+        println!("       - append + fdatasync of 256 B: {rate:.0}/s");
+        self.probes.add(rate);
+    }
+
+    /// Returns the probes of the disk.
+    pub(crate) fn probes(&self) -> &SyncProbes {
+        &self.probes
     }
 
     /// Prints and keeps a measure that failed.
@@ -162,7 +176,7 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 /// Prints a number with three digits that mean something.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
-    if size == 0.0 || size >= 100.0 {
+    if size >= 100.0 || value.fract() == 0.0 {
         format!("{value:.0}")
     } else if size >= 10.0 {
         format!("{value:.1}")
@@ -177,12 +191,13 @@ mod tests {
 
     #[test]
     fn a_ratio_above_one_is_always_good() {
-        assert_eq!(Bar::AtLeast(100.0).ratio(150.0, 1.0), Some(1.5));
-        assert_eq!(Bar::AtMost(100.0).ratio(50.0, 1.0), Some(2.0));
-        assert_eq!(Bar::AtMost(0.0).ratio(0.0, 1.0), Some(f64::INFINITY));
-        assert_eq!(Bar::AtMost(0.0).ratio(3.0, 1.0), Some(0.0));
-        assert_eq!(Bar::AtLeastBySync(2_500.0).ratio(1_250.0, 2_516.0), Some(1.0));
-        assert_eq!(Bar::None.ratio(1.0, 1.0), None);
+        assert_eq!(Bar::AtLeast(100.0).ratio(150.0, None), Some(1.5));
+        assert_eq!(Bar::AtMost(100.0).ratio(50.0, None), Some(2.0));
+        assert_eq!(Bar::AtMost(0.0).ratio(0.0, None), Some(f64::INFINITY));
+        assert_eq!(Bar::AtMost(0.0).ratio(3.0, None), Some(0.0));
+        assert_eq!(Bar::AtLeastBySync(2_500.0).ratio(1_250.0, Some(2_516.0)), Some(1.0));
+        assert_eq!(Bar::AtLeastBySync(2_500.0).ratio(1_250.0, None), None);
+        assert_eq!(Bar::None.ratio(1.0, None), None);
     }
 
     #[test]
@@ -194,6 +209,6 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([0.0, 0.123, 12.34, 1234.5].map(number), ["0", "0.12", "12.3", "1234"]);
+        assert_eq!([0.0, 23.0, 0.123, 12.34, 1234.5].map(number), ["0", "23", "0.12", "12.3", "1234"]);
     }
 }

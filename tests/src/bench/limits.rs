@@ -4,15 +4,15 @@ use super::control::Server;
 use super::load::{Load, Until};
 use super::procfs;
 use super::settings::Settings;
+use super::sync_probe;
 use anyhow::{Context, Result};
 use std::fs;
-use std::io::Write;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The machine and its limits.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    /// Appends of 256 B with fdatasync a second.
+    /// Appends of 256 B with fdatasync a second, before the loads.
     pub(crate) sync_rate: f64,
     lines: Vec<String>,
 }
@@ -27,10 +27,13 @@ impl Limits {
 /// Measures the disk and the generator.
 pub(crate) async fn measure(settings: &Settings) -> Result<Limits> {
     let time = Duration::from_secs_f64(if settings.quick { 0.7 } else { 3.0 });
-    let sync_rate = sync_rate(settings, time)?;
+    let sync_rate = sync_probe::probe(settings, time)?;
     let mut lines = vec![
         machine(settings)?,
-        format!("append + fdatasync of 256 B: {sync_rate:.0}/s ({:.3} ms)", 1e3 / sync_rate.max(1e-9)),
+        format!(
+            "append + fdatasync of 256 B before the loads: {sync_rate:.0}/s ({:.3} ms)",
+            1e3 / sync_rate.max(1e-9)
+        ),
     ];
     let server = Server::empty()?;
     for connections in [1, 16, 256] {
@@ -59,22 +62,6 @@ pub(crate) async fn measure(settings: &Settings) -> Result<Limits> {
     // The rows belong to the store's crates, which this program does not know: a measure of theirs prints it here.
     lines.push("store-only ceiling of the real rows: not measured".to_owned());
     Ok(Limits { sync_rate, lines })
-}
-
-fn sync_rate(settings: &Settings, time: Duration) -> Result<f64> {
-    let mut file = match &settings.dir {
-        Some(dir) => tempfile::tempfile_in(dir),
-        None => tempfile::tempfile(),
-    }
-    .context("making a file to sync")?;
-    let began = Instant::now();
-    let mut count = 0u64;
-    while began.elapsed() < time {
-        file.write_all(&[count as u8; 256])?;
-        file.sync_data()?;
-        count += 1;
-    }
-    Ok(count as f64 / began.elapsed().as_secs_f64())
 }
 
 fn machine(settings: &Settings) -> Result<String> {

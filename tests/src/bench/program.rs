@@ -101,6 +101,7 @@ async fn measure(settings: Settings) -> Result<ExitCode> {
         println!("{line}");
     }
     let mut results = Results::default();
+    results.probed(limits.sync_rate);
     for round in 1..=settings.alternate {
         let mut stages: Vec<Stage<'_>> =
             suites.iter().map(|suite| Stage { suite, settings: &settings, large: None }).collect();

@@ -11,7 +11,7 @@ const TITLES: [&str; 6] = ["figure", "unit", "ours", "Go", "bar", "ours / bar"];
 
 /// Writes the table as text, for people at a terminal.
 pub(crate) fn text(limits: &Limits, settings: &Settings, results: &Results) -> Result<String> {
-    let rows = rows(limits, results);
+    let rows = rows(results);
     let width = |column: usize| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(TITLES[column].len())
     };
@@ -32,7 +32,7 @@ pub(crate) fn text(limits: &Limits, settings: &Settings, results: &Results) -> R
 pub(crate) fn markdown(limits: &Limits, settings: &Settings, results: &Results) -> Result<String> {
     let mut out = head(limits, settings, "- ")?;
     writeln!(out, "\n| {} |\n|---|---|---:|---:|---:|---:|", TITLES.join(" | "))?;
-    for row in rows(limits, results) {
+    for row in rows(results) {
         writeln!(out, "| {} |", row.join(" | "))?;
     }
     out.push('\n');
@@ -68,6 +68,14 @@ fn tail(out: &mut String, results: &Results, mark: &str) -> Result<()> {
         "{mark}figures are medians of the rounds; above 1 in the last column is better than the bar; the bars of c = 1 \
          and 16 are scaled by the measured synced appends over {BAR_SYNC_RATE:.0}/s"
     )?;
+    let at_one: Vec<f64> = results
+        .samples()
+        .filter(|(figure, _, _)| *figure == Figure::Acks1)
+        .flat_map(|(_, _, values)| values.iter().copied())
+        .collect();
+    for line in results.probes().describe(&at_one) {
+        writeln!(out, "{mark}{line}")?;
+    }
     for note in results.notes() {
         writeln!(out, "{mark}{note}")?;
     }
@@ -77,10 +85,11 @@ fn tail(out: &mut String, results: &Results, mark: &str) -> Result<()> {
     Ok(())
 }
 
-fn rows(limits: &Limits, results: &Results) -> Vec<[String; 6]> {
+fn rows(results: &Results) -> Vec<[String; 6]> {
     let measured = |figure: &&Figure| {
         [Side::Ours, Side::Go].iter().any(|side| results.median(*side, **figure).is_some())
     };
+    let sync_rate = results.probes().steady_rate();
     Figure::ALL
         .iter()
         .filter(measured)
@@ -89,27 +98,28 @@ fn rows(limits: &Limits, results: &Results) -> Vec<[String; 6]> {
             let bar = figure.bar();
             let ratio = results
                 .median(Side::Ours, *figure)
-                .and_then(|found| bar.ratio(found, limits.sync_rate))
+                .and_then(|found| bar.ratio(found, sync_rate))
                 .map_or_else(|| "–".to_owned(), ratio_text);
             [
                 figure.title().to_owned(),
                 figure.unit().to_owned(),
                 cell(Side::Ours),
                 cell(Side::Go),
-                bar_text(bar, limits.sync_rate),
+                bar_text(bar, sync_rate),
                 ratio,
             ]
         })
         .collect()
 }
 
-fn bar_text(bar: Bar, sync_rate: f64) -> String {
+fn bar_text(bar: Bar, sync_rate: Option<f64>) -> String {
     let sign = match bar {
         Bar::AtMost(_) => "≤",
         Bar::AtLeast(_) | Bar::AtLeastBySync(_) => "≥",
         Bar::None => return "–".to_owned(),
     };
-    bar.value(sync_rate).map_or_else(String::new, |value| format!("{sign} {}", number(value)))
+    bar.value(sync_rate)
+        .map_or_else(|| "disk not steady".to_owned(), |value| format!("{sign} {}", number(value)))
 }
 
 fn ratio_text(ratio: f64) -> String {

@@ -4,11 +4,14 @@ use crate::bench::figures::{Figure, Results};
 use crate::bench::load::{Outcome, Until};
 use crate::bench::procfs::{self, PssWatch};
 use crate::bench::stage::Stage;
+use crate::bench::sync_probe;
 use anyhow::{Context, Result};
 use std::time::Duration;
 
 /// One CID in so many is asked for right after its acknowledgement.
 const CHECK_EVERY: u64 = 8;
+/// Length of the probe of the disk before and after each load.
+const PROBE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<()> {
     let side = stage.suite.side;
@@ -17,7 +20,9 @@ pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<
         let world = stage.fresh().await?;
         let pss = PssWatch::start(world.daemon.id());
         let mut load = stage.load(&world.peer, connections);
+        results.probed(sync_probe::probe(stage.settings, PROBE)?);
         let outcome = load.run().await?;
+        results.probed(sync_probe::probe(stage.settings, PROBE)?);
         let peak = procfs::peak_mib(world.daemon.id())?;
         results.note(side, &format!("c = {connections}: {}", outcome.describe()));
         errors += outcome.errors;

@@ -4,7 +4,7 @@ use crate::bench::cids;
 use crate::bench::figures::{Figure, Results, median};
 use crate::bench::load::Until;
 use crate::bench::procfs;
-use crate::bench::stage::Stage;
+use crate::bench::stage::{Stage, settle};
 use anyhow::{Context, Result};
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<
 
     let mut stops = Vec::new();
     for _ in 0..settings.slow_repeats() {
+        // Not in the middle of its start: what is measured is what a stop in order leaves behind.
+        settle(&mut daemon).await?;
         daemon.stop().await?;
         daemon = large.peer.start()?;
         stops.push(daemon.first_answer(&wanted, 200).await?.as_secs_f64());
@@ -43,5 +45,6 @@ pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<
     }
     results.record(side, Figure::RestartKill, median(&kills).context("nothing was measured")?);
     results.note(side, &format!("restarts, s: after stops {stops:.3?}, after kills under load {kills:.3?}"));
+    settle(&mut daemon).await?;
     daemon.stop().await
 }
