@@ -12,6 +12,9 @@ use std::{
 /// How long a daemon may take to offer its API.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a daemon may take to stop orderly.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
 /// Folder of the module that pins Kubo's version.
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/kubo");
 
@@ -131,8 +134,13 @@ impl Kubo {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.env("IPFS_PATH", self.folder.path().join("repo")).stdin(Stdio::null());
+        command.env("IPFS_PATH", self.repo_path()).env("IPFS_TELEMETRY", "off").stdin(Stdio::null());
         command
+    }
+
+    /// Returns the folder of the repository.
+    pub fn repo_path(&self) -> PathBuf {
+        self.folder.path().join("repo")
     }
 
     /// Starts the daemon on the repository it has.
@@ -196,6 +204,44 @@ impl Kubo {
     pub fn pins(&self, kind: &str) -> Result<Vec<String>> {
         let text = self.ipfs(&["pin", "ls", "--quiet", &format!("--type={kind}")])?;
         Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Connects this daemon to another, so that it finds the other's content.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub fn connect(&self, other: &Self) -> Result<()> {
+        let addresses = other.ipfs(&["id", "--format=<addrs>"])?;
+        let address = addresses.lines().next().context("the other daemon listens nowhere")?;
+        self.ipfs(&["swarm", "connect", address]).map(|_| ())
+    }
+
+    /// Stops the daemon orderly; kills it when that takes too long.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn stop(&mut self) -> Result<()> {
+        self.signal(rustix::process::Signal::TERM)?;
+        let deadline = Instant::now() + STOP_LIMIT;
+        while let Some(child) = &mut self.child {
+            if child.try_wait()?.is_some() {
+                self.child = None;
+            } else if Instant::now() > deadline {
+                self.kill()?;
+            } else {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills the daemon if it runs, and starts it again on the same repository and port.
+    ///
+    /// # Errors
+    /// When it does not start in time.
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill()?;
+        self.run()
     }
 
     /// Ends the daemon at once.

@@ -1,4 +1,8 @@
-//! What the suites share: real peers and real Kubo daemons on free loopback ports.
+//! What the suites share: real peers and real Kubo daemons on free loopback ports, and power cuts.
 
 pub mod kubo;
+pub mod mock_kubo;
+#[cfg(target_os = "linux")]
+pub mod powercut;
 pub mod service;
+pub mod simulator;
