@@ -265,7 +265,11 @@ fn a_locked_folder_is_left_alone() {
 fn files_that_others_can_read_are_pointed_out() {
     let (_parent, base) = new_base();
     run(&base, &["init"], &[], "");
-    let warned = || text(&run(&base, &["daemon"], &[], "").stderr).contains("others can read this file");
+    let warned = || {
+        let output = run(&base, &["state", "export"], &[], "");
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stderr).contains("others can read this file")
+    };
     assert!(!warned());
     fs::set_permissions(base.join("service.toml"), fs::Permissions::from_mode(0o644)).unwrap();
     assert!(warned());

@@ -2,9 +2,7 @@
 
 use super::{Harness, MakeHarness, Violation, add, harness::Case, pin};
 use cluster_core::ports::consensus::{Operation, Precondition, RequestId, SubmitError};
-use std::{
-    task::{Context, Waker},
-};
+use std::task::{Context, Waker};
 
 /// Whether the change was made or not, a repetition under the same id ends with it made once.
 pub(super) async fn unknown<M: MakeHarness>(case: &Case, make: &mut M) -> Result<(), Violation> {

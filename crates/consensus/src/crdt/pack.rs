@@ -73,8 +73,7 @@ impl CrdtBackend {
                 }
             }
         }
-        self.write_block(books, draft);
-        Ok(())
+        self.write_block(books, draft)
     }
 
     /// Adds one operation to a draft; writes the draft and starts another when it would grow too large.
@@ -90,7 +89,7 @@ impl CrdtBackend {
                 let Some(stored) = books.staged.get(Tree::Pins, key.as_bytes())? else { return Ok(draft) };
                 let value = stored_pin::value(&stored).to_vec();
                 if !draft.fits(value.len() + 2 * key.as_bytes().len() + ENTRY_OVERHEAD) {
-                    self.write_block(books, std::mem::take(&mut draft));
+                    self.write_block(books, std::mem::take(&mut draft))?;
                 }
                 draft.add(key, value);
             }
@@ -101,7 +100,7 @@ impl CrdtBackend {
                         continue;
                     }
                     if !draft.fits(2 * key.as_bytes().len() + 2 * 34 + ENTRY_OVERHEAD) {
-                        self.write_block(books, std::mem::take(&mut draft));
+                        self.write_block(books, std::mem::take(&mut draft))?;
                     }
                     draft.remove(key, *block);
                 }
@@ -111,9 +110,9 @@ impl CrdtBackend {
     }
 
     /// Writes a block of our own: its bytes, its elements and tombstones, and the one head that it leaves.
-    fn write_block(&mut self, books: &mut Books<'_>, draft: Draft) {
+    fn write_block(&mut self, books: &mut Books<'_>, draft: Draft) -> Result<(), StoreError> {
         if draft.is_empty() {
-            return;
+            return Ok(());
         }
         let mut delta = draft.delta;
         delta.priority = self.max_priority.saturating_add(1);
@@ -156,5 +155,6 @@ impl CrdtBackend {
             books.staged.put(Tree::Heads, id.0.to_vec(), encode_height(priority));
         }
         self.outputs.push(CrdtOutput::Announce(id));
+        self.meet_walk(books.staged, id)
     }
 }

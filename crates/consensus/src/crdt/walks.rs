@@ -96,6 +96,28 @@ impl CrdtBackend {
         Ok(Some(walk))
     }
 
+    /// Takes note that a block of our own is one that a walk misses: two peers that remove the same pin from the
+    /// same state write the same block, and the other's announcement may have come first.
+    pub(super) fn meet_walk(&mut self, staged: &mut Staged, id: BlockId) -> Result<(), StoreError> {
+        if self.walks.is_empty() {
+            return Ok(());
+        }
+        let missing = WalkRow::missing_key(&id);
+        let owner = staged.get(Tree::Frontier, &missing)?.as_deref().and_then(WalkRow::decode_owner);
+        let Some(walk) = owner else { return Ok(()) };
+        staged.delete(Tree::Frontier, missing);
+        let mut row = self.walks.get(&walk).cloned().unwrap_or_default();
+        row.missing = row.missing.saturating_sub(1);
+        if row.root != Some(id) {
+            // It is a head of ours now, and the walk's root follows it.
+            row.covers.push(id);
+        }
+        staged.put(Tree::Frontier, WalkRow::key(walk), row.encode());
+        self.walks.insert(walk, row);
+        self.outputs.push(CrdtOutput::Taken(id));
+        self.end_walks(staged)
+    }
+
     fn wait_for(&self, row: &mut WalkRow, walk: u64, other: u64) {
         if other != walk && self.walks.contains_key(&other) && !row.waits_for.contains(&other) {
             row.waits_for.push(other);

@@ -300,3 +300,20 @@ fn operations_of_a_first_walk_follow_what_it_found() {
     assert_eq!(decode(&stalled.block(&own)).priority, 1);
     assert_eq!(stalled.mismatches(), Vec::<String>::new());
 }
+
+#[test]
+fn two_peers_that_write_the_same_block_agree_on_it() {
+    let (mut one, mut other) = (Replica::new(Packing::Immediate), Replica::new(Packing::Immediate));
+    let first = announced(&one.pin(&c1(), "both"));
+    other.merge(&one.block(&first));
+    let removal = announced(&one.unpin(&c1()));
+    // The other hears of the removal, and makes the very same one before the block comes.
+    other.tell(CrdtInput::Heads(vec![removal]));
+    let outputs = other.unpin(&c1());
+    assert_eq!(announced(&outputs), removal);
+    assert!(outputs.contains(&CrdtOutput::Taken(removal)), "{outputs:?}");
+    assert_eq!(other.mismatches(), Vec::<String>::new());
+    assert_eq!((other.writer.backend().open_walks(), other.writer.backend().heads()), (0, vec![removal]));
+    other.merge(&one.block(&removal));
+    assert_eq!(other.mismatches(), Vec::<String>::new());
+}
