@@ -7,6 +7,8 @@
 pub mod conformance;
 pub mod crdt;
 mod crdt_consensus;
+mod crdt_worker;
 pub mod quorum_fake;
 
 pub use crdt_consensus::{CrdtConsensus, Trust};
+pub use crdt_worker::CrdtWorker;

@@ -16,7 +16,7 @@ use cluster_core::{
     },
 };
 use cluster_datastore::{FailMode, MemoryStore};
-use cluster_runtime::{Effects, Pinset, PinsetThread};
+use cluster_runtime::{Effects, Pinset, WorkerThread, start_pinset};
 use std::{sync::Arc, time::Duration};
 
 fn config(local: PeerId, applied_on: AppliedOn) -> WriterConfig {
@@ -40,7 +40,7 @@ struct Crdt {
     local: PeerId,
     packing: Packing,
     store: MemoryStore,
-    running: Option<(Pinset<CrdtInput>, PinsetThread)>,
+    running: Option<(Pinset<CrdtInput>, WorkerThread)>,
 }
 
 impl Crdt {
@@ -56,7 +56,7 @@ impl Crdt {
             CrdtBackend::new(self.packing),
             config(self.local, AppliedOn::Local),
         );
-        self.running = Some(PinsetThread::start(writer.unwrap(), Arc::new(NoEffects)).unwrap());
+        self.running = Some(start_pinset(writer.unwrap(), Arc::new(NoEffects)).unwrap());
     }
 
     fn assert_consistent(&self) {

@@ -1,6 +1,5 @@
 //! The whole life of a peer: open, start, serve, wait, and stop in the reverse order.
 
-mod crdt_worker;
 mod effects;
 mod error;
 mod listen;
@@ -9,20 +8,22 @@ pub use error::DaemonError;
 
 use crate::{
     command::Prepared,
-    config::{Config, ConsensusConfig, TrustedPeers},
+    config::{Config, ConsensusConfig, CrdtConfig, TrustedPeers},
     state::OpenedState,
 };
 use cluster_api::RestServer;
-use cluster_consensus::{CrdtConsensus, Trust, crdt::Packing};
+use cluster_consensus::{
+    CrdtConsensus, CrdtWorker, Trust,
+    crdt::{Batching, CrdtEngine, EngineConfig},
+};
 use cluster_core::{
     Multiaddr,
     ports::{Consensus, Datastore, IpfsConnector},
     tracker::{Backoff, InFlight, TrackerConfig},
 };
 use cluster_ipfs::{Kubo, KuboConfig};
-use cluster_peer::{Expiry, IpfsWatch, Peer, PeerConfig, PeerParts, TrackerEffects, TrackerThread};
-use cluster_runtime::{OnEnd, PinsetThread, StopSignal, Tasks};
-use crdt_worker::CrdtWorker;
+use cluster_peer::{Expiry, IpfsWatch, Peer, PeerConfig, PeerParts, TrackerParts, TrackerWorker};
+use cluster_runtime::{OnEnd, StopSignal, Tasks, WorkerThread, feed, start_pinset};
 use effects::{CommitEffects, WriterPort};
 use multiaddr::Protocol;
 use std::{sync::Arc, time::Duration};
@@ -61,14 +62,13 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
     let peer_id = prepared.identity.id();
     let opened = OpenedState::open(prepared)?;
     let ConsensusConfig::Crdt(crdt) = &config.consensus;
-    let packing = if crdt.batching.is_on() { Packing::Deferred } else { Packing::Immediate };
-    let writer = crate::state::writer(opened.store.clone(), config, peer_id, packing)?;
+    let engine = CrdtEngine::new(engine_config(crdt));
+    let writer = crate::state::writer(opened.store.clone(), config, peer_id, engine.packing())?;
 
-    let (tracker_effects, tracker_queue) = TrackerEffects::new();
-    let (crdt_outputs, crdt_queue) = CrdtWorker::queue();
-    let effects = CommitEffects::new(tracker_effects, crdt_outputs);
-    let (pinset, pinset_thread) =
-        PinsetThread::start(writer, Arc::new(effects)).map_err(DaemonError::Runtime)?;
+    let (tracker_sender, tracker_feed) = feed();
+    let (crdt_sender, crdt_feed) = feed();
+    let effects = CommitEffects { tracker: tracker_sender, crdt: crdt_sender };
+    let (pinset, pinset_thread) = start_pinset(writer, Arc::new(effects)).map_err(DaemonError::Runtime)?;
     let trust = match &crdt.trusted_peers {
         TrustedPeers::Everyone => Trust::Everyone,
         TrustedPeers::Only(peers) => Trust::Only(peers.iter().copied().collect()),
@@ -102,18 +102,14 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
     };
 
     let tasks = Tasks::new();
-    let tracker = TrackerThread::start(
-        tracker_config(config),
-        opened.store.clone(),
-        ipfs.clone(),
-        port,
-        tracker_queue,
-        in_flight,
-        tasks.stopping(),
-    )
-    .map_err(DaemonError::Runtime)?;
-    let worker = CrdtWorker::new(crdt, pinset.clone(), opened.store.clone());
-    tasks.spawn("crdt", OnEnd::Stop, worker.run(crdt_queue, tasks.stopping()));
+    let parts = TrackerParts { store: opened.store.clone(), ipfs: ipfs.clone(), port, in_flight };
+    let tracker = TrackerWorker::start(tracker_config(config), parts, tracker_feed, tasks.stopping())
+        .map_err(DaemonError::Runtime)?;
+    let crdt = CrdtWorker::start(engine, pinset.clone(), opened.store.clone(), crdt_feed, tasks.stopping())
+        .map_err(DaemonError::Runtime)?;
+    for (name, worker) in [("pinset", &pinset_thread), ("tracker", &tracker), ("crdt", &crdt)] {
+        tasks.spawn(name, OnEnd::Stop, ended(worker, &tasks));
+    }
     tasks.spawn(
         "ipfs watch",
         OnEnd::Stop,
@@ -152,10 +148,21 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
     orderly &= tasks.stop(STOP_LIMIT).await;
     drop((tasks, consensus, pinset));
     let store = opened.store.clone();
-    let threads = tokio::task::spawn_blocking(move || tracker.join() && pinset_thread.join());
+    let threads = tokio::task::spawn_blocking(move || tracker.join() & crdt.join() & pinset_thread.join());
     orderly &= matches!(tokio::time::timeout(STOP_LIMIT, threads).await, Ok(Ok(true)));
     close(store).await?;
     if orderly { Ok(()) } else { Err(DaemonError::Stop { limit: STOP_LIMIT }) }
+}
+
+/// Ends when a worker's thread does, or when the peer stops.
+fn ended(worker: &WorkerThread, tasks: &Tasks) -> impl Future<Output = ()> + Send + 'static {
+    let (ended, stop) = (worker.ended(), tasks.stopping());
+    async move {
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = stop.cancelled() => {}
+        }
+    }
 }
 
 async fn close(store: Arc<dyn Datastore>) -> Result<(), DaemonError> {
@@ -174,6 +181,14 @@ fn kubo_config(config: &Config) -> KuboConfig {
         unpin_timeout: ipfs.unpin_timeout,
         unpin_disable: ipfs.unpin_disable,
         max_connections: IPFS_CONNECTIONS,
+    }
+}
+
+fn engine_config(crdt: &CrdtConfig) -> EngineConfig {
+    EngineConfig {
+        rebroadcast_interval: crdt.rebroadcast_interval,
+        batching: Batching::new(crdt.batching.max_batch_size, crdt.batching.max_batch_age),
+        ..EngineConfig::default()
     }
 }
 

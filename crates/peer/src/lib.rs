@@ -6,12 +6,10 @@ mod ipfs_watch;
 mod pages;
 mod peer;
 mod status;
-mod tracker_effects;
 mod tracker_worker;
 
 pub use expiry::Expiry;
 pub use ipfs_watch::IpfsWatch;
 pub use peer::{Peer, PeerConfig, PeerParts};
 pub use status::CheckMemory;
-pub use tracker_effects::{TrackerEffects, TrackerQueue};
-pub use tracker_worker::{TrackerPort, TrackerThread};
+pub use tracker_worker::{TrackerParts, TrackerPort, TrackerWorker};

@@ -1,10 +1,9 @@
 //! Performs what the tracker's machine decides: calls the IPFS daemon and hands results to the writer.
 
-use crate::TrackerQueue;
 use cluster_core::{
     PinKey, TrackerStatus,
     pinset::{
-        TrackedState, TrackerInput, TrackerOutcome,
+        TrackedState, TrackerInput, TrackerOutcome, TrackerSignal,
         counters::{Counter, Counters},
         read,
     },
@@ -17,7 +16,7 @@ use cluster_core::{
         Action, InFlight, InFlightPin, Job, JobResult, Tracker, TrackerCommand, TrackerConfig, TrackerEvent,
     },
 };
-use cluster_runtime::now;
+use cluster_runtime::{Feed, WorkerThread, now};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -38,64 +37,53 @@ pub trait TrackerPort: Send + Sync + 'static {
     fn transition(&self, input: TrackerInput) -> BoxFuture<'static, TrackerOutcome>;
 }
 
+/// What the tracker works with.
+pub struct TrackerParts {
+    /// Where the rows are.
+    pub store: Arc<dyn Datastore>,
+    /// The IPFS daemon.
+    pub ipfs: Arc<dyn IpfsConnector>,
+    /// The writer.
+    pub port: Arc<dyn TrackerPort>,
+    /// Where the running requests are told.
+    pub in_flight: InFlight,
+}
+
 enum Event {
     Tracker(TrackerEvent),
     Cancelled(PinKey),
 }
 
-/// The running tracker.
-#[derive(Debug)]
-pub struct TrackerThread {
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl TrackerThread {
-    /// Starts the tracker on a thread of its own, since it reads the store; requests to the daemon run on the
-    /// runtime of the caller.
-    ///
-    /// # Errors
-    /// When the system refuses a thread.
-    pub fn start(
-        config: TrackerConfig,
-        store: Arc<dyn Datastore>,
-        ipfs: Arc<dyn IpfsConnector>,
-        port: Arc<dyn TrackerPort>,
-        queue: TrackerQueue,
-        in_flight: InFlight,
-        stop: CancellationToken,
-    ) -> std::io::Result<Self> {
-        let io = Handle::current();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let (results, events) = mpsc::channel(RESULTS);
-        let worker = Worker {
-            tracker: Tracker::new(config),
-            store,
-            jobs: Jobs { io, ipfs, port, results, in_flight, aborts: HashMap::new() },
-            was_failing: false,
-        };
-        let thread = std::thread::Builder::new()
-            .name("tracker".to_owned())
-            .spawn(move || runtime.block_on(worker.run(queue, events, stop)))?;
-        Ok(Self { thread })
-    }
-
-    /// Waits for the thread to end; false when it panicked. Blocks.
-    pub fn join(self) -> bool {
-        self.thread.join().is_ok()
-    }
-}
-
-struct Worker {
+/// Runs the tracker's machine.
+pub struct TrackerWorker {
     tracker: Tracker,
     store: Arc<dyn Datastore>,
     jobs: Jobs,
     was_failing: bool,
 }
 
-impl Worker {
+impl TrackerWorker {
+    /// Starts the worker on a thread of its own, since it reads the store; requests to the daemon run on the runtime of
+    /// the caller.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start(
+        config: TrackerConfig,
+        parts: TrackerParts,
+        commits: Feed<Vec<TrackerSignal>>,
+        stop: CancellationToken,
+    ) -> std::io::Result<WorkerThread> {
+        let (results, events) = mpsc::channel(RESULTS);
+        let TrackerParts { store, ipfs, port, in_flight } = parts;
+        let jobs = Jobs { io: Handle::current(), ipfs, port, results, in_flight, aborts: HashMap::new() };
+        let worker = Self { tracker: Tracker::new(config), store, jobs, was_failing: false };
+        WorkerThread::start("tracker", move || worker.run(commits, events, stop))
+    }
+
     async fn run(
         mut self,
-        mut queue: TrackerQueue,
+        mut commits: Feed<Vec<TrackerSignal>>,
         mut events: mpsc::Receiver<Event>,
         stop: CancellationToken,
     ) {
@@ -105,8 +93,11 @@ impl Worker {
             let mut batch = Vec::new();
             tokio::select! {
                 () = stop.cancelled() => break,
-                signals = queue.next() => match signals {
-                    Some(signals) => batch.extend(signals.into_iter().map(TrackerEvent::Signal)),
+                news = commits.next() => match news {
+                    Some(news) => {
+                        batch.extend(news.items.into_iter().flatten().map(TrackerEvent::Signal));
+                        batch.extend(news.missed.then_some(TrackerEvent::Resync));
+                    }
                     None => break,
                 },
                 Some(event) = events.recv() => match event {
@@ -114,9 +105,6 @@ impl Worker {
                     Event::Cancelled(key) => batch.push(self.jobs.cancelled(&key)),
                 },
                 _ = tick.tick() => batch.push(TrackerEvent::Tick { pinned: self.pinned() }),
-            }
-            if queue.take_missed() {
-                batch.push(TrackerEvent::Resync);
             }
             let result = self.handle(batch);
             if let Err(error) = &result

@@ -2,11 +2,15 @@
 //! the clock.
 
 mod clock;
+mod feed;
 mod pinset;
 mod stop_signal;
 mod tasks;
+mod worker_thread;
 
 pub use clock::now;
-pub use pinset::{Effects, Pinset, PinsetThread, SubmitQueueFull};
+pub use feed::{Feed, FeedSender, News, feed};
+pub use pinset::{Effects, Pinset, start_pinset};
 pub use stop_signal::StopSignal;
 pub use tasks::{OnEnd, Tasks};
+pub use worker_thread::WorkerThread;

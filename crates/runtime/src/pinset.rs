@@ -4,11 +4,12 @@ mod worker;
 
 pub use worker::Effects;
 
+use crate::WorkerThread;
 use cluster_core::{
     pinset::{Backend, TrackerInput, TrackerOutcome, Writer},
     ports::consensus::{Applied, Operation, SubmitError},
 };
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use worker::Worker;
 
@@ -46,10 +47,8 @@ impl<B: Backend> WriterView for Writer<B> {
     }
 }
 
-/// The writer's queue is full of commands that do not wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many changes wait to be written: try again later")]
-pub struct SubmitQueueFull;
+/// What a submitter is told that found the queue full for [`SUBMIT_WAIT`].
+const QUEUE_FULL: &str = "too many changes wait to be written: try again later";
 
 /// A handle on the writer: cheap to clone, usable from any task.
 #[derive(Debug)]
@@ -81,7 +80,7 @@ impl<I: Send + 'static> Pinset<I> {
                 match tokio::time::timeout(SUBMIT_WAIT, self.queue.send(command)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return Err(SubmitError::Stopping),
-                    Err(_) => return Err(SubmitError::Busy { cause: SubmitQueueFull.to_string() }),
+                    Err(_) => return Err(SubmitError::Busy { cause: QUEUE_FULL.to_owned() }),
                 }
             }
         }
@@ -101,9 +100,13 @@ impl<I: Send + 'static> Pinset<I> {
     /// Hands in an input of the backend without waiting for a place.
     ///
     /// # Errors
-    /// When the queue is full; the caller repeats it later.
-    pub fn try_backend(&self, input: I) -> Result<(), SubmitQueueFull> {
-        self.queue.try_send(Command::Backend(input)).map_err(|_| SubmitQueueFull)
+    /// The input, when the queue is full; the caller offers it again later. A stopped writer takes it and does
+    /// nothing.
+    pub fn try_backend(&self, input: I) -> Result<(), I> {
+        match self.queue.try_send(Command::Backend(input)) {
+            Err(mpsc::error::TrySendError::Full(Command::Backend(input))) => Err(input),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Hands in an input of the backend.
@@ -128,36 +131,21 @@ impl<I: Send + 'static> Pinset<I> {
     }
 }
 
-/// The running thread. It ends, after a last commit, when every [`Pinset`] handle is gone.
-#[derive(Debug)]
-pub struct PinsetThread {
-    thread: JoinHandle<()>,
-}
-
-impl PinsetThread {
-    /// Starts the thread; `effects` is called on it after every commit.
-    ///
-    /// # Errors
-    /// When the system refuses a thread.
-    pub fn start<B>(
-        writer: Writer<B>,
-        effects: Arc<dyn Effects<B::Output>>,
-    ) -> std::io::Result<(Pinset<B::Input>, Self)>
-    where
-        B: Backend + 'static,
-        B::Input: 'static,
-        B::Output: 'static,
-    {
-        let (queue, commands) = mpsc::channel(QUEUE);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let thread = std::thread::Builder::new()
-            .name("pinset".to_owned())
-            .spawn(move || runtime.block_on(Worker::new(writer, commands, effects).run()))?;
-        Ok((Pinset { queue }, Self { thread }))
-    }
-
-    /// Waits for the thread to end; false when it panicked. Blocks.
-    pub fn join(self) -> bool {
-        self.thread.join().is_ok()
-    }
+/// Starts the writer's thread; `effects` is called on it after every commit. It ends, after a last commit, when every
+/// [`Pinset`] handle is gone.
+///
+/// # Errors
+/// When the system refuses a thread.
+pub fn start_pinset<B>(
+    writer: Writer<B>,
+    effects: Arc<dyn Effects<B::Output>>,
+) -> std::io::Result<(Pinset<B::Input>, WorkerThread)>
+where
+    B: Backend + 'static,
+    B::Input: 'static,
+    B::Output: 'static,
+{
+    let (queue, commands) = mpsc::channel(QUEUE);
+    let thread = WorkerThread::start("pinset", move || Worker::new(writer, commands, effects).run())?;
+    Ok((Pinset { queue }, thread))
 }

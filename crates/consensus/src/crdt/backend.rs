@@ -59,7 +59,7 @@ pub enum CrdtOutput {
     Announce(BlockId),
     /// Get these blocks.
     Fetch(Vec<BlockId>),
-    /// Operations wait for a delta.
+    /// Operations wait for a delta, or no longer do.
     Waiting {
         /// How many.
         operations: u64,
@@ -81,6 +81,8 @@ pub struct CrdtBackend {
     pub(super) pack_now: bool,
     /// Operations of the batch at hand, when they are packed in it.
     pub(super) open: BTreeMap<PinKey, PendingRow>,
+    /// Whether the worker was last told that operations wait.
+    waiting_told: bool,
     /// Rows of `pending`.
     pub(super) pending_rows: u64,
     pub(super) head_heights: BTreeMap<BlockId, u64>,
@@ -98,6 +100,7 @@ impl CrdtBackend {
             walk_stalled: false,
             pack_now: false,
             open: BTreeMap::new(),
+            waiting_told: false,
             pending_rows: 0,
             head_heights: BTreeMap::new(),
             walks: BTreeMap::new(),
@@ -168,6 +171,7 @@ impl Backend for CrdtBackend {
         self.outputs.clear();
         self.pack_now = false;
         self.pending_rows = counters.get(Counter::Pending);
+        self.waiting_told = self.pending_rows > 0;
         self.max_priority = read_int(staged, MAX_PRIORITY_KEY)?.unwrap_or(0);
         self.next_walk = read_int(staged, NEXT_WALK_KEY)?.unwrap_or(1);
         let heads = staged.prefix(Tree::Heads, &[])?;
@@ -213,7 +217,8 @@ impl Backend for CrdtBackend {
 
     fn seal(&mut self, mut books: Books<'_>, _: UnixMillis) -> Result<Vec<CrdtOutput>, StoreError> {
         self.pack(&mut books)?;
-        if self.pending_rows > 0 {
+        if self.pending_rows > 0 || self.waiting_told {
+            self.waiting_told = self.pending_rows > 0;
             let held = self.is_held();
             self.outputs.push(CrdtOutput::Waiting { operations: self.pending_rows, held });
         }

@@ -212,7 +212,7 @@ fn a_delta_stays_below_a_mebibyte_and_the_rest_waits() {
     let mut packed = 0;
     for _ in 0..8 {
         let outputs = replica.tell(CrdtInput::Pack);
-        let waiting = outputs.iter().any(|o| matches!(o, CrdtOutput::Waiting { .. }));
+        let waiting = outputs.iter().any(|o| matches!(o, CrdtOutput::Waiting { operations: 1.., .. }));
         let decoded = decode(&replica.block(&announced(&outputs)));
         packed += decoded.elements.len();
         assert!(replica.rows(Tree::Blocks).iter().all(|(_, bytes)| bytes.len() <= MAX_DELTA));

@@ -5,34 +5,29 @@ use cluster_core::{
     pinset::{TrackerInput, TrackerOutcome, TrackerSignal},
     ports::BoxFuture,
 };
-use cluster_peer::{TrackerEffects, TrackerPort};
-use cluster_runtime::{Effects, Pinset};
-use tokio::sync::mpsc;
+use cluster_peer::TrackerPort;
+use cluster_runtime::{Effects, FeedSender, Pinset};
 
 /// Hands what rests on a commit to those who perform it.
+#[derive(Debug)]
 pub(super) struct CommitEffects {
-    tracker: TrackerEffects,
-    crdt: mpsc::Sender<Vec<CrdtOutput>>,
-}
-
-impl CommitEffects {
-    pub(super) fn new(tracker: TrackerEffects, crdt: mpsc::Sender<Vec<CrdtOutput>>) -> Self {
-        Self { tracker, crdt }
-    }
+    pub(super) tracker: FeedSender<Vec<TrackerSignal>>,
+    pub(super) crdt: FeedSender<Vec<CrdtOutput>>,
 }
 
 impl Effects<CrdtOutput> for CommitEffects {
     fn committed(&self, signals: Vec<TrackerSignal>, outputs: Vec<CrdtOutput>) {
-        self.tracker.signal(signals);
+        if !signals.is_empty() {
+            self.tracker.push(signals);
+        }
         if !outputs.is_empty() {
-            // A worker that lags misses nothing for good: heads are announced again, walks and waiting operations
-            // stand in rows, and every later commit repeats how many wait.
-            let _ = self.crdt.try_send(outputs);
+            self.crdt.push(outputs);
         }
     }
 
     fn recovered(&self) {
-        self.tracker.resync();
+        self.tracker.lose();
+        self.crdt.lose();
     }
 }
 

@@ -11,7 +11,7 @@ use cluster_core::{
     PeerId, Pin, PinKey, ReplicationFactors, UnixMillis,
     pinset::{Ticket, Writer, WriterConfig, mutation::LaneRule},
     ports::consensus::AppliedOn,
-    tracker::{Backoff, Tracker, TrackerConfig},
+    tracker::{Action, Backoff, Tracker, TrackerConfig},
 };
 use cluster_datastore::{FailMode, MemoryStore};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -27,6 +27,7 @@ pub(super) enum Item {
 /// A request of the IPFS daemon that is under way.
 #[derive(Debug)]
 pub(super) struct Job {
+    pub(super) action: Action,
     /// What is pinned by it.
     pub(super) pin: Option<Pin>,
     pub(super) cancelled: bool,

@@ -352,7 +352,7 @@ impl World {
         // What the IPFS daemon was asked for may have happened or not.
         for (key, job) in process.jobs {
             if self.chance.permille(500) {
-                self.replicas[peer].have_done(&key.0, job.pin.as_ref());
+                self.replicas[peer].have_done(&key.0, &job);
             }
         }
         for item in process.items {

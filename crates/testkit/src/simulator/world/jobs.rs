@@ -3,7 +3,7 @@
 use super::super::replica::Job;
 use super::{Datastore, Happening, Item, Peer, Replica, Result, World};
 use cluster_core::{
-    Pin, PinKey,
+    PinKey,
     pinset::{Input, TrackedState, TrackerInput, counters::Counter, read},
     tracker::{Action, JobResult, TrackerCommand, TrackerEvent},
 };
@@ -13,10 +13,11 @@ const TICK: u64 = 500;
 
 impl Replica {
     /// Lets the IPFS daemon have done what it was asked for.
-    pub(super) fn have_done(&mut self, key: &PinKey, pin: Option<&Pin>) {
-        match pin {
-            Some(pin) => self.ipfs.pin(pin),
-            None => self.ipfs.unpin(key),
+    pub(super) fn have_done(&mut self, key: &PinKey, job: &Job) {
+        match (job.action, &job.pin) {
+            (Action::Pin, Some(pin)) => self.ipfs.pin(pin),
+            (Action::Unpin, _) => self.ipfs.unpin(key),
+            (Action::Pin, None) | (Action::Check, _) => {}
         }
     }
 }
@@ -39,6 +40,7 @@ impl World {
     }
 
     fn carry_out(&mut self, peer: Peer, command: TrackerCommand) -> Result<()> {
+        self.say(peer, || format!("tracker: {command:?}"));
         match command {
             TrackerCommand::Start(job) => {
                 let wait = if self.chance.permille(150) {
@@ -53,7 +55,8 @@ impl World {
                     Action::Unpin | Action::Check => None,
                 };
                 if let Some(process) = &mut replica.process {
-                    process.jobs.insert((job.key.clone(), job.revision), Job { pin, cancelled: false });
+                    let asked = Job { action: job.action, pin, cancelled: false };
+                    process.jobs.insert((job.key.clone(), job.revision), asked);
                 }
                 let (key, revision, action) = (job.key, job.revision, job.action);
                 self.plan_in(wait, peer, Happening::JobEnd { life, key, revision, action });
@@ -109,15 +112,17 @@ impl World {
             Action::Check if !replica.ipfs.pinned().contains_key(&key) => JobResult::Missing,
             Action::Pin | Action::Unpin | Action::Check => JobResult::Done { size: 1 },
         };
+        let text = format!("job {action:?} {key} of revision {revision} ends: {result:?}");
+        self.say(peer, || text);
+        let replica = &mut self.replicas[peer];
         let done = match &result {
             JobResult::Done { .. } => true,
             // What was given up or failed may have happened all the same.
             JobResult::Cancelled | JobResult::Failed(_) => half_done,
             JobResult::Missing => false,
         };
-        let is_change = action == Action::Unpin || (action == Action::Pin && job.pin.is_some());
-        if done && is_change {
-            replica.have_done(&key, job.pin.as_ref());
+        if done {
+            replica.have_done(&key, &job);
         }
         self.tell_tracker(peer, vec![TrackerEvent::Finished { key, revision, result, random }])
     }

@@ -1,0 +1,58 @@
+//! A thread of its own for a worker that reads or writes the store, with a runtime for its timers.
+
+use std::{future::Future, io, thread::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// A running worker.
+#[derive(Debug)]
+pub struct WorkerThread {
+    thread: JoinHandle<()>,
+    ended: CancellationToken,
+}
+
+impl WorkerThread {
+    /// Starts a thread named `name` and runs on it the future that `worker` makes.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start<M, F>(name: &'static str, worker: M) -> io::Result<Self>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()>,
+    {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Dropped also when the worker panics.
+            let _guard = guard;
+            runtime.block_on(worker());
+        })?;
+        Ok(Self { thread, ended })
+    }
+
+    /// Returns the token that tells when the worker has ended, by itself or by a panic.
+    pub fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
+    /// Waits for the thread to end; false when it panicked. Blocks.
+    pub fn join(self) -> bool {
+        self.thread.join().is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_panics_has_ended_and_says_so() {
+        let worker = WorkerThread::start("test", || async { panic!("on purpose") }).unwrap();
+        worker.ended().cancelled().await;
+        assert!(!worker.join());
+        let worker = WorkerThread::start("test", || async {}).unwrap();
+        worker.ended().cancelled().await;
+        assert!(worker.join());
+    }
+}
