@@ -59,7 +59,7 @@ mutations! {
     DropTombstone = "drop-tombstone",
     /// An element that is tombstoned already is merged all the same.
     MergeTombstoned = "merge-tombstoned",
-    /// The last head of a broadcast of several is not looked at.
+    /// A head that is announced alone is not looked at.
     SkipHead = "skip-head",
     /// Elements that a waiting removal observed are shown again when something else is merged.
     IgnoreObserved = "ignore-observed",

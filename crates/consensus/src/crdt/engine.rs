@@ -183,6 +183,9 @@ impl CrdtEngine {
         outputs: &mut Vec<EngineOutput>,
     ) -> Result<(), StoreError> {
         heads.truncate(MAX_HEADS);
+        if active(Mutation::SkipHead) && heads.len() == 1 {
+            heads.clear();
+        }
         self.rebroadcast.on_heard(&heads);
         let mut unknown = Vec::new();
         for head in heads {

@@ -19,8 +19,7 @@ impl CrdtBackend {
     /// Starts a walk for every head that is neither merged nor being looked for.
     pub(super) fn hear_heads(&mut self, staged: &mut Staged, heads: &[BlockId]) -> Result<(), StoreError> {
         let mut fetch = Vec::new();
-        let skipped = usize::from(active(Mutation::SkipHead) && heads.len() > 1);
-        for head in &heads[..heads.len() - skipped] {
+        for head in heads {
             if self.walks.len() >= MAX_OPEN_WALKS {
                 break;
             }
