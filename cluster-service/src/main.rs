@@ -7,6 +7,10 @@ use cluster_daemon::{Environment, logging};
 use program::Parsed;
 use std::process::ExitCode;
 
+/// Rows and requests are many small allocations on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let environment = Environment::process();
     let parsed = match program::parse(std::env::args_os(), &environment) {

@@ -21,10 +21,17 @@ pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<
         let pss = PssWatch::start(world.daemon.id());
         let mut load = stage.load(&world.peer, connections);
         results.probed(sync_probe::probe(stage.settings, PROBE)?);
+        let cpu = procfs::cpu_seconds(world.daemon.id())?;
         let outcome = load.run().await?;
+        let cpu = procfs::cpu_seconds(world.daemon.id())? - cpu;
         results.probed(sync_probe::probe(stage.settings, PROBE)?);
         let peak = procfs::peak_mib(world.daemon.id())?;
         results.note(side, &format!("c = {connections}: {}", outcome.describe()));
+        let sent = (outcome.next - load.first) as f64;
+        results.note(
+            side,
+            &format!("c = {connections}: {:.1} µs of the daemon's CPU time a pin", cpu / sent * 1e6),
+        );
         errors += outcome.errors;
         record(stage, results, connections, &outcome);
         if connections == 256 {
