@@ -29,7 +29,9 @@ fn service(variant: Variant) {
     let Some(summary) = cut(&workload, 10, 2) else { return };
     assert!(summary.is_clean(), "{summary}");
     assert_eq!((summary.cuts, summary.reopened, summary.lost), (10, 10, 0));
-    assert_eq!(summary.proven, summary.acknowledged);
+    // An add that a removal in the same batch took back leaves no bytes to recognise.
+    assert_eq!(summary.proven + summary.weak, summary.acknowledged);
+    assert!(summary.weak * 50 <= summary.acknowledged, "{summary}");
 }
 
 #[test]

@@ -68,6 +68,16 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| StoreError::io("sync", path, error))
 }
 
+/// Makes the names in a folder and in all folders below it durable.
+pub(crate) fn sync_folders(path: &Path) -> Result<(), StoreError> {
+    for entry in entries(path)? {
+        if entry.is_dir() {
+            sync_folders(&entry)?;
+        }
+    }
+    sync_folder(path)
+}
+
 fn sync_parent(path: &Path) -> Result<(), StoreError> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),

@@ -76,6 +76,8 @@ impl FjallStore {
         }
         let (engine, last) = Engine::open(&database, budget, Arc::clone(&lock), complete)?;
         if !complete {
+            // The engine does not sync the names of the folders it makes; without them a journal is worth nothing.
+            durable_file::sync_folders(&database)?;
             engine_marker::write(folder, EngineKind::Fjall)?;
         }
         let engine = Arc::new(engine);
