@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Read, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output, Stdio},
@@ -145,12 +145,32 @@ fn secrets_come_from_environment_and_input_and_are_never_shown() {
     }
     assert_eq!(config(), before, "a failed init changed the configuration");
     // Everything that reads the secret, as chatty as can be.
-    run(&base, &["init", "-f"], &[("CLUSTER_SECRET", SECRET)], "");
-    for arguments in
-        [&["--debug", "daemon"][..], &["--debug", "state", "check"], &["--loglevel", "trace", "daemon"]]
-    {
-        run(&base, arguments, &[("CLUSTER_RESTAPI_BASICAUTHCREDENTIALS", "user:5ec5ec")], "");
-    }
+    run(&base, &["init", "-f", "--randomports"], &[("CLUSTER_SECRET", SECRET)], "");
+    let variables = [("CLUSTER_RESTAPI_BASICAUTHCREDENTIALS", "user:5ec5ec")];
+    run(&base, &["--debug", "state", "check"], &variables, "");
+    let log = start_and_stop(&base, &["--debug", "daemon"], &variables);
+    assert!(log.contains("peer started") && !log.contains("5ec5ec"), "{log}");
+}
+
+/// Runs the daemon until its API listens, stops it orderly, and returns what it logged.
+fn start_and_stop(base: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut daemon = Command::new(PROGRAM)
+        .args(["--config", base.to_str().unwrap()])
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = String::new();
+    let mut lines = BufReader::new(daemon.stderr.take().unwrap());
+    while lines.read_line(&mut log).unwrap() > 0 && !log.contains("REST API (HTTP)") {}
+    rustix::process::kill_process(rustix::process::Pid::from_child(&daemon), rustix::process::Signal::TERM)
+        .unwrap();
+    lines.read_to_string(&mut log).unwrap();
+    assert!(daemon.wait().unwrap().success(), "{log}");
+    log
 }
 
 #[test]
