@@ -52,6 +52,24 @@ impl World {
         self.kubo.add(&file).unwrap().parse().unwrap()
     }
 
+    /// Pins content in Kubo itself, each piece on its own, past the peer.
+    fn pin_foreign(&self, count: usize) -> Vec<String> {
+        let files = self.folder.path().join("foreign");
+        fs::create_dir(&files).unwrap();
+        for number in 0..count {
+            fs::write(files.join(number.to_string()), format!("foreign {number} of {:?}", files)).unwrap();
+        }
+        let added =
+            self.kubo.ipfs(&["add", "-r", "--quiet", "--pin=false", files.to_str().unwrap()]).unwrap();
+        // The last line is the folder around them.
+        let cids: Vec<String> = added.lines().take(count).map(str::to_owned).collect();
+        assert_eq!(cids.len(), count);
+        let arguments: Vec<&str> =
+            ["pin", "add"].into_iter().chain(cids.iter().map(String::as_str)).collect();
+        self.kubo.ipfs(&arguments).unwrap();
+        cids
+    }
+
     async fn pin(&self, cid: &Cid, options: &PinOptions) {
         self.client.pin(&path(cid), options).await.unwrap();
     }
@@ -147,12 +165,7 @@ async fn a_daemon_that_hangs_stalls_only_its_own_requests() {
 #[tokio::test]
 async fn foreign_pins_are_never_touched_also_after_a_cleanup() {
     let mut w = World::new(&[]).await;
-    let mut foreign = Vec::new();
-    for _ in 0..20 {
-        let cid = w.add(1 << 10);
-        w.kubo.ipfs(&["pin", "add", &cid.to_string()]).unwrap();
-        foreign.push(cid.to_string());
-    }
+    let foreign = w.pin_foreign(1000);
     let ours = w.add(1 << 10);
     w.pin(&ours, &PinOptions::default()).await;
     w.until(&ours, TrackerStatus::Pinned).await;

@@ -63,7 +63,8 @@ fn a_store_that_does_not_sync_its_folder_is_caught() {
 
 #[test]
 fn a_store_that_trusts_a_torn_end_is_caught() {
-    let Some(summary) = toy(Fault::TrustingReader, 60) else { return };
+    // Few of the torn ends can be mistaken for a record.
+    let Some(summary) = toy(Fault::TrustingReader, 600) else { return };
     assert!(summary.lost > 0, "{summary}");
 }
 

@@ -22,7 +22,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{runtime::Handle, sync::mpsc, task::AbortHandle};
+use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
 /// How often the clock is looked at for retries and checks.
@@ -63,8 +63,8 @@ pub struct TrackerWorker {
 }
 
 impl TrackerWorker {
-    /// Starts the worker on a thread of its own, since it reads the store; requests to the daemon run on the runtime of
-    /// the caller.
+    /// Starts the worker on a thread of its own, since it reads the store. Requests to the daemon run on that thread
+    /// as well: passing each between threads costs more than making it.
     ///
     /// # Errors
     /// When the system refuses a thread.
@@ -76,7 +76,7 @@ impl TrackerWorker {
     ) -> std::io::Result<WorkerThread> {
         let (results, events) = mpsc::channel(RESULTS);
         let TrackerParts { store, ipfs, port, in_flight } = parts;
-        let jobs = Jobs { io: Handle::current(), ipfs, port, results, in_flight, aborts: HashMap::new() };
+        let jobs = Jobs { ipfs, port, results, in_flight, aborts: HashMap::new() };
         let worker = Self { tracker: Tracker::new(config), store, jobs, was_failing: false };
         WorkerThread::start("tracker", move || worker.run(commits, events, stop))
     }
@@ -153,7 +153,6 @@ impl TrackerWorker {
 
 /// The requests that run now.
 struct Jobs {
-    io: Handle,
     ipfs: Arc<dyn IpfsConnector>,
     port: Arc<dyn TrackerPort>,
     results: mpsc::Sender<Event>,
@@ -182,7 +181,7 @@ impl Jobs {
         let (key, revision) = (job.key.clone(), job.revision);
         let guard_key = key.clone();
         let done = self.results.clone();
-        let task = self.io.spawn(async move {
+        let task = tokio::spawn(async move {
             let result = perform(&*ipfs, &job, pin, &in_flight).await;
             let event = TrackerEvent::Finished {
                 key: job.key,
@@ -194,7 +193,7 @@ impl Jobs {
             let _ = results.send(Event::Tracker(event)).await;
         });
         let abort = task.abort_handle();
-        self.io.spawn(async move {
+        tokio::spawn(async move {
             if task.await.is_err_and(|e| e.is_cancelled()) {
                 let _ = done.send(Event::Cancelled(guard_key)).await;
             }
@@ -228,7 +227,7 @@ impl Jobs {
         };
         let (answer, results, in_flight) =
             (self.port.transition(input), self.results.clone(), self.in_flight.clone());
-        self.io.spawn(async move {
+        tokio::spawn(async move {
             let outcome = answer.await;
             in_flight.end(&key, revision);
             if outcome == TrackerOutcome::Ignored {

@@ -1,4 +1,4 @@
-//! A thread of its own for a worker that reads or writes the store, with a runtime for its timers.
+//! A thread of its own for a worker that reads or writes the store, with a runtime for its timers and requests.
 
 use std::{future::Future, io, thread::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -20,13 +20,13 @@ impl WorkerThread {
         M: FnOnce() -> F + Send + 'static,
         F: Future<Output = ()>,
     {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             // Dropped also when the worker panics.
             let _guard = guard;
-            runtime.block_on(worker());
+            runtime.block_on(async { worker().await });
         })?;
         Ok(Self { thread, ended })
     }

@@ -6,3 +6,5 @@ pub mod mock_kubo;
 pub mod powercut;
 pub mod service;
 pub mod simulator;
+#[cfg(target_os = "linux")]
+pub mod small_disk;

@@ -1,7 +1,7 @@
 //! The store as the writer sees it: the latest snapshot plus what is staged and not yet written.
 
 use crate::ports::datastore::{Batch, Row, Snapshot, StoreError, Tree, prefix_end};
-use std::{collections::BTreeMap, ops::Bound};
+use std::{collections::BTreeMap, ops::Bound, path::PathBuf};
 
 type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
@@ -22,6 +22,29 @@ impl std::fmt::Debug for Staged {
             .field("rows", &self.len())
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
+    }
+}
+
+/// Stands in for a snapshot that was let go.
+struct Released;
+
+impl Released {
+    fn error() -> StoreError {
+        StoreError::ReadOnly { path: PathBuf::new(), cause: "the store is being reopened".to_owned() }
+    }
+}
+
+impl Snapshot for Released {
+    fn get(&self, _: Tree, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Err(Self::error())
+    }
+
+    fn page(&self, _: Tree, _: Bound<&[u8]>, _: Bound<&[u8]>, _: usize) -> Result<Vec<Row>, StoreError> {
+        Err(Self::error())
+    }
+
+    fn page_back(&self, _: Tree, _: Bound<&[u8]>, _: Bound<&[u8]>, _: usize) -> Result<Vec<Row>, StoreError> {
+        Err(Self::error())
     }
 }
 
@@ -194,6 +217,12 @@ impl Staged {
         self.undo.clear();
         self.bytes = 0;
         batch
+    }
+
+    /// Lets the snapshot go, with nothing staged: an engine cannot reopen its files while somebody reads the old ones.
+    /// Until [`Staged::rebase`] every read fails.
+    pub fn release(&mut self) {
+        self.rebase(Box::new(Released));
     }
 
     /// Goes on from a newer snapshot, with nothing staged.

@@ -236,6 +236,17 @@ impl<B: Backend> Writer<B> {
         Ok(())
     }
 
+    /// Brings the store back after a failed commit, and reads everything held in memory anew.
+    ///
+    /// # Errors
+    /// When the store does not work yet.
+    pub fn recover(&mut self) -> Result<(), StoreError> {
+        self.stale = true;
+        self.staged.release();
+        self.store.recover()?;
+        self.reload()
+    }
+
     /// Says whether a failed commit left the memory behind the store: [`Writer::reload`] before staging.
     pub fn is_stale(&self) -> bool {
         self.stale

@@ -169,7 +169,7 @@ impl<B: Backend> Worker<B> {
         if tokio::time::Instant::now() < broken.retry_at {
             return;
         }
-        let recovered = self.writer.store().recover().and_then(|()| self.writer.reload());
+        let recovered = self.writer.recover();
         match recovered {
             Ok(()) => {
                 tracing::info!(target: "service", "the store works again");

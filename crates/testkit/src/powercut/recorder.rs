@@ -63,8 +63,8 @@ impl Recorder {
         strace.stderr(File::create(&errors).map_err(PowercutError::io("create", &errors))?);
         let mut child = strace.spawn().context("strace does not start")?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let mut running = Running { strace: child, program: None, errors, stdin, stdout };
-        running.find_program()?;
+        let mut running = Running { strace: child, errors, stdin, stdout };
+        running.wait_for_program()?;
         Ok(running)
     }
 }
@@ -73,7 +73,6 @@ impl Recorder {
 #[derive(Debug)]
 pub struct Running {
     strace: Child,
-    program: Option<Pid>,
     errors: PathBuf,
     /// The program's standard input.
     pub stdin: Option<ChildStdin>,
@@ -108,7 +107,6 @@ impl Running {
         let deadline = Instant::now() + STOP_LIMIT;
         while Instant::now() < deadline {
             if self.has_ended()? {
-                self.program = None;
                 return Ok(());
             }
             std::thread::sleep(LOOK);
@@ -117,20 +115,24 @@ impl Running {
     }
 
     fn send(&self, signal: Signal) {
-        if let Some(program) = self.program {
+        if let Some(program) = self.program() {
             // It may have ended by itself, which is what is wanted.
             let _ = kill_process(program, signal);
         }
     }
 
-    fn find_program(&mut self) -> Result<()> {
+    /// Looks for the program among the children of `strace`, anew each time: at its start `strace` has short-lived
+    /// ones that try out what the system can do.
+    fn program(&self) -> Option<Pid> {
         let children = format!("/proc/{0}/task/{0}/children", self.strace.id());
+        let text = fs::read_to_string(children).unwrap_or_default();
+        text.split_whitespace().next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw)
+    }
+
+    fn wait_for_program(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline && !self.has_ended()? {
-            let text = fs::read_to_string(&children).unwrap_or_default();
-            let first = text.split_whitespace().next().and_then(|pid| pid.parse().ok());
-            if let Some(pid) = first.and_then(Pid::from_raw) {
-                self.program = Some(pid);
+            if self.program().is_some() {
                 return Ok(());
             }
             std::thread::sleep(LOOK);

@@ -100,8 +100,7 @@ impl World {
     pub(super) fn on_recover(&mut self, peer: Peer) -> Result<()> {
         let replica = &mut self.replicas[peer];
         let Some(process) = replica.process.as_mut().filter(|process| process.broken) else { return Ok(()) };
-        replica.store.recover()?;
-        process.writer.reload()?;
+        process.writer.recover()?;
         process.broken = false;
         let survivor = replica.survivor.take();
         self.say(peer, || format!("recovers; a batch survived: {}", survivor.is_some()));
