@@ -16,14 +16,14 @@ async fn pins_are_made_changed_and_removed() {
     pin(&kubo, cid, PinDepth::DIRECT).await.unwrap();
     assert_eq!(status(PinDepth::DIRECT).await, Direct);
     assert_eq!(status(PinDepth::RECURSIVE).await, Unpinned);
-    assert_eq!(pins_of(&daemon, "direct"), [text.clone()]);
+    assert_eq!(pins_of(&daemon, "direct"), std::slice::from_ref(&text));
     assert!(pins_of(&daemon, "recursive").is_empty());
 
     // Direct becomes recursive, and a second time changes nothing.
     pin(&kubo, cid, PinDepth::RECURSIVE).await.unwrap();
     pin(&kubo, cid, PinDepth::RECURSIVE).await.unwrap();
     assert_eq!(status(PinDepth::RECURSIVE).await, Recursive);
-    assert_eq!(pins_of(&daemon, "recursive"), [text.clone()]);
+    assert_eq!(pins_of(&daemon, "recursive"), std::slice::from_ref(&text));
     assert!(pins_of(&daemon, "direct").is_empty());
 
     // What lies below a pin is not pinned by itself, and cannot be unpinned by itself.

@@ -12,6 +12,9 @@ enum Waiting {
     Remove(BTreeSet<Name>),
 }
 
+/// Priority and value of an add.
+type Add = (u64, Vec<u8>);
+
 /// What must be durable on one replica.
 #[derive(Debug, Default)]
 pub(in crate::simulator) struct Model {
@@ -19,7 +22,7 @@ pub(in crate::simulator) struct Model {
     /// The greatest priority of a merged block.
     highest: u64,
     /// By key: the adds that no tombstone covers, with priority and value.
-    adds: BTreeMap<Vec<u8>, BTreeMap<Name, (u64, Vec<u8>)>>,
+    adds: BTreeMap<Vec<u8>, BTreeMap<Name, Add>>,
     tombstones: BTreeSet<(Vec<u8>, Name)>,
     waiting: BTreeMap<Vec<u8>, Waiting>,
     pub(super) past: BTreeMap<String, Past>,
@@ -37,7 +40,7 @@ impl Model {
     }
 
     /// Returns every live add: key and block, with priority and value.
-    pub(in crate::simulator) fn adds(&self) -> impl Iterator<Item = (&Vec<u8>, &Name, &(u64, Vec<u8>))> + '_ {
+    pub(in crate::simulator) fn adds(&self) -> impl Iterator<Item = (&Vec<u8>, &Name, &Add)> + '_ {
         self.adds.iter().flat_map(|(key, adds)| adds.iter().map(move |(block, add)| (key, block, add)))
     }
 
