@@ -78,7 +78,7 @@ impl TrackerWorker {
         let TrackerParts { store, ipfs, port, in_flight } = parts;
         let jobs = Jobs { ipfs, port, results, in_flight, aborts: HashMap::new() };
         let worker = Self { tracker: Tracker::new(config), store, jobs, was_failing: false };
-        WorkerThread::start("tracker", move || worker.run(commits, events, stop))
+        WorkerThread::start_with_io("tracker", move || worker.run(commits, events, stop))
     }
 
     async fn run(
@@ -118,8 +118,9 @@ impl TrackerWorker {
     }
 
     fn pinned(&self) -> u64 {
-        let counters = self.store.snapshot().and_then(|s| Counters::load(&*s)).unwrap_or_default();
-        counters.get(Counter::State(TrackedState::Pinned))
+        let pinned = Counter::State(TrackedState::Pinned);
+        // Without the number nothing is checked until the next look.
+        self.store.snapshot().and_then(|s| Counters::read(&*s, pinned)).unwrap_or(0)
     }
 
     fn handle(&mut self, batch: Vec<TrackerEvent>) -> Result<(), StoreError> {

@@ -20,7 +20,26 @@ impl WorkerThread {
         M: FnOnce() -> F + Send + 'static,
         F: Future<Output = ()>,
     {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Self::run(name, tokio::runtime::Builder::new_current_thread().enable_time().build()?, worker)
+    }
+
+    /// As [`WorkerThread::start`], for a worker that also makes requests; waking it costs a little more.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start_with_io<M, F>(name: &'static str, worker: M) -> io::Result<Self>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()>,
+    {
+        Self::run(name, tokio::runtime::Builder::new_current_thread().enable_all().build()?, worker)
+    }
+
+    fn run<M, F>(name: &'static str, runtime: tokio::runtime::Runtime, worker: M) -> io::Result<Self>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()>,
+    {
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {

@@ -94,6 +94,16 @@ impl Counters {
         Ok(Self { totals, changed: BTreeSet::new() })
     }
 
+    /// Reads one total. A total that changes with every batch leaves its old values in the engine's buffers, and
+    /// [`Counters::load`] steps over all of them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn read(snapshot: &dyn Snapshot, counter: Counter) -> Result<u64, StoreError> {
+        let row = snapshot.get(Tree::Counters, &counter.key())?;
+        Ok(row.and_then(|row| RowReader::new(&row, VERSION)?.int()).unwrap_or(0))
+    }
+
     /// Returns one total.
     pub fn get(&self, counter: Counter) -> u64 {
         self.totals.get(&counter).copied().unwrap_or(0)

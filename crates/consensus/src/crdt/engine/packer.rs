@@ -48,7 +48,7 @@ impl Packer {
     /// Looks for operations that waited before a restart or a failed commit.
     pub(super) fn on_start(&mut self, now: UnixMillis, view: &dyn Snapshot) -> Result<(), StoreError> {
         self.asked = false;
-        self.waiting = Counters::load(view)?.get(Counter::Pending);
+        self.waiting = Counters::read(view, Counter::Pending)?;
         self.first = (self.waiting > 0).then_some(self.first.unwrap_or(now));
         Ok(())
     }
