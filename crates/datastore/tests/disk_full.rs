@@ -6,56 +6,14 @@ mod support;
 
 use cluster_core::ports::datastore::{Batch, Datastore as _, Durability, StoreError, Tree};
 use cluster_datastore::FjallStore;
-use std::fs;
+use cluster_testkit::small_disk::SmallDisk;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 use support::{numbers, write};
 
-/// A small file system of its own; none where mounting is not permitted.
-struct SmallDisk {
-    folder: PathBuf,
-    _parent: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    fn mount(mebibytes: u32) -> Option<Self> {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = parent.path().join("disk");
-        fs::create_dir(&folder).unwrap();
-        let size = format!("size={mebibytes}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self { folder, _parent: parent });
-        }
-        println!("skipped: mounting a small file system is not permitted");
-        None
-    }
-
-    fn store(&self) -> PathBuf {
-        self.folder.join("store")
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.folder.join("ballast")
-    }
-
-    /// Fills the disk up to about `left` free bytes.
-    fn fill(&self, left: u64) {
-        let free = rustix::fs::statvfs(&self.folder).unwrap();
-        let size = (free.f_bavail * free.f_frsize).saturating_sub(left);
-        fs::write(self.ballast(), vec![1; usize::try_from(size).unwrap()]).unwrap();
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.ballast()).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.folder).status();
-    }
+/// Returns where the store goes.
+fn store_on(disk: &SmallDisk) -> PathBuf {
+    disk.folder().join("store")
 }
 
 fn block(number: u32) -> Batch {
@@ -76,13 +34,13 @@ fn recover_within(store: &FjallStore, limit: Duration) {
 
 #[test]
 fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
-    let Some(disk) = SmallDisk::mount(48) else { return };
-    let store = FjallStore::open(&disk.store(), 64 * 1024 * 1024).unwrap();
+    let Some(disk) = SmallDisk::mount(48).unwrap() else { return };
+    let store = FjallStore::open(&store_on(&disk), 64 * 1024 * 1024).unwrap();
     for number in 0..10 {
         write(&store, number, Durability::Flushed);
     }
     for round in 0..3 {
-        disk.fill(256 * 1024);
+        disk.fill(256 * 1024).unwrap();
         let mut stored = 0;
         let error = loop {
             match store.commit(block(round * 1000 + stored), Durability::Flushed) {
@@ -97,7 +55,7 @@ fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
         let still_full = store.recover().unwrap_err();
         assert!(matches!(still_full, StoreError::DiskFull { .. }), "{still_full}");
         assert_eq!(numbers(&store).len(), 10 + round as usize, "reads go on after a recovery that failed");
-        disk.free();
+        disk.free().unwrap();
         let reader = store.snapshot().unwrap();
         let held = store.recover().unwrap_err();
         assert!(matches!(held, StoreError::ReadOnly { .. }), "{held}");
@@ -111,21 +69,21 @@ fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
     }
     store.close().unwrap();
     drop(store);
-    assert_eq!(numbers(&FjallStore::open(&disk.store(), 64 * 1024 * 1024).unwrap()).len(), 13);
+    assert_eq!(numbers(&FjallStore::open(&store_on(&disk), 64 * 1024 * 1024).unwrap()).len(), 13);
 }
 
 /// The journal fits, the tables do not: the engine fails in the background, and stops the writer for good unless the
 /// adapter looks after it.
 #[test]
 fn a_table_that_finds_the_disk_full_stops_writes_and_loses_nothing() {
-    let Some(disk) = SmallDisk::mount(200) else { return };
+    let Some(disk) = SmallDisk::mount(200).unwrap() else { return };
     // Small write buffers: many tables.
-    let store = FjallStore::open(&disk.store(), 4 * 1024 * 1024).unwrap();
+    let store = FjallStore::open(&store_on(&disk), 4 * 1024 * 1024).unwrap();
     write(&store, 1, Durability::Flushed);
     let mut stored = Vec::new();
     let mut next = 0;
     for round in 0..3 {
-        disk.fill(12 * 1024 * 1024);
+        disk.fill(12 * 1024 * 1024).unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         let error = loop {
             match store.commit(block(next), Durability::Flushed) {
@@ -137,12 +95,12 @@ fn a_table_that_finds_the_disk_full_stops_writes_and_loses_nothing() {
         };
         assert!(matches!(error, StoreError::DiskFull { .. } | StoreError::ReadOnly { .. }), "{error}");
         check(&store, &stored);
-        disk.free();
+        disk.free().unwrap();
         recover_within(&store, Duration::from_secs(20));
         check(&store, &stored);
     }
     drop(store);
-    check(&FjallStore::open(&disk.store(), 4 * 1024 * 1024).unwrap(), &stored);
+    check(&FjallStore::open(&store_on(&disk), 4 * 1024 * 1024).unwrap(), &stored);
 }
 
 fn check(store: &FjallStore, stored: &[u32]) {
@@ -156,11 +114,11 @@ fn check(store: &FjallStore, stored: &[u32]) {
 
 #[test]
 fn a_store_cannot_be_created_on_a_full_disk_but_later() {
-    let Some(disk) = SmallDisk::mount(8) else { return };
-    disk.fill(16 * 1024);
+    let Some(disk) = SmallDisk::mount(8).unwrap() else { return };
+    disk.fill(16 * 1024).unwrap();
     let open = |path: &Path| FjallStore::open(path, 4 * 1024 * 1024);
-    let error = open(&disk.store()).map(|_| ()).unwrap_err();
+    let error = open(&store_on(&disk)).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("full"), "{error}");
-    disk.free();
-    write(&open(&disk.store()).unwrap(), 1, Durability::Flushed);
+    disk.free().unwrap();
+    write(&open(&store_on(&disk)).unwrap(), 1, Durability::Flushed);
 }
