@@ -2,6 +2,7 @@
 
 mod activity;
 mod reaper;
+mod unasked_trailers;
 mod watched_stream;
 
 pub(crate) use activity::{Activity, Busy};
@@ -57,6 +58,8 @@ impl Connections {
         // The reaper sees to time-outs: the HTTP layer's own would also cut idle connections. Answers are so small
         // that copying head and body together costs less than handing both to the system.
         http.http1().header_read_timeout(None).half_close(true).writev(false).max_buf_size(buffer);
+        // Scripts look for header names as the reference writes them.
+        http.http1().title_case_headers(true);
         http.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(buffer).unwrap_or(u32::MAX));
         Self {
             front: Arc::new(front),

@@ -13,7 +13,10 @@ use crate::{
     routes::Reply,
 };
 use axum::body::Body;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
+    request::Parts,
+};
 use hyper::body::Incoming;
 use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 use tower_service::Service as _;
@@ -50,6 +53,8 @@ impl Front {
         request: Request<Incoming>,
     ) -> Result<Response<ReplyBody>, Infallible> {
         let (head, body) = request.into_parts();
+        activity.trailers().clear();
+        let unasked_trailers = head.version == Version::HTTP_11 && !asks_for_trailers(&head.headers);
         let busy = Busy::begin(activity, head.version == Version::HTTP_2);
         let mut log = AccessLog::start(remote, &head.method, &head.uri, head.version);
         let reply = match request_body::drain(body, self.read_timeout).await {
@@ -61,7 +66,7 @@ impl Front {
         if let Some(log) = &mut log {
             log.status = reply.status();
         }
-        Ok(reply.map(|inner| ReplyBody { inner, log, _busy: busy }))
+        Ok(reply.map(|inner| ReplyBody { inner, log, busy, unasked_trailers }))
     }
 
     async fn guarded(&self, head: Parts) -> Reply {
@@ -91,7 +96,7 @@ impl Front {
         let request = Request::from_parts(head, Body::empty());
         let reply = self.routes.clone().call(request).await.unwrap_or_else(|never| match never {});
         match reply.status() {
-            StatusCode::METHOD_NOT_ALLOWED => (Completion::Bare, reply),
+            StatusCode::METHOD_NOT_ALLOWED => (Completion::Bare, without_head(reply)),
             _ => (Completion::Json, reply),
         }
     }
@@ -116,6 +121,22 @@ enum Completion {
     Json,
     /// Nothing: the router's own answers.
     Bare,
+}
+
+/// Says whether a client wants trailers, as the HTTP layer decides it.
+fn asks_for_trailers(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|token| token.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// Takes HEAD off the methods that the framework lists.
+fn without_head(mut reply: Reply) -> Reply {
+    let allowed = reply.headers().get(header::ALLOW).and_then(|list| list.to_str().ok()).unwrap_or_default();
+    let rest: Vec<&str> = allowed.split(',').filter(|method| !matches!(*method, "" | "HEAD")).collect();
+    if let Ok(list) = HeaderValue::from_str(&rest.join(", ")) {
+        reply.headers_mut().insert(header::ALLOW, list);
+    }
+    reply
 }
 
 fn refused(error: BodyError) -> Reply {

@@ -19,6 +19,9 @@ use std::{
 /// Trailer that carries what went wrong after the head was sent.
 const STREAM_ERROR: HeaderName = HeaderName::from_static("x-stream-error");
 
+/// The same as it is written.
+const ANNOUNCED: &str = "X-Stream-Error";
+
 /// Bytes gathered before they are handed on; a frame a line costs three times as much.
 const FRAME: usize = 48 * 1024;
 
@@ -53,10 +56,9 @@ where
     announced(Response::new(Body::new(lines)))
 }
 
-/// Announces the trailer. Over HTTP/1 the HTTP layer leaves that out where no body can follow (204, HTTP/1.0), and
-/// sends the trailer itself only to clients that said `TE: trailers`.
+/// Announces the trailer. Over HTTP/1 the HTTP layer leaves that out where no body can follow (204, HTTP/1.0).
 fn announced(mut reply: Reply) -> Reply {
-    reply.headers_mut().insert(header::TRAILER, HeaderValue::from_static("X-Stream-Error"));
+    reply.headers_mut().insert(header::TRAILER, HeaderValue::from_static(ANNOUNCED));
     reply
 }
 
@@ -64,6 +66,17 @@ fn announced(mut reply: Reply) -> Reply {
 fn trailer_value(error: &ApiError) -> HeaderValue {
     let text: Vec<u8> = chain(error).bytes().map(|b| if b.is_ascii_control() { b' ' } else { b }).collect();
     HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("the stream failed"))
+}
+
+/// Writes trailers as they stand at the end of a chunked body.
+pub(crate) fn trailer_lines(trailers: &HeaderMap) -> Bytes {
+    let mut lines = Vec::new();
+    for value in trailers.get_all(STREAM_ERROR) {
+        for part in [ANNOUNCED.as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            lines.extend_from_slice(part);
+        }
+    }
+    lines.into()
 }
 
 /// The body: encodes a frame when the connection asks for one, and never holds more than a page and a frame.

@@ -1,6 +1,6 @@
 //! The body of an answer, together with what must happen when it has been sent or given up.
 
-use crate::{access_log::AccessLog, connections::Busy};
+use crate::{access_log::AccessLog, connections::Busy, ndjson};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -14,7 +14,9 @@ use std::{
 pub(crate) struct ReplyBody {
     pub(crate) inner: Body,
     pub(crate) log: Option<Box<AccessLog>>,
-    pub(crate) _busy: Busy,
+    pub(crate) busy: Busy,
+    /// The client speaks HTTP/1.1 and did not ask for trailers.
+    pub(crate) unasked_trailers: bool,
 }
 
 impl http_body::Body for ReplyBody {
@@ -28,6 +30,12 @@ impl http_body::Body for ReplyBody {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         if let (Some(log), Some(Ok(frame))) = (&mut self.log, &frame) {
             log.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        if self.unasked_trailers
+            && let Some(Ok(frame)) = &frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.busy.activity().trailers().put(ndjson::trailer_lines(trailers));
         }
         Poll::Ready(frame)
     }

@@ -1,5 +1,6 @@
 //! What a connection is doing and since when; written by the connection, read by the reaper.
 
+use super::unasked_trailers::UnaskedTrailers;
 use crate::ConnectionLimits;
 use std::{
     sync::{
@@ -23,6 +24,7 @@ pub(crate) struct Activity {
     since: AtomicU64,
     /// One more than the milliseconds after `born` since when the client takes nothing; 0 when it does.
     blocked: AtomicU64,
+    trailers: UnaskedTrailers,
 }
 
 /// Why a connection is closed by this side.
@@ -46,7 +48,13 @@ impl Activity {
             multiplexed: AtomicBool::new(false),
             since: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
+            trailers: UnaskedTrailers::default(),
         }
+    }
+
+    /// Returns where trailers wait that the HTTP layer would drop.
+    pub(crate) fn trailers(&self) -> &UnaskedTrailers {
+        &self.trailers
     }
 
     /// Notes that bytes came.
@@ -109,6 +117,11 @@ impl Busy {
             activity.multiplexed.store(true, Relaxed);
         }
         Self(activity)
+    }
+
+    /// Returns the connection's activity.
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.0
     }
 }
 

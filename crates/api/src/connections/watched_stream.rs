@@ -1,6 +1,6 @@
-//! A TCP stream that notes what it does. Also the place below the HTTP layer where bytes could be changed.
+//! A TCP stream that notes what it does, and puts trailers in that the HTTP layer would not send.
 
-use super::Activity;
+use super::{Activity, unasked_trailers::Insertion};
 use std::{
     io,
     pin::Pin,
@@ -17,11 +17,12 @@ use tokio::{
 pub(super) struct WatchedStream {
     inner: TcpStream,
     activity: Arc<Activity>,
+    insertion: Option<Insertion>,
 }
 
 impl WatchedStream {
     pub(super) fn new(inner: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { inner, activity }
+        Self { inner, activity, insertion: None }
     }
 
     fn noted(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -47,10 +48,19 @@ impl AsyncRead for WatchedStream {
 
 impl AsyncWrite for WatchedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        let this = &mut *self;
+        if this.insertion.is_none() {
+            this.insertion = this.activity.trailers().insertion(bytes);
+        }
+        let result = match &mut this.insertion {
+            None => Pin::new(&mut this.inner).poll_write(cx, bytes),
+            Some(insertion) => insertion.poll_write(&mut this.inner, cx, bytes),
+        };
+        this.insertion.take_if(|insertion| insertion.is_done());
         self.noted(result)
     }
 
+    // Only HTTP/2 comes this way, and there nothing has to be put in.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -39,6 +39,8 @@ async fn other_methods_are_405_with_nothing_in_it() {
             let answer = server.ask(&format!("{method} {path}"), &[]).await;
             assert_eq!((answer.status, answer.body.as_str()), (405, ""), "{method} {path}");
             assert_eq!(answer.header("content-type"), None);
+            let allowed = answer.header("allow").unwrap();
+            assert!(!allowed.is_empty() && !allowed.contains("HEAD"), "{method} {path}: {allowed}");
         }
     }
     for line in [

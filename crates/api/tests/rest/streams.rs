@@ -41,6 +41,70 @@ async fn an_error_after_items_goes_into_the_trailer() {
 }
 
 #[tokio::test]
+async fn who_asks_for_no_trailers_gets_them_as_from_the_reference() {
+    let server = TestServer::start().await;
+    let fails = || stream::iter([Ok(pins(2)), Err(ApiError::Stopping), Err(ApiError::NotPinned)]);
+    for asked in [&[][..], &["TE: gzip"], &["TE: gzip, Trailers"]] {
+        server.api.stream_pins(fails());
+        let answer = server.ask("GET /allocations", asked).await;
+        assert_eq!((answer.status, answer.body.lines().count()), (200, 2));
+        let errors = ["the peer is stopping", "pin is not part of the pinset"];
+        assert_eq!(answer.trailer("x-stream-error"), errors, "{asked:?}");
+    }
+    // Several answers on one connection: whole, and with nothing left over from the one before.
+    server.api.stream_pins(fails());
+    let mut stream = connect(server.address).await;
+    stream.write_all(b"GET /allocations HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let first = read_until(&mut stream, "0\r\nX-Stream-Error: the peer is stopping\r\n").await;
+    assert!(first.ends_with("pinset\r\n\r\n"), "{first}");
+    server.api.stream_pins(stream::iter([Ok(pins(1))]));
+    let rest = b"GET /allocations HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n\
+        GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(rest).await.unwrap();
+    let rest = String::from_utf8(read_all(&mut stream).await).unwrap();
+    assert_eq!(rest.matches("HTTP/1.1 ").count(), 3, "{rest}");
+    assert_eq!(rest.matches("0\r\nX-Stream-Error: \r\n\r\nHTTP/1.1 204").count(), 1, "{rest}");
+    assert!(rest.ends_with("{\"code\":404,\"message\":\"not found\"}\n"), "{rest}");
+}
+
+#[tokio::test]
+async fn long_answers_to_slow_readers_end_with_trailers() {
+    let server = TestServer::start().await;
+    server.api.stream_pins(
+        stream::iter((0..40).map(|_| Ok(pins(1000)))).chain(stream::iter([Err(ApiError::Stopping)])),
+    );
+    let mut stream = connect(server.address).await;
+    stream.write_all(b"GET /allocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    // By the time anything is read, both sides' buffers are full.
+    read_until(&mut stream, "HTTP/1.1 200 OK").await;
+    tokio::task::yield_now().await;
+    let rest = String::from_utf8(read_all(&mut stream).await).unwrap();
+    assert!(
+        rest.ends_with("\r\n0\r\nX-Stream-Error: the peer is stopping\r\n\r\n"),
+        "{}",
+        &rest[rest.len() - 200..]
+    );
+}
+
+#[tokio::test]
+async fn names_of_headers_look_as_in_the_reference() {
+    let server = TestServer::start().await;
+    server.api.stream_pins(stream::iter([Ok(pins(1))]));
+    for line in ["GET /allocations", "GET /id"] {
+        let text = exchange(
+            server.address,
+            format!("{line} HTTP/1.1\r\nHost: x\r\nOrigin: http://a\r\nConnection: close\r\n\r\n").as_bytes(),
+        )
+        .await;
+        for name in
+            ["Content-Type: application/json", "Vary: Origin", "Access-Control-Allow-Origin: *", "Date: "]
+        {
+            assert!(text.contains(&format!("\r\n{name}")), "{name}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_error_alone_is_the_answer() {
     let server = TestServer::start().await;
     server.api.stream_pins(stream::iter([
