@@ -14,8 +14,11 @@ use crate::{
     output::Output,
     session::{Session, connect},
 };
-use cluster_client::{Cid, Scope};
-use std::process::ExitCode;
+use cluster_client::{
+    Cid, Scope,
+    go_duration::{self, DurationError},
+};
+use std::{process::ExitCode, time::Duration};
 
 /// Runs the command and returns the exit code.
 pub(crate) async fn run(program: &'static str, cli: Cli, mut output: Output) -> ExitCode {
@@ -66,6 +69,15 @@ fn list_commands(program: &'static str, mut output: Output) -> ExitCode {
 
 fn scope(local: bool) -> Scope {
     if local { Scope::Local } else { Scope::Cluster }
+}
+
+/// Reads the duration of a flag; a negative one is zero, for no flag means anything else by it.
+fn parse_duration(doing: &'static str, text: &str) -> Result<Duration, Failure> {
+    match go_duration::parse(text) {
+        Ok(duration) => Ok(duration),
+        Err(DurationError::Negative) => Ok(Duration::ZERO),
+        Err(error) => Err(Failure::client(doing, format!("invalid duration \"{text}\": {error}"))),
+    }
 }
 
 fn parse_cid(text: &str) -> Result<Cid, Failure> {

@@ -5,7 +5,6 @@ mod cli;
 mod commands;
 mod exit;
 mod failure;
-mod go_duration;
 mod help;
 mod output;
 mod relative_time;

@@ -1,10 +1,9 @@
 //! `pin add`, `pin rm`, `pin update` and `pin ls` (api §4.8).
 
-use super::{parse_cid, settle::Afterwards};
+use super::{parse_cid, parse_duration, settle::Afterwards};
 use crate::{
     cli::{PinAddArgs, PinCommand, PinUpdateArgs},
     failure::Failure,
-    go_duration,
     session::Session,
 };
 use cluster_client::{
@@ -106,7 +105,7 @@ fn expire_at(expire_in: &str) -> Result<Timestamp, Failure> {
     if expire_in.is_empty() {
         return Ok(Timestamp::ZERO);
     }
-    let duration = go_duration::parse(expire_in).map_err(|e| Failure::client("parsing expire-in", e))?;
+    let duration = parse_duration("parsing expire-in", expire_in)?;
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(duration);
     Ok(Timestamp::from_unix(i64::try_from(at.as_secs()).unwrap_or(i64::MAX), at.subsec_nanos()))
 }

@@ -1,6 +1,7 @@
 //! What follows a stored request: waiting, then the pin or its status (api §4.8).
 
-use crate::{cli::WaitArgs, failure::Failure, go_duration, session::Session};
+use super::parse_duration;
+use crate::{cli::WaitArgs, failure::Failure, session::Session};
 use cluster_client::{
     Cid, Client, ClientError, Scope, TrackerStatus, WaitFor,
     api_types::{GlobalPinInfo, Pin},
@@ -26,8 +27,7 @@ pub(super) struct Afterwards {
 impl Afterwards {
     /// Reads the flags of a command after which peers shall reach `target`.
     pub(super) fn parse(args: &WaitArgs, target: TrackerStatus) -> Result<Self, Failure> {
-        let bound =
-            go_duration::parse(&args.wait_timeout).map_err(|e| Failure::client("parsing wait-timeout", e))?;
+        let bound = parse_duration("parsing wait-timeout", &args.wait_timeout)?;
         Ok(Self { target, no_status: args.no_status, wait: args.wait, limit: args.wait_limit, bound })
     }
 

@@ -69,7 +69,7 @@ async fn mistakes_in_arguments_go_to_standard_error_before_anything_is_sent() {
     for (flags, text) in [
         ("--metadata x", "error parsing metadata: metadata were not in the format key=value\n"),
         ("--allocations x", "error decoding allocations: some peer IDs could not be decoded\n"),
-        ("--expire-in 5", "error parsing expire-in: time: missing unit in duration"),
+        ("--expire-in 5", "error parsing expire-in: invalid duration \"5\": not numbers with units"),
         ("--wait --wait-timeout x", "error parsing wait-timeout: "),
     ] {
         let run = run(&format!("--host /ip4/127.0.0.1/tcp/1 pin add {CID} {flags}")).await;

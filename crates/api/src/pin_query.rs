@@ -1,11 +1,13 @@
 //! Pin options as query parameters (api §3.7).
 
 mod error;
-mod go_duration;
 
 pub(crate) use error::PinQueryError;
 
-use cluster_core::{Cid, Multiaddr, Pin, PinMode, ReplicationFactors, UnixMillis, UnixSeconds};
+use cluster_core::{
+    Cid, Multiaddr, Pin, PinMode, ReplicationFactors, UnixMillis, UnixSeconds,
+    go_duration::{self, DurationError},
+};
 use multiaddr::Protocol;
 use std::{borrow::Cow, time::Duration};
 
@@ -79,8 +81,11 @@ fn expiry(query: &Query<'_>, now: UnixMillis) -> Result<Option<UnixSeconds>, Pin
         return Ok(at.stored());
     }
     let Some(text) = query.get("expire-in") else { return Ok(None) };
-    let duration =
-        go_duration::parse(text).ok_or_else(|| PinQueryError::ExpireIn { text: text.to_owned() })?;
+    let duration = match go_duration::parse(text) {
+        Ok(duration) => duration,
+        Err(DurationError::Negative) => return Err(PinQueryError::TooShort),
+        Err(source) => return Err(PinQueryError::ExpireIn { text: text.to_owned(), source }),
+    };
     if duration < Duration::from_secs(1) {
         return Err(PinQueryError::TooShort);
     }

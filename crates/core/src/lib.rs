@@ -5,6 +5,7 @@
 
 pub mod allocation;
 pub mod error_kind;
+pub mod go_duration;
 pub mod mutate;
 pub mod pin;
 pub mod pinset;

@@ -16,10 +16,12 @@ pub(crate) enum PinQueryError {
     #[error("expire-at cannot be parsed: {0}")]
     ExpireAt(#[from] cluster_api_types::TimestampError),
     /// The time to live is no duration.
-    #[error("expire-in cannot be parsed: invalid duration \"{text}\"")]
+    #[error("expire-in cannot be parsed: invalid duration \"{text}\": {source}")]
     ExpireIn {
         /// What was sent.
         text: String,
+        /// What is wrong with it.
+        source: cluster_core::go_duration::DurationError,
     },
     /// The time to live is below a second.
     #[error("expire-in duration too short")]

@@ -2,13 +2,12 @@
 
 use super::{
     document::Document,
-    go_duration,
     mistake::{Mistake, Origin, Problem},
     node::quote,
     raw::SecretText,
     secret_file,
 };
-use cluster_core::{Cid, Multiaddr, PeerId};
+use cluster_core::{Cid, Multiaddr, PeerId, go_duration};
 use std::{
     path::{Path, PathBuf},
     time::Duration,

@@ -3,11 +3,10 @@
 use super::{
     address,
     checker::{Checker, Reach, text_or},
-    go_duration::print,
     node::quote,
     raw::{RawCluster, RawConnectionManager, RawPubsub, RawResourceManager, SecretText},
 };
-use cluster_core::{ClusterSecret, Multiaddr, ReplicationFactors};
+use cluster_core::{ClusterSecret, Multiaddr, ReplicationFactors, go_duration::print};
 use multiaddr::Protocol;
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 

@@ -2,10 +2,9 @@
 
 use super::{
     checker::{Checker, text_or},
-    go_duration::print,
     raw::{RawBatching, RawCrdt},
 };
-use cluster_core::PeerId;
+use cluster_core::{PeerId, go_duration::print};
 use std::time::Duration;
 
 /// The consensus of this peer; exactly one.

@@ -3,12 +3,11 @@
 use super::{
     address,
     checker::{Checker, Reach, file_name},
-    go_duration::print,
     password::Password,
     raw::{RawHttpApi, SecretText},
 };
 use crate::identity::Identity;
-use cluster_core::Multiaddr;
+use cluster_core::{Multiaddr, go_duration::print};
 use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf, time::Duration};
 
 /// Smallest bound of a request's headers, in bytes; also the default.

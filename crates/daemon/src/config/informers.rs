@@ -2,10 +2,10 @@
 
 use super::{
     checker::Checker,
-    go_duration::print,
     node::quote,
     raw::{RawDisk, RawInformer, RawPinqueue, RawTags},
 };
+use cluster_core::go_duration::print;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Settings of the informers; `None` does not run.

@@ -3,10 +3,9 @@
 use super::{
     address,
     checker::{Checker, Reach},
-    go_duration::print,
     raw::RawIpfsHttp,
 };
-use cluster_core::Multiaddr;
+use cluster_core::{Multiaddr, go_duration::print};
 use std::{net::Ipv4Addr, time::Duration};
 
 /// Settings of the connection to the IPFS daemon.

@@ -3,10 +3,9 @@
 use super::{
     address,
     checker::{Checker, Reach, text_or},
-    go_duration::print,
     raw::{RawMetrics, RawTracing},
 };
-use cluster_core::Multiaddr;
+use cluster_core::{Multiaddr, go_duration::print};
 use multiaddr::Protocol;
 use std::{net::Ipv4Addr, time::Duration};
 

@@ -3,11 +3,10 @@
 use super::{
     address,
     checker::{Checker, Reach, file_name, text_or},
-    go_duration::print,
     http_api::HttpLimits,
     raw::RawProxy,
 };
-use cluster_core::Multiaddr;
+use cluster_core::{Multiaddr, go_duration::print};
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 /// Settings of the stand-in for the IPFS daemon's API.

@@ -2,9 +2,9 @@
 
 use super::{
     checker::Checker,
-    go_duration::print,
     raw::{RawBalanced, RawPubsubmon, RawStateless},
 };
+use cluster_core::go_duration::print;
 use std::time::Duration;
 
 /// Settings of the pin tracker.

@@ -1,4 +1,5 @@
-//! Durations as operators write them: `5m0s`, `1h30m`, `200ms` (api, notation).
+//! Durations as people and scripts write them, in configurations, queries and flags: `5m0s`, `1h30m`, `200ms` (api,
+//! notation).
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const LONGEST_NANOS: u128 = i64::MAX as u128;
 /// Reads a duration: signed decimal numbers, each with a unit, one after the other. A lone `0` needs no unit.
 ///
 /// # Errors
-/// Says what is wrong with the text. Durations below zero are refused: no setting has a use for one.
+/// Says what is wrong with the text. Durations below zero are an error of their own: no setting has a use for one.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let (negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
