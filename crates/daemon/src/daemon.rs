@@ -97,7 +97,7 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
     ));
     // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
     let server = match listen::rest_config(config)? {
-        Some(rest) => Some(RestServer::bind(rest, peer).await?),
+        Some((rest, limits)) => Some(RestServer::bind(rest, peer).await?.with_limits(limits)),
         None => None,
     };
 

@@ -2,10 +2,10 @@
 
 use super::DaemonError;
 use crate::config::Config;
-use cluster_api::{CorsRules, Credentials, RestConfig};
+use cluster_api::{ConnectionLimits, CorsRules, Credentials, RestConfig};
 
-/// Makes the settings; `None` when there is no REST section.
-pub(super) fn rest_config(config: &Config) -> Result<Option<RestConfig>, DaemonError> {
+/// Makes the settings and limits; `None` when there is no REST section.
+pub(super) fn rest_config(config: &Config) -> Result<Option<(RestConfig, ConnectionLimits)>, DaemonError> {
     let Some(rest) = &config.restapi else { return Ok(None) };
     let unsupported = [
         ("ssl_cert_file", rest.tls.is_some()),
@@ -18,7 +18,13 @@ pub(super) fn rest_config(config: &Config) -> Result<Option<RestConfig>, DaemonE
     let users = rest.basic_auth_credentials.as_ref().map(|users| {
         Credentials::new(users.iter().map(|(user, password)| (user.clone(), password.expose().to_owned())))
     });
-    Ok(Some(RestConfig {
+    let limits = ConnectionLimits {
+        read_timeout: rest.limits.read_timeout,
+        write_timeout: rest.limits.write_timeout,
+        idle_timeout: rest.limits.idle_timeout,
+        ..ConnectionLimits::default()
+    };
+    let settings = RestConfig {
         listen: rest.http_listen_multiaddress.clone(),
         read_header_timeout: rest.limits.read_header_timeout,
         max_header_bytes: rest.limits.max_header_bytes,
@@ -32,5 +38,6 @@ pub(super) fn rest_config(config: &Config) -> Result<Option<RestConfig>, DaemonE
             allow_credentials: rest.cors.allow_credentials,
             max_age: rest.cors.max_age,
         },
-    }))
+    };
+    Ok(Some((settings, limits)))
 }

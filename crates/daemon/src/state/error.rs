@@ -1,7 +1,7 @@
 //! Why a state command failed.
 
 use cluster_api_types::ConvertError;
-use cluster_core::ports::datastore::StoreError;
+use cluster_core::{pin::ReplicationError, ports::datastore::StoreError};
 use cluster_datastore::OpenError;
 use std::path::PathBuf;
 
@@ -59,6 +59,16 @@ pub enum StateError {
         number: u64,
         /// What is wrong.
         source: ConvertError,
+    },
+    /// The replication factors of a pin, as given or as the flags make them, contradict each other.
+    #[error(
+        "object {number} of the input has replication factors that cannot be, nothing was changed: {source}"
+    )]
+    Replication {
+        /// Which object, from 1.
+        number: u64,
+        /// Which rule they break.
+        source: ReplicationError,
     },
     /// Too large a pin.
     #[error(

@@ -8,10 +8,14 @@ use cluster_core::{
     ports::datastore::{Cursor, Tree},
 };
 use std::{
-    fs::File,
+    fs::{self, File, OpenOptions, Permissions},
     io::{self, BufWriter, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
+
+/// Mode of a file that was not there, less what the person's umask takes away: pins are no secret.
+const NEW_FILE_MODE: u32 = 0o666;
 
 /// Rows read at a time.
 const PAGE: usize = 4096;
@@ -28,14 +32,27 @@ pub(super) fn run(prepared: &Prepared, options: &StateExport) -> Result<(), Stat
     Ok(())
 }
 
-/// Writes beside the target and renames, so that an export that breaks off leaves an older one alone.
+/// Writes beside the target and renames, so that an export that breaks off leaves an older one alone. What is no
+/// ordinary file, such as a pipe, is written itself.
 fn write_file(
     opened: &OpenedState,
     file: &Path,
     failed: &dyn Fn(io::Error) -> StateError,
 ) -> Result<(), StateError> {
+    let before = fs::metadata(file).ok();
+    if before.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+        let mut target = OpenOptions::new().write(true).open(file).map_err(failed)?;
+        return write_pins(opened, &mut BufWriter::with_capacity(1 << 20, &mut target), failed);
+    }
+    // A link stays one; the file it leads to is replaced.
+    let file = &fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let new = Permissions::from_mode(NEW_FILE_MODE);
+    let mut temporary =
+        tempfile::Builder::new().prefix(".new-").permissions(new).tempfile_in(folder).map_err(failed)?;
+    if let Some(metadata) = before {
+        temporary.as_file().set_permissions(metadata.permissions()).map_err(failed)?;
+    }
     {
         let mut writer = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
         write_pins(opened, &mut writer, failed)?;

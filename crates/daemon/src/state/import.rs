@@ -13,6 +13,7 @@ use cluster_api_types::Pin as WirePin;
 use cluster_consensus::crdt::{CrdtBackend, Packing};
 use cluster_core::{
     Pin,
+    pin::ReplicationError,
     pinset::{Input, Outcome, Writer, plan::MAX_VALUE, writer::CommitFailed},
     ports::datastore::StoreError,
 };
@@ -56,6 +57,7 @@ fn import(prepared: &Prepared, options: &StateImport, input: impl Read) -> Resul
         let object = object.map_err(|source| StateError::Json { number: count, source })?;
         let mut pin = Pin::try_from(object).map_err(|source| StateError::Pin { number: count, source })?;
         adjust(&mut pin, options);
+        check(&pin).map_err(|source| StateError::Replication { number: count, source })?;
         let size = pin.encode().len();
         if size > MAX_VALUE {
             return Err(StateError::TooLarge { number: count, size, limit: MAX_VALUE });
@@ -87,6 +89,15 @@ fn adjust(pin: &mut Pin, options: &StateImport) {
         pin.allocations.clone_from(&options.allocations);
     }
     pin.options.user_allocations.clear();
+}
+
+/// Checks the factors. None at all are taken as they are: that is what a pin without them reads as.
+fn check(pin: &Pin) -> Result<(), ReplicationError> {
+    let factors = pin.options.replication;
+    match (factors.min, factors.max) {
+        (0, 0) => Ok(()),
+        _ => factors.policy().map(|_| ()),
+    }
 }
 
 fn commit(writer: &mut Writer<CrdtBackend>) -> Result<(), StoreError> {

@@ -14,9 +14,6 @@ use std::{
     sync::Arc,
 };
 
-/// Name of the store's folder inside the base folder.
-const FOLDER: &str = "store";
-
 /// The store of a peer.
 pub struct OpenedState {
     /// Its generations.
@@ -33,11 +30,6 @@ impl std::fmt::Debug for OpenedState {
     }
 }
 
-/// Returns the folder of the store.
-pub(super) fn folder(prepared: &Prepared) -> PathBuf {
-    prepared.base.join(FOLDER)
-}
-
 /// Returns how the store is opened.
 pub(super) fn options(config: &Config) -> StoreOptions {
     StoreOptions { engine: EngineKind::Fjall, memory_budget: config.datastore.memory_budget.bytes() }
@@ -50,7 +42,7 @@ impl OpenedState {
     /// When the store is damaged, newer, in use, another peer's, or when a Go peer's state lies beside an empty
     /// one.
     pub fn open(prepared: &Prepared) -> Result<Self, StateError> {
-        let path = folder(prepared);
+        let path = prepared.base.join(&prepared.config.datastore.folder);
         let is_new = !path.exists();
         if is_new {
             go_store::refuse(&prepared.base)?;
