@@ -129,7 +129,14 @@ mod tests {
             (ApiError::Stopping, 503),
             (ApiError::Store(StoreError::Busy), 429),
             (ApiError::Unsupported { what: "this" }, 501),
-            (ApiError::Ipfs(IpfsError::Timeout { path: text(), after: std::time::Duration::ZERO }), 500),
+            (
+                ApiError::Ipfs(IpfsError::Timeout {
+                    node: text(),
+                    path: text(),
+                    after: std::time::Duration::ZERO,
+                }),
+                500,
+            ),
             (ApiError::Ipfs(IpfsError::Http { path: text(), status: 500, body: text() }), 500),
             (ApiError::Ipfs(IpfsError::UnpinDisabled), 500),
         ] {

@@ -10,7 +10,7 @@ mod resolve;
 use crate::{
     config::{KuboConfig, KuboConfigError},
     lanes::{Lane, Lanes},
-    rpc::{Deadline, Rpc, bad_answer},
+    rpc::{Deadline, Rpc},
 };
 use cid::Cid;
 use cluster_core::{
@@ -22,6 +22,7 @@ use cluster_core::{
 };
 use serde::de::DeserializeOwned;
 use std::time::Duration;
+use tokio::sync::SemaphorePermit;
 
 /// A Kubo daemon behind its HTTP RPC (api §10.1).
 ///
@@ -54,6 +55,16 @@ impl Kubo {
         })
     }
 
+    /// Waits for the turn of a call.
+    async fn enter(
+        &self,
+        lane: Lane,
+        path: &str,
+        deadline: Deadline,
+    ) -> Result<SemaphorePermit<'_>, IpfsError> {
+        self.lanes.enter(lane, deadline).await.ok_or_else(|| self.rpc.too_late(path, deadline))
+    }
+
     /// Makes a call that answers with one object.
     async fn object<T: DeserializeOwned>(
         &self,
@@ -61,9 +72,9 @@ impl Kubo {
         path: &str,
         deadline: Deadline,
     ) -> Result<T, IpfsError> {
-        let _turn = self.lanes.enter(lane, path, deadline).await?;
+        let _turn = self.enter(lane, path, deadline).await?;
         let body = self.rpc.open(path, deadline).await?.whole(deadline).await?;
-        serde_json::from_slice(&body).map_err(|e| bad_answer(path, e.to_string()))
+        serde_json::from_slice(&body).map_err(|e| self.rpc.bad_answer(path, e.to_string()))
     }
 
     /// Makes a short call that answers with one object.

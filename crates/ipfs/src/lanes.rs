@@ -1,7 +1,6 @@
 //! Bounded connections: how many calls of each class may be under way.
 
 use crate::rpc::Deadline;
-use cluster_core::ports::ipfs_connector::IpfsError;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A class of calls with a budget of its own, so that stuck calls of one class never starve another.
@@ -46,13 +45,8 @@ impl Lanes {
         }
     }
 
-    /// Waits for a turn until `deadline`.
-    pub(crate) async fn enter(
-        &self,
-        lane: Lane,
-        path: &str,
-        deadline: Deadline,
-    ) -> Result<SemaphorePermit<'_>, IpfsError> {
+    /// Waits for a turn; `None` when there was none until `deadline`.
+    pub(crate) async fn enter(&self, lane: Lane, deadline: Deadline) -> Option<SemaphorePermit<'_>> {
         let semaphore = match lane {
             Lane::Pin => &self.pins,
             Lane::Unpin => &self.unpins,
@@ -61,10 +55,7 @@ impl Lanes {
             Lane::Background => &self.background,
         };
         // Nobody closes a semaphore; were it closed, the call would end like one that found no turn.
-        match tokio::time::timeout_at(deadline.at, semaphore.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(deadline.error(path)),
-        }
+        tokio::time::timeout_at(deadline.at, semaphore.acquire()).await.ok()?.ok()
     }
 }
 

@@ -43,15 +43,6 @@ impl Deadline {
     pub(crate) fn progress_within(after: Duration) -> Self {
         Self { at: later(after), after, stall: true }
     }
-
-    /// Returns the error of whoever ran into it.
-    pub(crate) fn error(self, path: &str) -> IpfsError {
-        if self.stall {
-            IpfsError::Stalled { after: self.after }
-        } else {
-            IpfsError::Timeout { path: path.to_owned(), after: self.after }
-        }
-    }
 }
 
 /// Adds without overflow: a century is as good as "for ever".
@@ -95,7 +86,7 @@ impl Rpc {
     ) -> Result<Answer<'a>, IpfsError> {
         let request = self.client.post(format!("{}{path}", self.base)).send();
         let response = match tokio::time::timeout_at(deadline.at, request).await {
-            Err(_) => return Err(deadline.error(path)),
+            Err(_) => return Err(self.too_late(path, deadline)),
             Ok(Err(error)) => return Err(self.unreachable(path, error)),
             Ok(Ok(response)) => response,
         };
@@ -103,6 +94,21 @@ impl Rpc {
         let body = http::Response::<reqwest::Body>::from(response).into_body();
         let mut answer = Answer { rpc: self, path, body, lines: Lines::default() };
         if status == StatusCode::OK { Ok(answer) } else { Err(answer.refusal(status, deadline).await) }
+    }
+
+    /// Makes the error of a call that ran into its deadline.
+    pub(crate) fn too_late(&self, path: &str, deadline: Deadline) -> IpfsError {
+        let (node, path, after) = (self.node.clone(), path.to_owned(), deadline.after);
+        if deadline.stall {
+            IpfsError::Stalled { node, path, after }
+        } else {
+            IpfsError::Timeout { node, path, after }
+        }
+    }
+
+    /// Makes the error for an answer that breaks its promise.
+    pub(crate) fn bad_answer(&self, path: &str, cause: impl Into<String>) -> IpfsError {
+        IpfsError::BadAnswer { node: self.node.clone(), path: path.to_owned(), cause: cause.into() }
     }
 
     fn unreachable(&self, path: &str, error: reqwest::Error) -> IpfsError {
@@ -161,7 +167,7 @@ impl Answer<'_> {
 
     /// Makes the error for an answer that breaks its promise.
     pub(crate) fn bad(&self, cause: impl Into<String>) -> IpfsError {
-        bad_answer(self.path, cause)
+        self.rpc.bad_answer(self.path, cause)
     }
 
     /// Makes the error for a message the daemon put into an answer it had begun.
@@ -172,7 +178,7 @@ impl Answer<'_> {
     async fn next_piece(&mut self, deadline: Deadline) -> Result<Option<Bytes>, IpfsError> {
         loop {
             let frame = match tokio::time::timeout_at(deadline.at, self.body.frame()).await {
-                Err(_) => return Err(deadline.error(self.path)),
+                Err(_) => return Err(self.rpc.too_late(self.path, deadline)),
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(error))) => return Err(self.rpc.unreachable(self.path, error)),
                 Ok(Some(Ok(frame))) => frame,
@@ -211,9 +217,4 @@ impl Answer<'_> {
             }
         }
     }
-}
-
-/// Makes the error for an answer that breaks its promise.
-pub(crate) fn bad_answer(path: &str, cause: impl Into<String>) -> IpfsError {
-    IpfsError::BadAnswer { path: path.to_owned(), cause: cause.into() }
 }

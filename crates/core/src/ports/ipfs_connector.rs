@@ -113,22 +113,30 @@ pub enum IpfsError {
         cause: String,
     },
     /// The daemon did not answer in time.
-    #[error("the IPFS daemon did not answer {path} within {}s", after.as_secs_f32())]
+    #[error("the IPFS daemon at {node} did not answer {path} within {}s", after.as_secs_f32())]
     Timeout {
+        /// Where.
+        node: String,
         /// RPC path below `/api/v0/`.
         path: String,
         /// Time waited.
         after: Duration,
     },
     /// A pin made no progress for too long.
-    #[error("pinning made no progress for {}s", after.as_secs_f32())]
+    #[error("the IPFS daemon at {node} made no progress with {path} for {}s", after.as_secs_f32())]
     Stalled {
+        /// Where.
+        node: String,
+        /// RPC path below `/api/v0/`.
+        path: String,
         /// Time without progress.
         after: Duration,
     },
     /// The answer ended early or is not what the call promises.
-    #[error("the answer of the IPFS daemon to {path} cannot be used: {cause}")]
+    #[error("the answer of the IPFS daemon at {node} to {path} cannot be used: {cause}")]
     BadAnswer {
+        /// Where.
+        node: String,
         /// RPC path below `/api/v0/`.
         path: String,
         /// What is wrong with it.

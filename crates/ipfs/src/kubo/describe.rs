@@ -1,10 +1,7 @@
 //! What the daemon says of itself: identity, version, space, configuration.
 
 use super::Kubo;
-use crate::{
-    answer::{IdAnswer, RepoStatAnswer, VersionAnswer},
-    rpc::bad_answer,
-};
+use crate::answer::{IdAnswer, RepoStatAnswer, VersionAnswer};
 use cluster_core::ports::ipfs_connector::{IpfsError, IpfsId, RepoStat};
 use multiaddr::Multiaddr;
 
@@ -19,7 +16,7 @@ impl Kubo {
 
     pub(super) async fn ask_id(&self) -> Result<IpfsId, IpfsError> {
         let answer: IdAnswer = self.query("id").await?;
-        let id = answer.id.parse().map_err(|_| bad_answer("id", "the ID is not a peer ID"))?;
+        let id = answer.id.parse().map_err(|_| self.rpc.bad_answer("id", "the ID is not a peer ID"))?;
         let addresses = answer
             .addresses
             .unwrap_or_default()
@@ -38,7 +35,7 @@ impl Kubo {
     pub(super) async fn ask_config_value(&self, name: String) -> Result<Option<String>, IpfsError> {
         let config: serde_json::Value = self.query("config/show").await?;
         if !config.is_object() {
-            return Err(bad_answer("config/show", "it is not an object"));
+            return Err(self.rpc.bad_answer("config/show", "it is not an object"));
         }
         let found = name.split('.').try_fold(&config, |value, key| value.get(key));
         Ok(found.map(serde_json::Value::to_string))

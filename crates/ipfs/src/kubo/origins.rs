@@ -23,7 +23,7 @@ impl Kubo {
         let connects =
             stream::iter(origins.iter().take(MAX_ORIGINS)).for_each_concurrent(None, |origin| async move {
                 let path = format!("swarm/connect?arg={}", encode(&origin.to_string()));
-                let Ok(_turn) = self.lanes.enter(Lane::Background, &path, all).await else { return };
+                let Ok(_turn) = self.enter(Lane::Background, &path, all).await else { return };
                 let deadline = Deadline::within(self.request_timeout.min(CONNECT_DEADLINE));
                 let outcome = match self.rpc.open(&path, deadline).await {
                     Ok(answer) => answer.whole(deadline).await.map(|_| ()),

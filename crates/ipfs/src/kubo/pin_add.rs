@@ -23,7 +23,7 @@ impl Kubo {
     pub(super) async fn add_pin(&self, request: PinRequest, sink: ProgressSink) -> Result<(), IpfsError> {
         let path = pin_add_path(&request);
         let turn = Deadline::within(self.pin_timeout);
-        let _turn = self.lanes.enter(Lane::Pin, &path, turn).await?;
+        let _turn = self.enter(Lane::Pin, &path, turn).await?;
         let adding = self.follow_pin(&path, &request.cid, &sink);
         if request.origins.is_empty() {
             return adding.await;

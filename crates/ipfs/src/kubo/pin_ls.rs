@@ -26,7 +26,7 @@ impl Kubo {
         let kind = if depth == PinDepth::DIRECT { "direct" } else { "recursive" };
         let path = format!("pin/ls?stream=true&arg={cid}&type={kind}");
         let deadline = Deadline::within(self.request_timeout);
-        let _turn = self.lanes.enter(Lane::Query, &path, deadline).await?;
+        let _turn = self.enter(Lane::Query, &path, deadline).await?;
         match self.read_pin_status(&path, &cid, deadline).await {
             Err(IpfsError::Api { message, .. }) if message.trim_end().ends_with(NOT_PINNED) => {
                 Ok(IpfsPinStatus::Unpinned)
@@ -76,7 +76,7 @@ impl Kubo {
 
     async fn open_listing(&self, path: &'static str) -> Result<Listing<'_>, IpfsError> {
         let deadline = Deadline::within(self.request_timeout);
-        let turn = self.lanes.enter(Lane::Listing, path, deadline).await?;
+        let turn = self.enter(Lane::Listing, path, deadline).await?;
         Ok(Listing { answer: self.rpc.open(path, deadline).await?, _turn: turn })
     }
 }

@@ -1,7 +1,7 @@
 //! From an IPFS path to the CID it ends at.
 
 use super::Kubo;
-use crate::{answer::ResolveAnswer, rpc::bad_answer};
+use crate::answer::ResolveAnswer;
 use cid::Cid;
 use cluster_core::ports::ipfs_connector::IpfsError;
 
@@ -15,7 +15,7 @@ impl Kubo {
         let immutable = start == Some("") && matches!(namespace, Some("ipfs" | "ipld"));
         root.filter(|_| immutable)
             .and_then(|text| text.parse().ok())
-            .ok_or_else(|| bad_answer(&path, "the path it resolves to is not immutable"))
+            .ok_or_else(|| self.rpc.bad_answer(&path, "the path it resolves to is not immutable"))
     }
 }
 

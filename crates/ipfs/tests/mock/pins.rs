@@ -51,7 +51,7 @@ async fn progress_is_reported_when_it_grows_with_and_without_bytes() {
 #[tokio::test]
 async fn every_bad_end_of_a_pin_is_an_error_and_the_next_one_works() {
     let path = format!("pin/add?arg={}&recursive=true&progress=true", cid(1));
-    let unusable = format!("the answer of the IPFS daemon to {path} cannot be used: ");
+    let unusable = format!("the answer of the IPFS daemon at NODE to {path} cannot be used: ");
     let cases = [
         (End::Early, format!("{unusable}it ended without saying that the pin is made")),
         (End::HalfObject, unusable.clone()),
@@ -61,7 +61,7 @@ async fn every_bad_end_of_a_pin_is_an_error_and_the_next_one_works() {
         (End::Garbage(b"{\"Pins\":[]}\n".to_vec()), unusable.clone()),
         (End::Garbage(format!("{{\"Pins\":[\"{}\"]}}\n", cid(2)).into()), unusable.clone()),
         (End::Garbage(vec![b'x'; 3 << 20]), format!("{unusable}a line is longer than 1048576 bytes")),
-        (End::Break, "cannot reach the IPFS daemon at /ip4/127.0.0.1/tcp/".to_owned()),
+        (End::Break, format!("cannot reach the IPFS daemon at NODE ({path}): ")),
         (
             End::Error("block was not found locally".to_owned()),
             format!("IPFS error ({path}). Code: 500. Message: block was not found locally"),
@@ -80,6 +80,7 @@ async fn every_bad_end_of_a_pin_is_an_error_and_the_next_one_works() {
         let kubo = Kubo::new(config(&mock)).unwrap();
         mock.script(Endpoint::PinAdd, Script::ending(end.clone()));
         let error = pin(&kubo, cid(1)).await.unwrap_err().to_string();
+        let text = text.replace("NODE", &mock.api());
         assert!(error.starts_with(&text), "{end:?}:\n{error}\n{text}");
         assert_eq!(mock.calls(Endpoint::PinAdd), 1, "{end:?}");
         mock.behave();
@@ -129,7 +130,9 @@ async fn a_stall_is_noticed_exactly_one_timeout_after_the_last_progress() {
     let inner = last.clone();
     let sink: ProgressSink = Arc::new(move |_| *inner.lock().unwrap() = Instant::now());
     let error = kubo.pin(request(cid(1), PinDepth::RECURSIVE), sink).await.unwrap_err();
-    assert_eq!(error.to_string(), "pinning made no progress for 0.4s");
+    let path = format!("pin/add?arg={}&recursive=true&progress=true", cid(1));
+    let expected = format!("the IPFS daemon at {} made no progress with {path} for 0.4s", mock.api());
+    assert_eq!(error.to_string(), expected);
     // The pin outlived its timeout three times over, because it made progress.
     assert!(latest.elapsed() >= Duration::from_millis(6 * 200 + 400));
     let silence = last.lock().unwrap().elapsed();
@@ -203,11 +206,11 @@ async fn unpinning_what_is_not_pinned_is_done() {
 async fn other_failures_of_an_unpin_are_errors() {
     let mock = mock().await;
     let kubo = Kubo::new(KuboConfig { unpin_timeout: Duration::from_millis(200), ..config(&mock) }).unwrap();
-    let path = format!("pin/rm?arg={}", cid(1));
+    let (node, path) = (mock.api(), format!("pin/rm?arg={}", cid(1)));
     for (end, text) in [
         (End::Error("lock held".to_owned()), format!("IPFS error ({path}). Code: 500. Message: lock held")),
-        (End::Hang, format!("the IPFS daemon did not answer {path} within 0.2s")),
-        (End::Garbage(b"{}".to_vec()), format!("the answer of the IPFS daemon to {path} cannot be used: ")),
+        (End::Hang, format!("the IPFS daemon at {node} did not answer {path} within 0.2s")),
+        (End::Garbage(b"{}".to_vec()), format!("the answer of the IPFS daemon at {node} to {path} cannot be used: ")),
     ] {
         mock.script(Endpoint::PinRm, Script::ending(end));
         let error = kubo.unpin(cid(1)).await.unwrap_err().to_string();
