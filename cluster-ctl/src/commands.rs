@@ -10,10 +10,10 @@ use crate::{
     cli::{Cli, Command, IpfsCommand},
     exit::Exit,
     failure::Failure,
-    help,
     output::Output,
     session::{Session, connect},
 };
+use cluster_cli::Program;
 use cluster_client::{
     Cid, Scope,
     go_duration::{self, DurationError},
@@ -21,7 +21,7 @@ use cluster_client::{
 use std::{process::ExitCode, time::Duration};
 
 /// Runs the command and returns the exit code.
-pub(crate) async fn run(program: &'static str, cli: Cli, mut output: Output) -> ExitCode {
+pub(crate) async fn run(program: &Program, cli: Cli, mut output: Output) -> ExitCode {
     let Cli { global, command } = cli;
     let client = match &command {
         Command::Commands => return list_commands(program, output),
@@ -56,11 +56,9 @@ async fn dispatch(session: &mut Session, command: Command) -> Result<(), Failure
     }
 }
 
-fn list_commands(program: &'static str, mut output: Output) -> ExitCode {
-    let printed = help::all_commands(program)
-        .iter()
-        .try_for_each(|line| output.line(line))
-        .and_then(|()| output.flush());
+fn list_commands(program: &Program, mut output: Output) -> ExitCode {
+    let printed =
+        program.commands().iter().try_for_each(|line| output.line(line)).and_then(|()| output.flush());
     match printed {
         Ok(()) => Exit::Success.into(),
         Err(error) => Failure::from(error).report(&mut output),

@@ -1,12 +1,11 @@
 //! The control client: one command, one or a few calls of the REST API, its output and an exit code.
 
-mod argv;
 mod cli;
 mod commands;
 mod exit;
 mod failure;
-mod help;
 mod output;
+mod program;
 mod relative_time;
 mod session;
 mod text;
@@ -15,11 +14,11 @@ use failure::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut args = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
-    let program = help::program_name(&args.next().unwrap_or_default());
-    let cli = match argv::parse(program, args) {
+    let mut words = std::env::args_os();
+    let program = program::program(&words.next().unwrap_or_default().to_string_lossy());
+    let cli = match program::parse(&program, words) {
         Ok(cli) => cli,
-        Err(stop) => return stop.report(),
+        Err(stop) => return program::report(&stop),
     };
     let output = match output::Output::new(&cli.global.encoding) {
         Ok(output) => output,
@@ -30,5 +29,5 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::client("starting", error).report_as_text(),
     };
-    runtime.block_on(commands::run(program, cli, output))
+    runtime.block_on(commands::run(&program, cli, output))
 }

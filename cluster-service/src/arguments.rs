@@ -13,19 +13,20 @@ use std::path::PathBuf;
 
 /// Run an IPFS Cluster peer.
 #[derive(Debug, Parser)]
-#[command(disable_version_flag = true, version = concat!("version ", env!("CARGO_PKG_VERSION")))]
+#[command(disable_version_flag = true, version = env!("CARGO_PKG_VERSION"))]
 pub(crate) struct Arguments {
     /// Folder for configuration, identity and data [env: IPFS_CLUSTER_PATH] [default: ~/.ipfs-cluster]
-    #[arg(long, short, global = true)]
+    #[arg(long, short, value_name = "folder")]
     pub(crate) config: Option<PathBuf>,
     /// Accepted for the sake of scripts; the subcommands have their own
     #[arg(long, short)]
     force: bool,
     /// Log everything
-    #[arg(long, short, global = true)]
+    #[arg(long, short)]
     pub(crate) debug: bool,
-    /// What to log: LEVEL or COMPONENT:LEVEL, comma separated; debug, info, warn, error [env: IPFS_CLUSTER_LOG_LEVEL]
-    #[arg(long, short, global = true)]
+    /// What to log: <level> or <component>:<level>, comma separated; debug, info, warn, error [env:
+    /// IPFS_CLUSTER_LOG_LEVEL]
+    #[arg(long, short, value_name = "levels")]
     pub(crate) loglevel: Option<String>,
     /// Print the version
     #[arg(long, short, action = ArgAction::Version)]
@@ -50,19 +51,19 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
     /// Consensus: crdt
-    #[arg(long, default_value = "crdt")]
+    #[arg(long, value_name = "name", default_value = "crdt")]
     consensus: String,
     /// Datastore: fjall
-    #[arg(long, default_value = "fjall")]
+    #[arg(long, value_name = "name", default_value = "fjall")]
     datastore: String,
     /// Format of the configuration file: toml
-    #[arg(long, default_value = "toml")]
+    #[arg(long, value_name = "name", default_value = "toml")]
     format: String,
     /// Ask for the cluster secret instead of making a new one
     #[arg(long, short = 's')]
     custom_secret: bool,
     /// Peers to trust and connect to: multiaddresses ending in /p2p/<peer ID>, comma separated
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "multiaddrs", default_value = "", hide_default_value = true)]
     peers: String,
     /// Overwrite an existing configuration without asking
     #[arg(long, short)]
@@ -71,7 +72,7 @@ pub(crate) struct InitArguments {
     #[arg(long)]
     randomports: bool,
     /// URL of a configuration kept elsewhere
-    #[arg(value_name = "HTTP-SOURCE-URL")]
+    #[arg(value_name = "http-source-url")]
     source_url: Option<String>,
 }
 
@@ -81,7 +82,7 @@ pub(crate) struct DaemonArguments {
     #[arg(long, short)]
     upgrade: bool,
     /// Peers to join: multiaddresses, comma separated
-    #[arg(long, short = 'j', value_name = "ADDRESSES")]
+    #[arg(long, short = 'j', value_name = "multiaddrs")]
     bootstrap: Option<String>,
     /// Leave the cluster when stopped
     #[arg(long, short = 'x', hide = true)]
@@ -105,7 +106,7 @@ pub(crate) enum StateVerb {
     /// Write the pins out, one JSON object a line
     Export {
         /// File to write instead of standard output
-        #[arg(long, short)]
+        #[arg(long, short, value_name = "path")]
         file: Option<PathBuf>,
     },
     /// Replace the pinset by what a file or standard input holds
@@ -113,16 +114,29 @@ pub(crate) enum StateVerb {
         /// Ask nothing
         #[arg(long, short)]
         force: bool,
-        /// Replication factor for all pins
-        #[arg(long, alias = "rmin", default_value_t = 0, allow_negative_numbers = true)]
+        /// At least so many peers for each pin; 0 leaves it as it is
+        #[arg(
+            long,
+            visible_alias = "rmin",
+            value_name = "count",
+            default_value_t = 0,
+            allow_negative_numbers = true
+        )]
         replication_min: i32,
-        /// Replication factor for all pins
-        #[arg(long, alias = "rmax", default_value_t = 0, allow_negative_numbers = true)]
+        /// At most so many peers for each pin; 0 leaves it as it is
+        #[arg(
+            long,
+            visible_alias = "rmax",
+            value_name = "count",
+            default_value_t = 0,
+            allow_negative_numbers = true
+        )]
         replication_max: i32,
-        /// Peers to allocate all pins to, comma separated
-        #[arg(long, alias = "allocs", value_delimiter = ',', value_parser = parse_allocation)]
+        /// Comma list of the peers that shall hold each pin
+        #[arg(long, visible_alias = "allocs", value_name = "peers", value_delimiter = ',', value_parser = parse_allocation)]
         allocations: Vec<PeerId>,
         /// File to read instead of standard input
+        #[arg(value_name = "file")]
         file: Option<PathBuf>,
     },
     /// Remove the state
@@ -145,7 +159,7 @@ pub(crate) enum CrdtVerb {
     /// Draw the history
     Dot {
         /// File to write instead of standard output
-        #[arg(long, short)]
+        #[arg(long, short, value_name = "path")]
         file: Option<PathBuf>,
     },
     /// Ask for a repair at the next start

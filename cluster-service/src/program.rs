@@ -1,13 +1,14 @@
 //! From the arguments of the process to a command.
 
 use crate::arguments::{Arguments, Verb};
-use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+use cluster_cli::{Program, Stop};
 use cluster_daemon::{Command, Environment};
 use std::{
-    collections::BTreeSet,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs,
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -29,22 +30,24 @@ pub(crate) enum Parsed {
 /// Names the program may be called by; the first is its own.
 const NAMES: [&str; 2] = ["cluster-service", "ipfs-cluster-service"];
 
+const DESCRIPTION: &str = "Runs a peer of a cluster, which keeps a pinset and sees to it that IPFS daemons hold what is in it.\n\
+\"init\" makes its configuration and identity, \"daemon\" runs it, \"state\" works on the pinset of a stopped one.";
+
+/// Exit code for a command that a group does not have.
+const UNKNOWN_COMMAND: u8 = 3;
+
 /// Reads the arguments. What has been answered already (help, version, mistakes) comes back as an exit code.
 pub(crate) fn parse(
-    arguments: impl Iterator<Item = OsString>,
+    mut words: impl Iterator<Item = OsString>,
     environment: &Environment,
 ) -> Result<Parsed, ExitCode> {
-    let mut arguments: Vec<OsString> = arguments.collect();
-    let called = arguments.first().and_then(|path| Path::new(path).file_name());
-    let name = NAMES.into_iter().find(|name| called == Some(OsStr::new(name))).unwrap_or(NAMES[0]);
-    let program = Arguments::command().name(name).bin_name(name);
-    let longs = long_flags(&program);
-    accept_single_dashes(&mut arguments, &longs);
-    let parsed = program
-        .clone()
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Arguments::from_arg_matches(&matches))
-        .map_err(|error| answer(&error, program))?;
+    let called_as = words.next().unwrap_or_default();
+    let program = Program::new(Arguments::command(), &called_as.to_string_lossy(), NAMES, DESCRIPTION);
+    let matches = program.parse(words).map_err(|stop| answer(stop, &program))?;
+    let parsed = Arguments::from_arg_matches(&matches).map_err(|error| {
+        let _ = error.print();
+        ExitCode::FAILURE
+    })?;
     let Arguments { config, debug, loglevel: levels, verb, .. } = parsed;
     let base = || {
         config.or_else(|| environment.non_empty("IPFS_CLUSTER_PATH").map(PathBuf::from)).map_or_else(
@@ -66,57 +69,21 @@ pub(crate) fn parse(
     Ok(Parsed::Run { command, levels, debug })
 }
 
-/// Answers what clap stopped at: help and version are asked for, everything else is a mistake.
-fn answer(error: &clap::Error, mut program: clap::Command) -> ExitCode {
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
-            ExitCode::SUCCESS
+/// Prints what there is to say. Without a command of the program the reference exits 1, help or not; of a bad flag,
+/// where it exits 0, scripts had better learn.
+fn answer(stop: Stop, program: &Program) -> ExitCode {
+    let (code, text) = match stop {
+        Stop::Show(text) => (ExitCode::SUCCESS, text),
+        Stop::NoCommand(text) | Stop::Usage(text) => (ExitCode::FAILURE, text),
+        Stop::UnknownCommand { group, .. } if group.is_empty() => (ExitCode::FAILURE, program.help(&[])),
+        Stop::UnknownCommand { text, .. } => {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+            return ExitCode::from(UNKNOWN_COMMAND);
         }
-        ErrorKind::InvalidSubcommand => {
-            let _ = program.print_help();
-            ExitCode::FAILURE
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            // To standard output, where the reference prints it.
-            print!("{}", error.render());
-            ExitCode::FAILURE
-        }
-        _ => {
-            let _ = error.print();
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Collects the names of all long flags.
-fn long_flags(program: &clap::Command) -> BTreeSet<String> {
-    let own = program.get_arguments().flat_map(|argument| {
-        argument
-            .get_long_and_visible_aliases()
-            .into_iter()
-            .flatten()
-            .chain(argument.get_all_aliases().into_iter().flatten())
-    });
-    let mut names: BTreeSet<String> = own.map(str::to_owned).collect();
-    names.extend(program.get_subcommands().flat_map(long_flags));
-    names.insert("help".to_owned());
-    names
-}
-
-/// Makes `-consensus crdt` and `-config=/x` mean what they mean to the reference: a long flag may have one dash.
-fn accept_single_dashes(arguments: &mut [OsString], longs: &BTreeSet<String>) {
-    for argument in arguments.iter_mut().skip(1) {
-        let Some(text) = argument.to_str() else { continue };
-        if text == "--" {
-            break;
-        }
-        let Some(flag) = text.strip_prefix('-').filter(|flag| !flag.starts_with('-')) else { continue };
-        let name = flag.split('=').next().unwrap_or(flag);
-        if name.len() > 1 && longs.contains(name) {
-            *argument = OsString::from(format!("--{flag}"));
-        }
-    }
+    };
+    // A closed pipe is no failure; there is nowhere to report any other.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    code
 }
 
 /// Finds the home folder: `HOME`, else the one the user database names.
@@ -138,19 +105,6 @@ mod tests {
     #[test]
     fn the_arguments_hold_together() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn long_flags_may_have_one_dash_and_short_ones_stay() {
-        let longs = long_flags(&Arguments::command());
-        let mut arguments: Vec<OsString> =
-            ["x", "-config=/a", "-d", "init", "-consensus", "crdt", "-f", "-rmin", "-1", "--", "-peers"]
-                .map(OsString::from)
-                .into();
-        accept_single_dashes(&mut arguments, &longs);
-        let expected =
-            ["x", "--config=/a", "-d", "init", "--consensus", "crdt", "-f", "--rmin", "-1", "--", "-peers"];
-        assert_eq!(arguments, expected.map(OsString::from));
     }
 
     #[test]

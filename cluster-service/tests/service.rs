@@ -39,6 +39,35 @@ fn run(base: &Path, arguments: &[&str], variables: &[(&str, &str)], input: &str)
     output
 }
 
+/// Runs the daemon until it says that it has started, hangs up, and returns all it said.
+fn start_and_stop(base: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut child = Command::new(PROGRAM)
+        .arg("--config")
+        .arg(base)
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        // Nobody answers there.
+        .env("CLUSTER_IPFSHTTP_NODEMULTIADDRESS", "/ip4/127.0.0.1/tcp/1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    while lines.read_line(&mut said).unwrap() > 0 {
+        if said.contains("peer started") {
+            break;
+        }
+    }
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    lines.read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    assert!(!base.join("cluster.lock").exists(), "the lock is released");
+    said
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -146,31 +175,12 @@ fn secrets_come_from_environment_and_input_and_are_never_shown() {
     assert_eq!(config(), before, "a failed init changed the configuration");
     // Everything that reads the secret, as chatty as can be.
     run(&base, &["init", "-f", "--randomports"], &[("CLUSTER_SECRET", SECRET)], "");
-    let variables = [("CLUSTER_RESTAPI_BASICAUTHCREDENTIALS", "user:5ec5ec")];
-    run(&base, &["--debug", "state", "check"], &variables, "");
-    let log = start_and_stop(&base, &["--debug", "daemon"], &variables);
-    assert!(log.contains("peer started") && !log.contains("5ec5ec"), "{log}");
-}
-
-/// Runs the daemon until its API listens, stops it orderly, and returns what it logged.
-fn start_and_stop(base: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
-    let mut daemon = Command::new(PROGRAM)
-        .args(["--config", base.to_str().unwrap()])
-        .args(arguments)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = String::new();
-    let mut lines = BufReader::new(daemon.stderr.take().unwrap());
-    while lines.read_line(&mut log).unwrap() > 0 && !log.contains("REST API (HTTP)") {}
-    rustix::process::kill_process(rustix::process::Pid::from_child(&daemon), rustix::process::Signal::TERM)
-        .unwrap();
-    lines.read_to_string(&mut log).unwrap();
-    assert!(daemon.wait().unwrap().success(), "{log}");
-    log
+    assert!(run(&base, &["--debug", "state", "check"], &[], "").status.success());
+    for arguments in [&["--debug", "daemon"][..], &["daemon", "--loglevel", "trace"]] {
+        let said =
+            start_and_stop(&base, arguments, &[("CLUSTER_RESTAPI_BASICAUTHCREDENTIALS", "user:5ec5ec")]);
+        assert!(!said.contains("5ec5ec"), "a secret is shown: {said}");
+    }
 }
 
 #[test]
@@ -306,7 +316,11 @@ fn questions_of_state_commands_need_an_answer() {
     assert!(run(&base, &["state", "cleanup"], &[], "n\n").status.success());
     assert!(run(&base, &["state", "import"], &[], "\n").status.success());
     let bad = run(&base, &["state", "import", "-rmin", "-1", "--allocs", "nobody"], &[], "");
-    assert!(failed(&bad).contains("not a peer ID"), "{bad:?}");
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(
+        text(&bad.stdout).starts_with("Incorrect Usage: ") && text(&bad.stdout).contains("not a peer ID"),
+        "{bad:?}"
+    );
     let later = failed(&run(&base, &["state", "crdt", "dot"], &[], ""));
     assert!(later.contains("not in this version yet"), "{later}");
     for flag in ["--bootstrap=/ip4/1.2.3.4/tcp/1", "--stats", "-tracing"] {
@@ -326,14 +340,30 @@ fn names_versions_and_help_are_the_expected_ones() {
     std::os::unix::fs::symlink(PROGRAM, &other).unwrap();
     assert_eq!(text(&run_as(&other, &["--version"], &[], "").stdout), "ipfs-cluster-service version 1.1.6\n");
     let help = run_as(&other, &["-help"], &[], "");
-    assert!(help.status.success() && text(&help.stdout).contains("Usage: ipfs-cluster-service"));
-    for arguments in [&[][..], &["dance"], &["state"]] {
+    assert!(help.status.success() && text(&help.stdout).contains("USAGE:\n   ipfs-cluster-service"));
+    for (arguments, code, name) in [
+        (&[][..], 1, "cluster-service"),
+        (&["dance"], 1, "cluster-service"),
+        (&["help"], 0, "cluster-service"),
+        (&["state"], 0, "cluster-service state"),
+        (&["h", "state", "crdt"], 0, "cluster-service state crdt"),
+        (&["state", "import", "-help"], 0, "cluster-service state import"),
+    ] {
         let output = plain(arguments);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        assert!(text(&output.stdout).contains("Usage: cluster-service"), "{arguments:?} {output:?}");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        let shown = text(&output.stdout);
+        assert!(shown.starts_with(&format!("NAME:\n   {name} - ")), "{arguments:?} {output:?}");
+        assert!(shown.lines().all(|line| line.chars().count() <= 120), "{shown}");
+        assert_eq!(shown.contains("\nGLOBAL OPTIONS:\n"), name == "cluster-service", "{shown}");
     }
+    let unknown = plain(&["state", "dance"]);
+    assert_eq!(
+        (unknown.status.code(), text(&unknown.stderr).as_str()),
+        (Some(3), "No help topic for 'dance'\n")
+    );
     let bad = plain(&["init", "--no-such-flag"]);
     assert_eq!(bad.status.code(), Some(1));
+    assert!(text(&bad.stdout).starts_with("Incorrect Usage: ") && text(&bad.stdout).contains("\nOPTIONS:\n"));
     let levels = plain(&["--loglevel", "a:b:c", "daemon"]);
     assert!(text(&levels.stderr).contains("log level not in expected format"), "{levels:?}");
 }

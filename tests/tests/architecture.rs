@@ -23,9 +23,10 @@ const MAP: &[(&str, &[&str])] = &[
         &["core", "runtime", "api-types", "datastore", "swarm", "consensus", "ipfs", "peer", "adder", "api"],
     ),
     ("client", &["api-types"]),
-    ("service", &["daemon"]),
-    ("follow", &["daemon", "client"]),
-    ("ctl", &["client", "swarm"]),
+    ("cli", &[]),
+    ("service", &["daemon", "cli"]),
+    ("follow", &["daemon", "client", "cli"]),
+    ("ctl", &["client", "swarm", "cli"]),
     (
         "testkit",
         &[

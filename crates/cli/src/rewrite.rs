@@ -4,13 +4,16 @@
 //! arguments, and `help` before or after a command.
 
 use clap::{Arg, ArgAction, Command};
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    ffi::{OsStr, OsString},
+};
 
 /// The rewritten line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rewritten {
     /// Words for the parser: global flags, the command, its flags and arguments.
-    pub(super) words: Vec<String>,
+    pub(super) words: Vec<OsString>,
     /// The command they name.
     pub(super) path: Vec<String>,
     /// A word that stands where a command must, and names none.
@@ -18,40 +21,45 @@ pub(super) struct Rewritten {
 }
 
 /// Rewrites `args`, the words after the program's name.
-pub(super) fn rewrite(root: &Command, args: Vec<String>) -> Rewritten {
+pub(super) fn rewrite(root: &Command, args: Vec<OsString>) -> Rewritten {
     let mut rest = VecDeque::from(args);
     let mut done = Rewritten::default();
     let (mut globals, mut words) = (Vec::new(), Vec::new());
     let mut level = root;
     let mut help = false;
-    while let Some(word) = rest.pop_front() {
+    while let Some(given) = rest.pop_front() {
+        // What is not Unicode can only be an argument, such as a path.
+        let Some(word) = given.to_str() else {
+            words.push(given);
+            continue;
+        };
         if word == "--" {
-            words.push(word);
+            words.push(given);
             words.extend(rest.drain(..));
-        } else if let Some((name, value)) = flag(&word) {
+        } else if let Some((name, value)) = flag(word) {
             if let Some(arg) = find(level, name) {
                 push_flag(arg, value, &mut rest, &mut words);
             } else if let Some(arg) = find(root, name) {
                 // Global flags belong in front; behind the command there is no doubt what they mean either.
                 push_flag(arg, value, &mut rest, &mut globals);
             } else {
-                words.push(word);
+                words.push(given);
             }
         } else if !level.has_subcommands() {
-            words.push(word);
+            words.push(given);
         } else if word == "help" || word == "h" {
             help = true;
-        } else if let Some(sub) = level.find_subcommand(&word) {
+        } else if let Some(sub) = level.find_subcommand(word) {
             done.path.push(sub.get_name().to_owned());
-            words.push(sub.get_name().to_owned());
+            words.push(sub.get_name().into());
             level = sub;
         } else {
-            done.unknown = Some(word);
+            done.unknown = Some(word.to_owned());
             break;
         }
     }
     if help {
-        words.push("--help".to_owned());
+        words.push("--help".into());
     }
     done.words = globals;
     done.words.append(&mut words);
@@ -78,20 +86,25 @@ fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
 }
 
 /// Writes a flag in its long form, a value joined to it so that it may begin with a dash.
-fn push_flag(arg: &Arg, value: Option<&str>, rest: &mut VecDeque<String>, words: &mut Vec<String>) {
+fn push_flag(arg: &Arg, value: Option<&str>, rest: &mut VecDeque<OsString>, words: &mut Vec<OsString>) {
     let Some(long) = arg.get_long() else { return };
+    let mut flag = OsString::from(format!("--{long}"));
     let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
     match (takes_value, value) {
-        (true, Some(value)) => words.push(format!("--{long}={value}")),
-        (true, None) => match rest.pop_front() {
-            Some(value) => words.push(format!("--{long}={value}")),
-            None => words.push(format!("--{long}")),
-        },
-        (false, None) => words.push(format!("--{long}")),
-        (false, Some(value)) => match value {
-            "1" | "t" | "T" | "true" | "True" | "TRUE" => words.push(format!("--{long}")),
-            "0" | "f" | "F" | "false" | "False" | "FALSE" => {}
-            other => words.push(format!("--{long}={other}")),
-        },
+        (true, Some(value)) => join(&mut flag, value.as_ref()),
+        (true, None) => {
+            if let Some(value) = rest.pop_front() {
+                join(&mut flag, &value);
+            }
+        }
+        (false, None | Some("1" | "t" | "T" | "true" | "True" | "TRUE")) => {}
+        (false, Some("0" | "f" | "F" | "false" | "False" | "FALSE")) => return,
+        (false, Some(other)) => join(&mut flag, other.as_ref()),
     }
+    words.push(flag);
+}
+
+fn join(flag: &mut OsString, value: &OsStr) {
+    flag.push("=");
+    flag.push(value);
 }

@@ -2,12 +2,12 @@ use super::*;
 use crate::cli::{Command, PinCommand};
 
 fn words(line: &str) -> Result<Cli, Stop> {
-    parse("cluster-ctl", line.split(' ').filter(|w| !w.is_empty()).map(str::to_owned))
+    parse(&program("cluster-ctl"), line.split(' ').filter(|w| !w.is_empty()).map(OsString::from))
 }
 
 fn shown(line: &str) -> String {
     match words(line) {
-        Err(Stop::Show(text)) => text,
+        Err(Stop::Show(text) | Stop::NoCommand(text)) => text,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -26,6 +26,37 @@ fn one_dash_is_as_good_as_two_and_flags_may_follow_arguments() {
         );
         assert_eq!((args.replication_min, args.replication_max, args.wait.wait), (-1, -1, true));
         assert_eq!(args.metadata, ["a=b", "c=d"]);
+    }
+}
+
+#[test]
+fn the_last_of_a_repeated_flag_counts() {
+    let line = "--enc json --enc text pin add --name a --wait --rmin 1 --name b --wait --rmin 2 --metadata a=b bafkqaaa -metadata c=d";
+    let cli = words(line).unwrap();
+    let Command::Pin(PinCommand::Add(args)) = cli.command else { panic!() };
+    assert_eq!((cli.global.encoding.as_str(), args.name.as_str(), args.replication_min), ("text", "b", 2));
+    assert_eq!(args.metadata, ["a=b", "c=d"]);
+}
+
+#[test]
+fn no_help_line_is_wider_than_120_and_all_sections_are_there() {
+    let program = program("/usr/bin/ipfs-cluster-ctl");
+    let root = program.help(&[]);
+    let mut last = 0;
+    for section in ["NAME:", "USAGE:", "VERSION:", "DESCRIPTION:", "COMMANDS:", "GLOBAL OPTIONS:"] {
+        let at = root.find(&format!("{section}\n")).unwrap_or_else(|| panic!("{section} in {root}"));
+        assert!(at >= last, "{section} is out of order in {root}");
+        last = at;
+    }
+    let commands = program.commands();
+    assert!(commands.iter().any(|c| c == "ipfs-cluster-ctl pin add"));
+    for path in commands.iter().map(|c| c.split(' ').skip(1).map(str::to_owned).collect::<Vec<_>>()) {
+        let help = program.help(&path);
+        assert!(help.starts_with(&format!("NAME:\n   ipfs-cluster-ctl {} - ", path.join(" "))), "{help}");
+        assert!(help.contains("USAGE:\n   ipfs-cluster-ctl ") && help.contains("\nOPTIONS:\n"), "{help}");
+        for line in help.lines().chain(root.lines()) {
+            assert!(line.chars().count() <= 120, "{line}");
+        }
     }
 }
 
@@ -60,7 +91,7 @@ fn version_has_the_programs_name() {
 fn unknown_commands_and_bad_flags() {
     for (line, name) in [("nope", "nope"), ("peers add", "add"), ("pin nope", "nope"), ("help nope", "nope")]
     {
-        let Err(Stop::UnknownCommand(found)) = words(line) else { panic!("{line}") };
+        let Err(Stop::UnknownCommand { name: found, .. }) = words(line) else { panic!("{line}") };
         assert_eq!(found, name);
     }
     for line in ["id --nope", "pin add", "pin add bafkqaaa --rmin x", "--timeout", "status --filter"] {
