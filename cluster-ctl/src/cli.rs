@@ -1,9 +1,11 @@
 //! Commands and their flags (api §4.2, §4.6).
 
 mod add_args;
+mod hidden_text;
 mod pin_args;
 
 pub(crate) use add_args::AddArgs;
+pub(crate) use hidden_text::HiddenText;
 pub(crate) use pin_args::{PinAddArgs, PinCommand, PinUpdateArgs, WaitArgs};
 
 use clap::{Args, Parser, Subcommand};
@@ -26,7 +28,7 @@ pub(crate) struct GlobalArgs {
     pub(crate) host: String,
     /// Cluster secret (32 bytes in hexadecimal), for libp2p endpoints
     #[arg(long, value_name = "hex", default_value = "", hide_default_value = true)]
-    pub(crate) secret: String,
+    pub(crate) secret: HiddenText,
     /// Use https to connect
     #[arg(short = 's', long)]
     pub(crate) https: bool,
@@ -51,7 +53,7 @@ pub(crate) struct GlobalArgs {
         default_value = "",
         hide_default_value = true
     )]
-    pub(crate) basic_auth: String,
+    pub(crate) basic_auth: HiddenText,
     /// Keep plain http although credentials are given
     #[arg(short = 'f', long)]
     pub(crate) force_http: bool,

@@ -61,6 +61,13 @@ fn no_help_line_is_wider_than_120_and_all_sections_are_there() {
 }
 
 #[test]
+fn secrets_are_not_shown() {
+    let cli = words("--secret 5ec5ec --basic-auth user:5ec5ec id").unwrap();
+    assert_eq!((&*cli.global.secret, &*cli.global.basic_auth), ("5ec5ec", "user:5ec5ec"));
+    assert!(!format!("{cli:?}").contains("5ec5ec"));
+}
+
+#[test]
 fn switches_take_false() {
     let Command::Status { local, .. } = words("status --local=false").unwrap().command else { panic!() };
     assert!(!local);

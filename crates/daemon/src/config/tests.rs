@@ -1,3 +1,5 @@
+mod reference;
+
 use super::*;
 use serde_json::{Value, json};
 use std::fs;
@@ -44,51 +46,6 @@ fn what_is_written_reads_back_equal_and_is_the_same_text_again() {
     assert_eq!(*again.to_toml(), *text);
     assert!(text.contains(&format!("secret = \"{SECRET}\"")), "{}", *text);
     assert!(!text.contains("peerstore_file"), "a hidden key is written with its default");
-}
-
-#[test]
-fn the_defaults_are_the_documented_ones() {
-    let config = Config::initial(Path::new("/nowhere"), &nothing()).unwrap();
-    for (path, expected) in [
-        ("cluster.listen_multiaddress", json!(["/ip4/0.0.0.0/tcp/9096", "/ip4/0.0.0.0/udp/9096/quic"])),
-        ("cluster.enable_relay_hop", json!(true)),
-        ("cluster.connection_manager.high_water", json!(400)),
-        ("cluster.connection_manager.low_water", json!(100)),
-        ("cluster.connection_manager.grace_period", json!("2m0s")),
-        ("cluster.resource_manager.enabled", json!(true)),
-        ("cluster.pubsub.seen_messages_ttl", json!("30m0s")),
-        ("cluster.pubsub.d_factor", json!(4)),
-        ("cluster.state_sync_interval", json!("5m0s")),
-        ("cluster.pin_recover_interval", json!("12m0s")),
-        ("cluster.replication_factor_min", json!(-1)),
-        ("cluster.disable_repinning", json!(true)),
-        ("consensus.crdt.cluster_name", json!("ipfs-cluster")),
-        ("consensus.crdt.trusted_peers", json!(["*"])),
-        ("consensus.crdt.batching.max_queue_size", json!(50000)),
-        ("consensus.crdt.repair_interval", json!("1h0m0s")),
-        ("api.restapi.http_listen_multiaddress", json!(["/ip4/127.0.0.1/tcp/9094"])),
-        ("api.pinsvcapi.http_listen_multiaddress", json!(["/ip4/127.0.0.1/tcp/9097"])),
-        ("api.restapi.idle_timeout", json!("2m0s")),
-        ("api.restapi.read_header_timeout", json!("5s")),
-        ("api.restapi.max_header_bytes", json!(4096)),
-        ("api.restapi.basic_auth_credentials", json!(null)),
-        ("api.ipfsproxy.idle_timeout", json!("1m0s")),
-        ("api.ipfsproxy.extract_headers_path", json!("/api/v0/version")),
-        ("ipfs_connector.ipfshttp.unpin_timeout", json!("3h0m0s")),
-        ("ipfs_connector.ipfshttp.repogc_timeout", json!("24h0m0s")),
-        ("pin_tracker.stateless.max_pin_queue_size", json!(1_000_000)),
-        ("pin_tracker.stateless.concurrent_pins", json!(10)),
-        ("monitor.pubsubmon.check_interval", json!("15s")),
-        ("allocator.balanced.allocate_by", json!(["tag:group", "freespace"])),
-        ("informer.disk.metric_type", json!("freespace")),
-        ("informer.tags.tags", json!({"group": "default"})),
-        ("informer.pinqueue.weight_bucket_size", json!(100_000)),
-        ("observations.metrics.prometheus_endpoint", json!("/ip4/127.0.0.1/tcp/8888")),
-        ("observations.tracing.sampling_prob", json!(0.3)),
-        ("datastore.fjall.memory_budget", json!("96MiB")),
-    ] {
-        assert_eq!(effective(&config, path), expected, "{path}");
-    }
 }
 
 /// A value for each variable, other than the default, and what it becomes.
@@ -175,33 +132,6 @@ fn every_variable_takes_effect() {
         assert_eq!(effective(&config, &path), expected, "{variable}");
         let unset = parse(&file).unwrap();
         assert_eq!(effective(&unset, &path), default, "{variable} changed something for good");
-    }
-}
-
-#[test]
-fn the_documented_names_are_the_ones_in_the_table() {
-    for (variable, path) in [
-        ("CLUSTER_PEERNAME", "cluster.peername"),
-        ("CLUSTER_CONNECTIONMANAGER_HIGHWATER", "cluster.connection_manager.high_water"),
-        ("CLUSTER_RESOURCEMANAGER_FILEDESCRIPTORSLIMIT", "cluster.resource_manager.file_descriptors_limit"),
-        ("CLUSTER_PUBSUB_SEENMESSAGESTTL", "cluster.pubsub.seen_messages_ttl"),
-        ("CLUSTER_CRDT_TRUSTEDPEERS", "consensus.crdt.trusted_peers"),
-        ("CLUSTER_CRDT_BATCHING_MAXBATCHSIZE", "consensus.crdt.batching.max_batch_size"),
-        ("CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", "api.restapi.http_listen_multiaddress"),
-        ("CLUSTER_PINSVCAPI_BASICAUTHCREDENTIALS", "api.pinsvcapi.basic_auth_credentials"),
-        ("CLUSTER_IPFSPROXY_EXTRACTHEADERSTTL", "api.ipfsproxy.extract_headers_ttl"),
-        ("CLUSTER_IPFSHTTP_IPFSREQUESTTIMEOUT", "ipfs_connector.ipfshttp.ipfs_request_timeout"),
-        ("CLUSTER_STATELESS_PRIORITYPINMAXRETRIES", "pin_tracker.stateless.priority_pin_max_retries"),
-        ("CLUSTER_PUBSUBMON_CHECKINTERVAL", "monitor.pubsubmon.check_interval"),
-        ("CLUSTER_BALANCED_ALLOCATEBY", "allocator.balanced.allocate_by"),
-        ("CLUSTER_DISK_METRICTYPE", "informer.disk.metric_type"),
-        ("CLUSTER_TAGS_TAGS", "informer.tags.tags"),
-        ("CLUSTER_PINQUEUE_WEIGHTBUCKETSIZE", "informer.pinqueue.weight_bucket_size"),
-        ("CLUSTER_METRICS_PROMETHEUSENDPOINT", "observations.metrics.prometheus_endpoint"),
-        ("CLUSTER_TRACING_JAEGERAGENTENDPOINT", "observations.tracing.jaeger_agent_endpoint"),
-    ] {
-        let (section, key) = keys::find(path).unwrap_or_else(|| panic!("no key {path}"));
-        assert_eq!(keys::variable(section, key), variable);
     }
 }
 
