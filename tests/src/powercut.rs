@@ -1,6 +1,5 @@
 //! Power cuts and `kill -9` for real peers, and for a toy store that shows that the cuts find what they should.
 
-mod http;
 mod kills;
 mod load;
 mod peer;

@@ -7,9 +7,14 @@ mod support;
 use cluster_core::ports::datastore::{Batch, Datastore as _, Durability, StoreError, Tree};
 use cluster_datastore::FjallStore;
 use cluster_testkit::small_disk::SmallDisk;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use support::{numbers, write};
+
+/// Returns where the store goes.
+fn store_on(disk: &SmallDisk) -> PathBuf {
+    disk.folder().join("store")
+}
 
 fn block(number: u32) -> Batch {
     let mut batch = Batch::new();
@@ -30,7 +35,7 @@ fn recover_within(store: &FjallStore, limit: Duration) {
 #[test]
 fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
     let Some(disk) = SmallDisk::mount(48).unwrap() else { return };
-    let store = FjallStore::open(&disk.folder().join("store"), 64 * 1024 * 1024).unwrap();
+    let store = FjallStore::open(&store_on(&disk), 64 * 1024 * 1024).unwrap();
     for number in 0..10 {
         write(&store, number, Durability::Flushed);
     }
@@ -64,7 +69,7 @@ fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
     }
     store.close().unwrap();
     drop(store);
-    assert_eq!(numbers(&FjallStore::open(&disk.folder().join("store"), 64 * 1024 * 1024).unwrap()).len(), 13);
+    assert_eq!(numbers(&FjallStore::open(&store_on(&disk), 64 * 1024 * 1024).unwrap()).len(), 13);
 }
 
 /// The journal fits, the tables do not: the engine fails in the background, and stops the writer for good unless the
@@ -73,7 +78,7 @@ fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
 fn a_table_that_finds_the_disk_full_stops_writes_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount(200).unwrap() else { return };
     // Small write buffers: many tables.
-    let store = FjallStore::open(&disk.folder().join("store"), 4 * 1024 * 1024).unwrap();
+    let store = FjallStore::open(&store_on(&disk), 4 * 1024 * 1024).unwrap();
     write(&store, 1, Durability::Flushed);
     let mut stored = Vec::new();
     let mut next = 0;
@@ -95,7 +100,7 @@ fn a_table_that_finds_the_disk_full_stops_writes_and_loses_nothing() {
         check(&store, &stored);
     }
     drop(store);
-    check(&FjallStore::open(&disk.folder().join("store"), 4 * 1024 * 1024).unwrap(), &stored);
+    check(&FjallStore::open(&store_on(&disk), 4 * 1024 * 1024).unwrap(), &stored);
 }
 
 fn check(store: &FjallStore, stored: &[u32]) {
@@ -112,8 +117,8 @@ fn a_store_cannot_be_created_on_a_full_disk_but_later() {
     let Some(disk) = SmallDisk::mount(8).unwrap() else { return };
     disk.fill(16 * 1024).unwrap();
     let open = |path: &Path| FjallStore::open(path, 4 * 1024 * 1024);
-    let error = open(&disk.folder().join("store")).map(|_| ()).unwrap_err();
+    let error = open(&store_on(&disk)).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("full"), "{error}");
     disk.free().unwrap();
-    write(&open(&disk.folder().join("store")).unwrap(), 1, Durability::Flushed);
+    write(&open(&store_on(&disk)).unwrap(), 1, Durability::Flushed);
 }

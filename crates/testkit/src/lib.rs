@@ -1,4 +1,4 @@
-//! What the suites share: real peers and real Kubo daemons on free loopback ports, and power cuts.
+//! What the suites share: real peers and real Kubo daemons on free loopback ports, power cuts and small disks.
 
 pub mod kubo;
 pub mod mock_kubo;

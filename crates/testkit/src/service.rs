@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -69,6 +70,15 @@ impl Programs {
         if folder.file_name() == Some(OsStr::new("release")) {
             build.arg("--release");
         }
+        // What cargo says to a test about its own package would make build scripts of dependencies run again, here
+        // and at the next build outside.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PKG_")
+                || name.to_string_lossy().starts_with("CARGO_MANIFEST_")
+            {
+                build.env_remove(name);
+            }
+        }
         ensure!(build.status().context("cannot run cargo")?.success(), "building the programs failed");
         Ok(Self { service: folder.join("cluster-service"), ctl: folder.join("cluster-ctl") })
     }
@@ -82,6 +92,8 @@ pub struct Service {
     environment: Vec<(String, String)>,
     rest: String,
     child: Option<Child>,
+    /// Reads the log to its end, which comes with the process's.
+    reader: Option<JoinHandle<()>>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -125,6 +137,7 @@ impl Service {
             environment: variables,
             rest,
             child: None,
+            reader: None,
             log: Arc::default(),
         })
     }
@@ -142,6 +155,7 @@ impl Service {
                 self.child.as_mut().and_then(|child| child.try_wait().transpose()).transpose()?
             {
                 self.child = None;
+                self.read_log_to_its_end();
                 bail!("the peer ended with {status}:\n{}", self.log_text());
             }
             if std::net::TcpStream::connect(&address).is_ok() {
@@ -166,7 +180,7 @@ impl Service {
             .with_context(|| format!("cannot run {}", self.program.display()))?;
         if let Some(stderr) = child.stderr.take() {
             let log = self.log.clone();
-            std::thread::spawn(move || {
+            self.reader = Some(std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(std::result::Result::ok) {
                     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
                     if log.len() == LOG_LINES {
@@ -174,7 +188,7 @@ impl Service {
                     }
                     log.push(line);
                 }
-            });
+            }));
         }
         self.child = Some(child);
         Ok(())
@@ -220,8 +234,17 @@ impl Service {
         if let Some(mut child) = self.child.take() {
             child.kill()?;
             child.wait()?;
+            self.read_log_to_its_end();
         }
         Ok(())
+    }
+
+    /// Waits for the last lines of a process that has ended.
+    fn read_log_to_its_end(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            // A reader that panicked leaves a shorter log.
+            let _ = reader.join();
+        }
     }
 
     /// Stops the peer orderly (SIGTERM) and waits for its end.
@@ -235,6 +258,7 @@ impl Service {
         let deadline = Instant::now() + STOP_LIMIT;
         loop {
             if let Some(status) = child.try_wait()? {
+                self.read_log_to_its_end();
                 ensure!(status.success(), "the peer stopped with {status}:\n{}", self.log_text());
                 return Ok(());
             }

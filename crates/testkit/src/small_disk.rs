@@ -1,4 +1,4 @@
-//! A small file system of its own, to fill up.
+//! A small file system of its own, to be filled up.
 
 use anyhow::{Context, Result};
 use std::{
@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-/// A mounted file system in memory; it goes when dropped.
+/// A mounted `tmpfs`. Unmounted when dropped.
 #[derive(Debug)]
 pub struct SmallDisk {
     folder: PathBuf,
@@ -15,10 +15,10 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one; `None`, and a line that says so, where that is not permitted.
+    /// Mounts one of so many MiB; `None`, and a line that says "skipped", where mounting is not permitted.
     ///
     /// # Errors
-    /// When there is no place for its folder.
+    /// When there is no folder to mount it on.
     pub fn mount(mebibytes: u32) -> Result<Option<Self>> {
         let parent = tempfile::tempdir()?;
         let folder = parent.path().join("disk");
@@ -32,37 +32,37 @@ impl SmallDisk {
         Ok(None)
     }
 
-    /// Returns where it is mounted.
+    /// Returns where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Fills the disk up to about `left` free bytes.
+    ///
+    /// # Errors
+    /// When that fails, because something else fills the disk for instance.
+    pub fn fill(&self, left: u64) -> Result<()> {
+        let disk = rustix::fs::statvfs(&self.folder)?;
+        let size = (disk.f_bavail * disk.f_frsize).saturating_sub(left);
+        fs::write(self.ballast(), vec![1; usize::try_from(size)?]).context("filling the disk")
+    }
+
+    /// Takes away what filled it.
+    ///
+    /// # Errors
+    /// When it was not filled.
+    pub fn free(&self) -> Result<()> {
+        fs::remove_file(self.ballast()).context("freeing the disk")
     }
 
     fn ballast(&self) -> PathBuf {
         self.folder.join("ballast")
     }
-
-    /// Fills it up to about `left` free bytes.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn fill(&self, left: u64) -> Result<()> {
-        let free = rustix::fs::statvfs(&self.folder)?;
-        let size = (free.f_bavail * free.f_frsize).saturating_sub(left);
-        fs::write(self.ballast(), vec![1; usize::try_from(size)?]).context("filling the small disk")
-    }
-
-    /// Makes room again.
-    ///
-    /// # Errors
-    /// When it was not filled.
-    pub fn free(&self) -> Result<()> {
-        fs::remove_file(self.ballast()).context("freeing the small disk")
-    }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // A file system that stays mounted holds memory, nothing else.
+        // What is still mounted then goes with the machine.
         let _ = Command::new("umount").arg(&self.folder).status();
     }
 }

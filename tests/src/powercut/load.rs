@@ -1,6 +1,6 @@
 //! Seeded pins and unpins from many connections at once.
 
-use super::http::Connection;
+use crate::http::Connection;
 use anyhow::{Context as _, Result};
 use cluster_testkit::powercut::{Answer, Dice, Effect, Operation};
 use data_encoding::BASE32_NOPAD;

@@ -1,6 +1,6 @@
 //! Peers on folders that were rebuilt, cut or killed.
 
-use super::http::Connection;
+use crate::http::Connection;
 use anyhow::{Context as _, Result, bail, ensure};
 use cluster_testkit::{powercut::State, service::Programs};
 use std::{

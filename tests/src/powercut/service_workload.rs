@@ -1,11 +1,11 @@
 //! `cluster-service` as a workload for power cuts.
 
 use super::{
-    http::Connection,
     load::{CLIENTS, Clock, Done, Plan, work},
     peer::{PeerProgram, free_port},
     talk,
 };
+use crate::http::Connection;
 use anyhow::{Context as _, Result, ensure};
 use cluster_testkit::powercut::{Operation, Recording, Running, State, Workload};
 use std::{

@@ -210,7 +210,10 @@ async fn other_failures_of_an_unpin_are_errors() {
     for (end, text) in [
         (End::Error("lock held".to_owned()), format!("IPFS error ({path}). Code: 500. Message: lock held")),
         (End::Hang, format!("the IPFS daemon at {node} did not answer {path} within 0.2s")),
-        (End::Garbage(b"{}".to_vec()), format!("the answer of the IPFS daemon at {node} to {path} cannot be used: ")),
+        (
+            End::Garbage(b"{}".to_vec()),
+            format!("the answer of the IPFS daemon at {node} to {path} cannot be used: "),
+        ),
     ] {
         mock.script(Endpoint::PinRm, Script::ending(end));
         let error = kubo.unpin(cid(1)).await.unwrap_err().to_string();

@@ -12,22 +12,29 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
 /// One connection to a peer's REST API.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub struct Connection {
     stream: BufReader<TcpStream>,
 }
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, of whatever form.
+    pub body: Vec<u8>,
+    /// What `Retry-After` says, if it is there.
+    pub retry_after: Option<String>,
     /// What the `X-Stream-Error` trailer says, if anything.
-    pub(super) stream_error: Option<String>,
+    pub stream_error: Option<String>,
 }
 
 impl Connection {
     /// Connects to a port of this machine.
-    pub(super) fn open(port: u16) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn open(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
@@ -36,21 +43,30 @@ impl Connection {
     }
 
     /// Sends a request without a body.
-    pub(super) fn send(&mut self, method: &str, path: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn send(&mut self, method: &str, path: &str) -> Result<()> {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
         Ok(self.stream.get_mut().write_all(head.as_bytes())?)
     }
 
     /// Reads the status of an answer; [`Connection::read_rest`] must follow.
-    pub(super) fn read_status(&mut self) -> Result<u16> {
+    ///
+    /// # Errors
+    /// When the answer is not HTTP or late.
+    pub fn read_status(&mut self) -> Result<u16> {
         let line = self.line()?;
         let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
         status.and_then(|status| status.parse().ok()).with_context(|| format!("no status line: {line:?}"))
     }
 
     /// Reads the rest of an answer.
-    pub(super) fn read_rest(&mut self, status: u16) -> Result<Response> {
-        let (mut length, mut is_chunked) = (0, false);
+    ///
+    /// # Errors
+    /// As [`Connection::read_status`].
+    pub fn read_rest(&mut self, status: u16) -> Result<Response> {
+        let (mut length, mut is_chunked, mut retry_after) = (0, false, None);
         loop {
             let line = self.line()?.to_ascii_lowercase();
             if line.is_empty() {
@@ -58,6 +74,9 @@ impl Connection {
             }
             if let Some(value) = line.strip_prefix("content-length:") {
                 length = value.trim().parse()?;
+            }
+            if let Some(value) = line.strip_prefix("retry-after:") {
+                retry_after = Some(value.trim().to_owned());
             }
             is_chunked |=
                 line.strip_prefix("transfer-encoding:").is_some_and(|value| value.trim() == "chunked");
@@ -81,11 +100,14 @@ impl Connection {
         } else {
             self.read_exact(&mut body, length)?;
         }
-        Ok(Response { status, body, stream_error })
+        Ok(Response { status, body, retry_after, stream_error })
     }
 
     /// Sends a request and reads its answer.
-    pub(super) fn ask(&mut self, method: &str, path: &str) -> Result<Response> {
+    ///
+    /// # Errors
+    /// As [`Connection::send`] and [`Connection::read_status`].
+    pub fn ask(&mut self, method: &str, path: &str) -> Result<Response> {
         self.send(method, path)?;
         let status = self.read_status()?;
         self.read_rest(status)
