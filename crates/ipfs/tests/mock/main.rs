@@ -4,7 +4,6 @@
 mod bounds;
 mod pins;
 mod queries;
-mod speed;
 
 use cluster_core::{
     Cid, PinDepth,
