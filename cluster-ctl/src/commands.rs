@@ -79,5 +79,5 @@ fn parse_duration(doing: &'static str, text: &str) -> Result<Duration, Failure> 
 }
 
 fn parse_cid(text: &str) -> Result<Cid, Failure> {
-    text.parse().map_err(|e| Failure::client("parsing cid", e))
+    cluster_client::parse_cid(text).map_err(|e| Failure::client("parsing cid", e))
 }

@@ -43,8 +43,12 @@ async fn a_malformed_cid_is_named_and_harms_nobody() {
         ("GET", format!("/pins?cids={cid},{cut}"), format!("error decoding Cid: {cut:?} ")),
         ("GET", format!("/allocations/{cut}"), format!("error decoding Cid: {cut:?} ")),
         ("POST", format!("/pins/{cut}/recover"), format!("error decoding Cid: {cut:?} ")),
-        ("POST", format!("/pins/ipfs/{cut}"), format!("error parsing path: \"/ipfs/{cut}\" ")),
-        ("DELETE", format!("/pins/ipfs/{cut}/a"), format!("error parsing path: \"/ipfs/{cut}/a\" ")),
+        ("POST", format!("/pins/ipfs/{cut}"), format!("error parsing path: invalid path \"/ipfs/{cut}\": ")),
+        (
+            "DELETE",
+            format!("/pins/ipfs/{cut}/a"),
+            format!("error parsing path: invalid path \"/ipfs/{cut}/a\": "),
+        ),
     ] {
         let answer = w.ask(method, &path).unwrap();
         let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();

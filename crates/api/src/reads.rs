@@ -143,7 +143,8 @@ pub(crate) fn key_in(uri: &Uri) -> Result<PinKey, Box<Reply>> {
 }
 
 fn parse_cid(text: &str) -> Result<Cid, Box<Reply>> {
-    text.parse().map_err(|error| Box::new(bad_request(&format!("error decoding Cid: {error}"))))
+    cluster_core::parse_cid(text)
+        .map_err(|error| Box::new(bad_request(&format!("error decoding Cid: {error}"))))
 }
 
 fn push_line<T: serde::Serialize>(value: &T, lines: &mut Vec<u8>) {

@@ -31,7 +31,7 @@ pub use builder::{BuildError, ClientBuilder};
 pub use client::Client;
 pub use cluster_api_types as api_types;
 pub use cluster_api_types::core::{
-    Cid, PeerId, PinKindFilter, PinMode, StatusFilter, TrackerStatus, go_duration,
+    Cid, PeerId, PinKindFilter, PinMode, StatusFilter, TrackerStatus, go_duration, parse_cid,
     ports::cluster_api::{IpfsPath, Scope},
 };
 pub use connector::{BodyFrames, BoxFuture, Connector, TransportError};

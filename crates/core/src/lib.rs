@@ -20,8 +20,8 @@ pub use error_kind::ErrorKind;
 pub use libp2p_identity::PeerId;
 pub use multiaddr::Multiaddr;
 pub use pin::{
-    Metadata, Pin, PinDecodeError, PinDepth, PinKey, PinKind, PinKindFilter, PinMode, PinOptions,
-    ReplicationFactors, ReplicationPolicy,
+    Metadata, NotACid, Pin, PinDecodeError, PinDepth, PinKey, PinKind, PinKindFilter, PinMode, PinOptions,
+    ReplicationFactors, ReplicationPolicy, parse_cid,
 };
 pub use secret::ClusterSecret;
 pub use status::{StatusFilter, TrackerStatus};

@@ -1,12 +1,14 @@
 //! What is pinned, and how: the domain's central value and its stored form.
 
 mod codec;
+pub(crate) mod not_a_cid;
 mod options;
 mod pin_key;
 mod pin_kind;
 mod replication;
 
 pub use codec::PinDecodeError;
+pub use not_a_cid::{NotACid, parse_cid};
 pub use options::{Metadata, PinMode, PinOptions};
 pub use pin_key::{PinKey, PinKeyError};
 pub use pin_kind::{PinKind, PinKindFilter};

@@ -6,7 +6,7 @@ use super::{
     datastore::StoreError,
     ipfs_connector::{IpfsError, IpfsId},
 };
-use crate::{ErrorKind, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis};
+use crate::{ErrorKind, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis, parse_cid};
 use cid::Cid;
 use libp2p_identity::PeerId;
 use multiaddr::Multiaddr;
@@ -89,7 +89,7 @@ pub struct IpfsPath {
 #[error("invalid path \"{text}\": {reason}")]
 pub struct PathError {
     text: String,
-    reason: &'static str,
+    reason: String,
 }
 
 impl IpfsPath {
@@ -98,7 +98,7 @@ impl IpfsPath {
     /// # Errors
     /// When the namespace is another, the root is missing or an immutable root is no CID.
     pub fn parse(text: &str) -> Result<Self, PathError> {
-        let fail = |reason| PathError { text: text.to_owned(), reason };
+        let fail = |reason: &str| PathError { text: text.to_owned(), reason: reason.to_owned() };
         let mut segments = text.split('/').filter(|s| !s.is_empty());
         if !text.starts_with('/') {
             return Err(fail("does not start with a slash"));
@@ -107,7 +107,7 @@ impl IpfsPath {
         let root = segments.next().ok_or_else(|| fail("has nothing after the namespace"))?;
         let rest: Vec<&str> = segments.collect();
         let immutable = match namespace {
-            "ipfs" | "ipld" => Some(root.parse::<Cid>().map_err(|_| fail("the root is not a CID"))?),
+            "ipfs" | "ipld" => Some(parse_cid(root).map_err(|error| fail(&error.to_string()))?),
             "ipns" => None,
             _ => return Err(fail("the namespace is not ipfs, ipns or ipld")),
         };
