@@ -27,7 +27,9 @@ fn main() -> ExitCode {
                 eprintln!("error setting log levels: {error}");
                 return ExitCode::FAILURE;
             }
-            match cluster_daemon::run(command, &environment) {
+            let outcome = cluster_daemon::run(command, &environment);
+            logging::flush();
+            match outcome {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     eprintln!("error {error}");

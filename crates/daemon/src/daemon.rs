@@ -141,6 +141,7 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
         signals.next().await;
         tracing::warn!(target: "service", "still stopping; once more ends the process at once");
         signals.next().await;
+        crate::logging::flush();
         std::process::exit(1);
     });
     let mut orderly = serving.stop(STOP_LIMIT).await;

@@ -1,13 +1,14 @@
 //! From the multiaddress of a daemon's RPC to the base of its URLs.
 
 use multiaddr::{Multiaddr, Protocol};
+use reqwest::Url;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Where a daemon's RPC listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     /// `http://host:port/api/v0/`.
-    pub(crate) base: String,
+    pub(crate) base: Url,
     /// Whether the host is this machine.
     pub(crate) loopback: bool,
 }
@@ -51,7 +52,8 @@ impl Endpoint {
             (Some(Protocol::Https | Protocol::Tls), _) => return Err(fail("TLS is not supported")),
             _ => return Err(fail("nothing but /http may follow the port")),
         }
-        Ok(Self { base: format!("http://{host}:{port}/api/v0/"), loopback })
+        let base = Url::parse(&format!("http://{host}:{port}/api/v0/"));
+        Ok(Self { base: base.map_err(|_| fail("the host is not one that a URL can have"))?, loopback })
     }
 }
 
@@ -69,9 +71,9 @@ mod tests {
 
     #[test]
     fn makes_the_base_of_urls() {
-        assert_eq!(read("/ip4/127.0.0.1/tcp/5001").unwrap().base, "http://127.0.0.1:5001/api/v0/");
-        assert_eq!(read("/ip6/::1/tcp/5001").unwrap().base, "http://[::1]:5001/api/v0/");
-        assert_eq!(read("/dns4/kubo/tcp/80/http").unwrap().base, "http://kubo:80/api/v0/");
+        assert_eq!(read("/ip4/127.0.0.1/tcp/5001").unwrap().base.as_str(), "http://127.0.0.1:5001/api/v0/");
+        assert_eq!(read("/ip6/::1/tcp/5001").unwrap().base.as_str(), "http://[::1]:5001/api/v0/");
+        assert_eq!(read("/dns4/kubo/tcp/80/http").unwrap().base.as_str(), "http://kubo/api/v0/");
         assert!(read("/ip4/127.0.0.7/tcp/5001").unwrap().loopback);
         assert!(read("/dns/LocalHost/tcp/5001").unwrap().loopback);
         assert!(!read("/dns/kubo/tcp/5001").unwrap().loopback);

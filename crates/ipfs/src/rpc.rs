@@ -7,8 +7,9 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use cluster_core::ports::ipfs_connector::IpfsError;
-use http::{HeaderMap, HeaderValue, StatusCode, header::TE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::TE};
 use http_body_util::BodyExt;
+use reqwest::Url;
 use std::{error::Error, time::Duration};
 use tokio::time::Instant;
 
@@ -55,7 +56,8 @@ fn later(after: Duration) -> Instant {
 #[derive(Debug)]
 pub(crate) struct Rpc {
     client: reqwest::Client,
-    base: String,
+    /// Ends in `/api/v0/`. Parsed once: reading the whole address again for each call costs as much as sending it.
+    base: Url,
     node: String,
 }
 
@@ -84,7 +86,7 @@ impl Rpc {
         path: &'a str,
         deadline: Deadline,
     ) -> Result<Answer<'a>, IpfsError> {
-        let request = self.client.post(format!("{}{path}", self.base)).send();
+        let request = self.client.execute(reqwest::Request::new(Method::POST, self.url(path)));
         let response = match tokio::time::timeout_at(deadline.at, request).await {
             Err(_) => return Err(self.too_late(path, deadline)),
             Ok(Err(error)) => return Err(self.unreachable(path, error)),
@@ -94,6 +96,14 @@ impl Rpc {
         let body = http::Response::<reqwest::Body>::from(response).into_body();
         let mut answer = Answer { rpc: self, path, body, lines: Lines::default() };
         if status == StatusCode::OK { Ok(answer) } else { Err(answer.refusal(status, deadline).await) }
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let (name, query) = path.split_once('?').map_or((path, None), |(name, query)| (name, Some(query)));
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{name}", self.base.path()));
+        url.set_query(query);
+        url
     }
 
     /// Makes the error of a call that ran into its deadline.

@@ -35,6 +35,13 @@ const RESULTS: usize = 1024;
 pub trait TrackerPort: Send + Sync + 'static {
     /// Hands in a transition and waits until it is durable or dropped.
     fn transition(&self, input: TrackerInput) -> BoxFuture<'static, TrackerOutcome>;
+
+    /// Hands in a transition without waiting. A signal tells what the row says then; when the store fails, everything
+    /// is told anew.
+    ///
+    /// # Errors
+    /// The transition, when the writer's queue is full.
+    fn try_transition(&self, input: TrackerInput) -> Result<(), TrackerInput>;
 }
 
 /// What the tracker works with.
@@ -76,7 +83,7 @@ impl TrackerWorker {
     ) -> std::io::Result<WorkerThread> {
         let (results, events) = mpsc::channel(RESULTS);
         let TrackerParts { store, ipfs, port, in_flight } = parts;
-        let jobs = Jobs { ipfs, port, results, in_flight, aborts: HashMap::new() };
+        let jobs = Jobs { ipfs, port, results, in_flight, aborts: HashMap::new(), settling: HashMap::new() };
         let worker = Self { tracker: Tracker::new(config), store, jobs, was_failing: false };
         WorkerThread::start_with_io("tracker", move || worker.run(commits, events, stop))
     }
@@ -132,6 +139,13 @@ impl TrackerWorker {
                 }
                 _ => None,
             };
+            match &event {
+                TrackerEvent::Signal(TrackerSignal { key, .. }) | TrackerEvent::Ignored { key } => {
+                    self.jobs.settled(key);
+                }
+                TrackerEvent::Resync => self.jobs.all_settled(),
+                _ => {}
+            }
             let commands = self.tracker.handle(event, now(), &*view)?;
             // A request whose result is on the way to the writer still counts as running, so that no status
             // falls back to queued in between.
@@ -159,6 +173,8 @@ struct Jobs {
     results: mpsc::Sender<Event>,
     in_flight: InFlight,
     aborts: HashMap<PinKey, (AbortHandle, u64)>,
+    /// Transitions on the way to the writer, with the revision of the request that brought each.
+    settling: HashMap<PinKey, u64>,
 }
 
 impl Jobs {
@@ -219,22 +235,29 @@ impl Jobs {
     }
 
     fn transition(&mut self, input: TrackerInput) {
-        let (key, revision) = match &input {
-            TrackerInput::Pinned { key, revision, .. }
-            | TrackerInput::Unpinned { key, revision }
-            | TrackerInput::Failed { key, revision, .. }
-            | TrackerInput::Missing { key, revision, .. } => (key.clone(), *revision),
-            TrackerInput::Recover { key } => (key.clone(), 0),
-        };
-        let (answer, results, in_flight) =
-            (self.port.transition(input), self.results.clone(), self.in_flight.clone());
-        tokio::spawn(async move {
-            let outcome = answer.await;
-            in_flight.end(&key, revision);
-            if outcome == TrackerOutcome::Ignored {
+        self.settling.insert(input.key().clone(), input.revision().unwrap_or_default());
+        if let Err(input) = self.port.try_transition(input) {
+            // The worker never waits for another's queue.
+            let (key, answer) = (input.key().clone(), self.port.transition(input));
+            let results = self.results.clone();
+            tokio::spawn(async move {
+                answer.await;
                 let _ = results.send(Event::Tracker(TrackerEvent::Ignored { key })).await;
-            }
-        });
+            });
+        }
+    }
+
+    /// Notes that the row of a pin is durable, whatever it says: its request counts as running no longer.
+    fn settled(&mut self, key: &PinKey) {
+        if let Some(revision) = self.settling.remove(key) {
+            self.in_flight.end(key, revision);
+        }
+    }
+
+    fn all_settled(&mut self) {
+        for (key, revision) in self.settling.drain() {
+            self.in_flight.end(&key, revision);
+        }
     }
 
     fn abort_all(&mut self) {

@@ -97,6 +97,18 @@ impl<I: Send + 'static> Pinset<I> {
         answer.await.unwrap_or(TrackerOutcome::Ignored)
     }
 
+    /// Hands in a transition of the tracker without waiting. What comes of it is told by a signal of the commit, or, when
+    /// the store fails, by [`Effects::recovered`].
+    ///
+    /// # Errors
+    /// The transition, when the queue is full. A stopped writer takes it and does nothing.
+    pub fn try_transition(&self, input: TrackerInput) -> Result<(), TrackerInput> {
+        match self.queue.try_send(Command::Tracker(input, None)) {
+            Err(mpsc::error::TrySendError::Full(Command::Tracker(input, _))) => Err(input),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Hands in an input of the backend without waiting for a place.
     ///
     /// # Errors

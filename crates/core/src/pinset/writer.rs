@@ -93,6 +93,30 @@ pub enum TrackerInput {
     },
 }
 
+impl TrackerInput {
+    /// Returns the pin whose row is to change.
+    pub fn key(&self) -> &PinKey {
+        match self {
+            Self::Pinned { key, .. }
+            | Self::Unpinned { key, .. }
+            | Self::Failed { key, .. }
+            | Self::Missing { key, .. }
+            | Self::Recover { key } => key,
+        }
+    }
+
+    /// Returns the revision on which the transition rests; `None` for one that any row may make.
+    pub fn revision(&self) -> Option<u64> {
+        match self {
+            Self::Pinned { revision, .. }
+            | Self::Unpinned { revision, .. }
+            | Self::Failed { revision, .. }
+            | Self::Missing { revision, .. } => Some(*revision),
+            Self::Recover { .. } => None,
+        }
+    }
+}
+
 /// What became of a tracker transition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrackerOutcome {
@@ -127,7 +151,7 @@ pub enum Outcome {
     Backend(Result<(), String>),
 }
 
-/// A tracker row that changed.
+/// A tracker row that changed, or that a transition was refused for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackerSignal {
     /// Which pin.
@@ -313,7 +337,16 @@ impl<B: Backend> Writer<B> {
             }
             Input::Tracker(transition) => {
                 self.lazy_since.get_or_insert(now);
-                Outcome::Tracker(self.transition(transition, now).unwrap_or_else(|_| {
+                let key = transition.key().clone();
+                let outcome = self.transition(transition, now).and_then(|outcome| {
+                    if outcome == TrackerOutcome::Ignored {
+                        // Whoever handed it in without waiting learns what the row says instead.
+                        let row = self.mutation(now).0.tracker_row(&key)?;
+                        self.signals.push(TrackerSignal { key, row });
+                    }
+                    Ok(outcome)
+                });
+                Outcome::Tracker(outcome.unwrap_or_else(|_| {
                     self.undo(savepoint, marks);
                     TrackerOutcome::Ignored
                 }))
@@ -452,13 +485,7 @@ impl<B: Backend> Writer<B> {
     fn transition(&mut self, input: TrackerInput, now: UnixMillis) -> Result<TrackerOutcome, StoreError> {
         let lanes = self.config.lanes;
         let (mut mutation, _) = self.mutation(now);
-        let (key, wanted) = match &input {
-            TrackerInput::Pinned { key, revision, .. }
-            | TrackerInput::Unpinned { key, revision }
-            | TrackerInput::Failed { key, revision, .. }
-            | TrackerInput::Missing { key, revision, .. } => (key.clone(), Some(*revision)),
-            TrackerInput::Recover { key } => (key.clone(), None),
-        };
+        let (key, wanted) = (input.key().clone(), input.revision());
         let Some(old) = mutation.tracker_row(&key)? else { return Ok(TrackerOutcome::Ignored) };
         if wanted.is_some_and(|revision| revision != old.revision) && !active(Defect::AcceptStaleResult) {
             return Ok(TrackerOutcome::Ignored);

@@ -51,7 +51,7 @@ pub enum TrackerCommand {
     Start(Job),
     /// Give up the running job of a pin; it must still report that it ended.
     Cancel(PinKey),
-    /// Hand this to the writer; answer with a signal or with [`TrackerEvent::Ignored`].
+    /// Hand this to the writer, which answers with a signal whatever became of it.
     Transition(TrackerInput),
 }
 

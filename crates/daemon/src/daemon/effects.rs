@@ -45,4 +45,8 @@ impl TrackerPort for WriterPort {
         let pinset = self.0.clone();
         Box::pin(async move { pinset.transition(input).await })
     }
+
+    fn try_transition(&self, input: TrackerInput) -> Result<(), TrackerInput> {
+        self.0.try_transition(input)
+    }
 }

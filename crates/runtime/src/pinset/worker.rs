@@ -152,14 +152,19 @@ impl<B: Backend> Worker<B> {
         }
     }
 
+    /// Answers whoever asked, clients first: each answer wakes another thread, which may take this one's core.
     fn reply(&mut self, outcomes: Vec<(Ticket, Outcome)>) {
+        let mut later = Vec::new();
         for (ticket, outcome) in outcomes {
             // Whoever asked may have gone; the change stands all the same.
-            let _ = match (outcome, self.replies.remove(&ticket)) {
-                (Outcome::Submit(result), Some(Reply::Submit(reply))) => reply.send(result).is_ok(),
-                (Outcome::Tracker(outcome), Some(Reply::Tracker(reply))) => reply.send(outcome).is_ok(),
-                _ => true,
-            };
+            match (outcome, self.replies.remove(&ticket)) {
+                (Outcome::Submit(result), Some(Reply::Submit(reply))) => drop(reply.send(result)),
+                (Outcome::Tracker(outcome), Some(Reply::Tracker(reply))) => later.push((reply, outcome)),
+                _ => {}
+            }
+        }
+        for (reply, outcome) in later {
+            let _ = reply.send(outcome);
         }
         self.replies.clear();
     }
