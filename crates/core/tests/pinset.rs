@@ -331,3 +331,43 @@ fn a_store_of_format_1_is_migrated_in_place_and_resumably_and_a_newer_one_refuse
     let error = format::ensure(&store, path).unwrap_err();
     assert!(matches!(error, StoreError::NewerFormat { found, .. } if found == format::FORMAT + 1), "{error}");
 }
+
+#[test]
+fn reading_by_state_finds_all_rows_of_every_state_few_or_many() {
+    let mut f = Fixture::new();
+    let many: Vec<Pin> = (0..2_500u32)
+        .map(|n| {
+            let digest = [n.to_be_bytes(); 8].concat();
+            Pin::new(Cid::new_v1(0x55, multihash::Multihash::wrap(0x12, &digest).unwrap()))
+        })
+        .collect();
+    for pin in &many {
+        f.writer.stage(Input::Submit(Box::new(add(pin.clone()))), NOW);
+    }
+    f.writer.commit(NOW).unwrap();
+    let in_state = |f: &Fixture, state| {
+        let mut cursor = read::TrackedCursor::of(&[state], std::collections::BTreeSet::new());
+        let mut keys = Vec::new();
+        loop {
+            let page = cursor.next_page(&*f.store, 700).unwrap();
+            if page.is_empty() {
+                return keys;
+            }
+            keys.extend(page.into_iter().map(|tracked| tracked.key));
+        }
+    };
+    assert_eq!(in_state(&f, TrackedState::PinQueuedPriority).len(), many.len());
+    assert_eq!(in_state(&f, TrackedState::Pinned), []);
+    // Now nearly all rows leave the state, which takes their remains along into the range.
+    let (kept, pinned) = many.split_at(3);
+    for pin in pinned {
+        let key = pin.key();
+        let revision = read::tracker_row(&*f.store.snapshot().unwrap(), &key).unwrap().unwrap().revision;
+        f.writer.stage(Input::Tracker(TrackerInput::Pinned { key, revision, size: 0 }), NOW);
+    }
+    f.writer.commit(NOW).unwrap();
+    let mut expected: Vec<PinKey> = kept.iter().map(Pin::key).collect();
+    expected.sort();
+    assert_eq!(in_state(&f, TrackedState::PinQueuedPriority), expected);
+    assert_eq!(in_state(&f, TrackedState::Pinned).len(), pinned.len());
+}

@@ -1,6 +1,10 @@
 //! Reading the pinset without the writer: single rows, the whole in key order, or by status.
 
-use super::{TrackedState, TrackerRow, stored_pin};
+use super::{
+    TrackedState, TrackerRow,
+    counters::{Counter, Counters},
+    stored_pin,
+};
 use crate::{
     Pin, PinKey,
     ports::{
@@ -62,8 +66,42 @@ pub enum TrackedCursor {
 /// What was read ahead of the range of one state.
 #[derive(Debug)]
 pub struct StateRange {
-    cursor: Cursor,
+    state: TrackedState,
+    /// `None` before the first read.
+    cursor: Option<Cursor>,
     ahead: std::collections::VecDeque<PinKey>,
+}
+
+impl StateRange {
+    fn new(state: TrackedState) -> Self {
+        Self { state, cursor: None, ahead: std::collections::VecDeque::new() }
+    }
+
+    /// Reads ahead when nothing is left of the last time.
+    fn fill(&mut self, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
+        if !self.ahead.is_empty() {
+            return Ok(());
+        }
+        let rows = match &mut self.cursor {
+            Some(cursor) if cursor.is_done() => return Ok(()),
+            Some(cursor) => cursor.next_page_of(snapshot, AHEAD)?,
+            None => {
+                // Many rows may have left a state lately, and their remains are stepped over one by one: the total
+                // says when there is nothing more to look for.
+                let total = Counters::read(snapshot, Counter::State(self.state))?;
+                let limit = usize::try_from(total).unwrap_or(AHEAD).min(AHEAD);
+                let mut cursor = Cursor::prefix(Tree::ByStatus, &[self.state.number()]);
+                let rows = if limit == 0 { Vec::new() } else { cursor.next_page_of(snapshot, limit)? };
+                if limit < AHEAD {
+                    cursor.finish();
+                }
+                self.cursor = Some(cursor);
+                rows
+            }
+        };
+        self.ahead.extend(rows.iter().filter_map(|(key, _)| PinKey::from_bytes(key.get(1..)?).ok()));
+        Ok(())
+    }
 }
 
 /// Rows a state's range reads at a time.
@@ -77,11 +115,7 @@ impl TrackedCursor {
 
     /// Reads the rows in any of `states`, and the rows of `more`.
     pub fn of(states: &[TrackedState], more: BTreeSet<PinKey>) -> Self {
-        let range = |s: &TrackedState| StateRange {
-            cursor: Cursor::prefix(Tree::ByStatus, &[s.number()]),
-            ahead: std::collections::VecDeque::new(),
-        };
-        Self::Some { states: states.iter().map(range).collect(), more }
+        Self::Some { states: states.iter().copied().map(StateRange::new).collect(), more }
     }
 
     /// Reads up to `limit` rows from a fresh snapshot; empty at the end.
@@ -159,11 +193,7 @@ fn next_of_some(
     let mut tracked = Vec::new();
     while tracked.len() < limit {
         for range in states.iter_mut() {
-            if range.ahead.is_empty() && !range.cursor.is_done() {
-                let rows = range.cursor.next_page_of(snapshot, AHEAD)?;
-                range.ahead =
-                    rows.iter().filter_map(|(key, _)| PinKey::from_bytes(key.get(1..)?).ok()).collect();
-            }
+            range.fill(snapshot)?;
         }
         let next = states.iter().filter_map(|s| s.ahead.front()).chain(more.first()).min().cloned();
         let Some(key) = next else { break };

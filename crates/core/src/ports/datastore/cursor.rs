@@ -41,6 +41,11 @@ impl Cursor {
         self.done
     }
 
+    /// Ends the reading: there is nothing more to look for.
+    pub fn finish(&mut self) {
+        self.done = true;
+    }
+
     /// Reads the next page from a fresh snapshot; empty at the end.
     ///
     /// # Errors
