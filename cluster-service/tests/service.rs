@@ -1,9 +1,12 @@
 //! The program as a person or a script meets it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod run_program;
+
+use run_program::run_as;
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output, Stdio},
@@ -12,22 +15,6 @@ use std::{
 const SECRET: &str = "5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5";
 const PEER: &str = "12D3KooWEzimCSQfZVrDWeSuz9ybdt3L8G4ioYfsXeRRhN3cwsQW";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_cluster-service");
-
-/// Runs a program with only the given variables, and standard input from `input`.
-fn run_as(program: &Path, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A program that asks nothing may be gone before it could read.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
 
 fn run(base: &Path, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
     let mut all = vec!["--config", base.to_str().unwrap()];

@@ -1,13 +1,15 @@
 //! `state export` and `state import` as a person or a script meets them (api §13).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod run_program;
+
+use run_program::run_as;
 use std::{
     fmt::Write as _,
     fs,
-    io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
 };
 
 const FIRST: &str = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
@@ -36,19 +38,10 @@ impl Base {
     }
 
     fn run_with(&self, arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cluster-service"))
-            .arg("--config")
-            .arg(self.path())
-            .args(arguments)
-            .env_clear()
-            .envs(variables.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+        let folder = self.path();
+        let mut all = vec!["--config", folder.to_str().unwrap()];
+        all.extend(arguments);
+        run_as(Path::new(env!("CARGO_BIN_EXE_cluster-service")), &all, variables, input)
     }
 
     fn import(&self, flags: &[&str], input: &str) -> Output {

@@ -143,11 +143,8 @@ async fn a_slow_daemon_makes_pins_slow_and_nothing_else() {
     assert_eq!(w.ipfs.pin_count(PinnedAs::Recursive), 0, "pinning waited for the daemon");
     assert_eq!(listed(&w, "/pins"), cids.len());
     assert_eq!(w.ipfs.pin_count(PinnedAs::Recursive), 0, "a listing waited for the daemon");
-    let deadline = Instant::now() + LIMIT;
-    while listed(&w, "/pins?filter=pinned") < cids.len() {
-        assert!(Instant::now() < deadline, "{}", w.peer.log_text());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    w.until_all(&cids, TrackerStatus::Pinned).await.unwrap();
+    assert_eq!(listed(&w, "/pins?filter=pinned"), cids.len());
     // Ten at a time, each once: slowness is no failure.
     assert_eq!(w.ipfs.peak_calls(Endpoint::PinAdd), 10);
     assert_eq!(w.ipfs.calls(Endpoint::PinAdd), cids.len() as u64);
