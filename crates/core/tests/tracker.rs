@@ -78,7 +78,7 @@ impl World {
         for command in self.tracker.handle(event, self.now, &*view).unwrap() {
             match command {
                 TrackerCommand::Start(job) => self.started.push_back(job),
-                TrackerCommand::Cancel(key) => self.cancelled.push(key),
+                TrackerCommand::Cancel { key, .. } => self.cancelled.push(key),
                 TrackerCommand::Transition(input) => {
                     self.writer.stage(Input::Tracker(input), self.now);
                 }

@@ -18,18 +18,18 @@ use cluster_core::{
 };
 use cluster_runtime::{Feed, WorkerThread, now};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::mpsc, task::AbortHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinError;
+use tokio_util::{sync::CancellationToken, task::JoinMap};
 
 /// How often the clock is looked at for retries and checks.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Results that may wait for the tracker: more than jobs can run at once, so senders never wait long.
-const RESULTS: usize = 1024;
+/// How long transitions wait for a place in the writer's full queue before they are offered again.
+const OFFER_AGAIN: Duration = Duration::from_millis(10);
 
 /// The writer, as far as the tracker needs it.
 pub trait TrackerPort: Send + Sync + 'static {
@@ -56,11 +56,6 @@ pub struct TrackerParts {
     pub in_flight: InFlight,
 }
 
-enum Event {
-    Tracker(TrackerEvent),
-    Cancelled(PinKey),
-}
-
 /// Runs the tracker's machine.
 pub struct TrackerWorker {
     tracker: Tracker,
@@ -81,19 +76,16 @@ impl TrackerWorker {
         commits: Feed<Vec<TrackerSignal>>,
         stop: CancellationToken,
     ) -> std::io::Result<WorkerThread> {
-        let (results, events) = mpsc::channel(RESULTS);
-        let TrackerParts { store, ipfs, port, in_flight } = parts;
-        let jobs = Jobs { ipfs, port, results, in_flight, aborts: HashMap::new(), settling: HashMap::new() };
-        let worker = Self { tracker: Tracker::new(config), store, jobs, was_failing: false };
-        WorkerThread::start_with_io("tracker", move || worker.run(commits, events, stop))
+        let worker = Self {
+            tracker: Tracker::new(config),
+            store: parts.store.clone(),
+            jobs: Jobs::new(parts),
+            was_failing: false,
+        };
+        WorkerThread::start_with_io("tracker", move || worker.run(commits, stop))
     }
 
-    async fn run(
-        mut self,
-        mut commits: Feed<Vec<TrackerSignal>>,
-        mut events: mpsc::Receiver<Event>,
-        stop: CancellationToken,
-    ) {
+    async fn run(mut self, mut commits: Feed<Vec<TrackerSignal>>, stop: CancellationToken) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -107,10 +99,11 @@ impl TrackerWorker {
                     }
                     None => break,
                 },
-                Some(event) = events.recv() => match event {
-                    Event::Tracker(event) => batch.push(event),
-                    Event::Cancelled(key) => batch.push(self.jobs.cancelled(&key)),
-                },
+                Some(ended) = self.jobs.running.join_next() => {
+                    batch.push(finished(ended));
+                    batch.extend(std::iter::from_fn(|| self.jobs.running.try_join_next()).map(finished));
+                }
+                () = tokio::time::sleep(OFFER_AGAIN), if !self.jobs.outbox.is_empty() => {}
                 _ = tick.tick() => batch.push(TrackerEvent::Tick { pinned: self.pinned() }),
             }
             let result = self.handle(batch);
@@ -120,8 +113,9 @@ impl TrackerWorker {
                 tracing::error!(target: "pintracker", %error, "cannot read the store; trying again");
             }
             self.was_failing = result.is_err();
+            self.jobs.offer();
         }
-        self.jobs.abort_all();
+        self.jobs.give_up();
     }
 
     fn pinned(&self) -> u64 {
@@ -134,18 +128,17 @@ impl TrackerWorker {
         let view = self.store.snapshot()?;
         for event in batch {
             let finished = match &event {
-                TrackerEvent::Finished { key, .. } => {
-                    self.jobs.ended(key).map(|revision| (key.clone(), revision))
-                }
-                _ => None,
-            };
-            match &event {
-                TrackerEvent::Signal(TrackerSignal { key, .. }) | TrackerEvent::Ignored { key } => {
+                TrackerEvent::Finished { key, revision, .. } => Some((key.clone(), *revision)),
+                TrackerEvent::Signal(TrackerSignal { key, .. }) => {
                     self.jobs.settled(key);
+                    None
                 }
-                TrackerEvent::Resync => self.jobs.all_settled(),
-                _ => {}
-            }
+                TrackerEvent::Resync => {
+                    self.jobs.all_settled();
+                    None
+                }
+                TrackerEvent::Tick { .. } => None,
+            };
             let commands = self.tracker.handle(event, now(), &*view)?;
             // A request whose result is on the way to the writer still counts as running, so that no status
             // falls back to queued in between.
@@ -157,7 +150,9 @@ impl TrackerWorker {
             for command in commands {
                 match command {
                     TrackerCommand::Start(job) => self.jobs.start(job, &*view)?,
-                    TrackerCommand::Cancel(key) => self.jobs.cancel(&key),
+                    TrackerCommand::Cancel { key, revision } => {
+                        self.jobs.running.abort(&(key, revision));
+                    }
                     TrackerCommand::Transition(input) => self.jobs.transition(input),
                 }
             }
@@ -170,14 +165,28 @@ impl TrackerWorker {
 struct Jobs {
     ipfs: Arc<dyn IpfsConnector>,
     port: Arc<dyn TrackerPort>,
-    results: mpsc::Sender<Event>,
     in_flight: InFlight,
-    aborts: HashMap<PinKey, (AbortHandle, u64)>,
+    /// By the pin and the revision that the request is made for.
+    running: JoinMap<(PinKey, u64), JobResult>,
+    /// Transitions for the writer; as many as jobs may run, at most.
+    outbox: VecDeque<TrackerInput>,
     /// Transitions on the way to the writer, with the revision of the request that brought each.
     settling: HashMap<PinKey, u64>,
 }
 
 impl Jobs {
+    fn new(parts: TrackerParts) -> Self {
+        let TrackerParts { ipfs, port, in_flight, .. } = parts;
+        Self {
+            ipfs,
+            port,
+            in_flight,
+            running: JoinMap::new(),
+            outbox: VecDeque::new(),
+            settling: HashMap::new(),
+        }
+    }
+
     fn start(
         &mut self,
         job: Job,
@@ -194,56 +203,24 @@ impl Jobs {
             self.in_flight.start(job.key.clone(), request);
         }
         tracing::debug!(target: "pintracker", cid = %job.key, action = ?job.action, attempt = job.attempts + 1, "starting");
-        let (ipfs, in_flight, results) = (self.ipfs.clone(), self.in_flight.clone(), self.results.clone());
-        let (key, revision) = (job.key.clone(), job.revision);
-        let guard_key = key.clone();
-        let done = self.results.clone();
-        let task = tokio::spawn(async move {
-            let result = perform(&*ipfs, &job, pin, &in_flight).await;
-            let event = TrackerEvent::Finished {
-                key: job.key,
-                revision: job.revision,
-                result,
-                random: rand::random(),
-            };
-            // A tracker that stopped needs no result: the row is still queued.
-            let _ = results.send(Event::Tracker(event)).await;
+        let (ipfs, in_flight) = (self.ipfs.clone(), self.in_flight.clone());
+        self.running.spawn((job.key.clone(), job.revision), async move {
+            perform(&*ipfs, &job, pin, &in_flight).await
         });
-        let abort = task.abort_handle();
-        tokio::spawn(async move {
-            if task.await.is_err_and(|e| e.is_cancelled()) {
-                let _ = done.send(Event::Cancelled(guard_key)).await;
-            }
-        });
-        self.aborts.insert(key, (abort, revision));
         Ok(())
-    }
-
-    fn cancel(&mut self, key: &PinKey) {
-        if let Some((abort, _)) = self.aborts.get(key) {
-            abort.abort();
-        }
-    }
-
-    fn cancelled(&mut self, key: &PinKey) -> TrackerEvent {
-        let revision = self.aborts.get(key).map_or(0, |(_, revision)| *revision);
-        TrackerEvent::Finished { key: key.clone(), revision, result: JobResult::Cancelled, random: 0 }
-    }
-
-    fn ended(&mut self, key: &PinKey) -> Option<u64> {
-        self.aborts.remove(key).map(|(_, revision)| revision)
     }
 
     fn transition(&mut self, input: TrackerInput) {
         self.settling.insert(input.key().clone(), input.revision().unwrap_or_default());
-        if let Err(input) = self.port.try_transition(input) {
-            // The worker never waits for another's queue.
-            let (key, answer) = (input.key().clone(), self.port.transition(input));
-            let results = self.results.clone();
-            tokio::spawn(async move {
-                answer.await;
-                let _ = results.send(Event::Tracker(TrackerEvent::Ignored { key })).await;
-            });
+        self.outbox.push_back(input);
+    }
+
+    /// Hands over to the writer what its queue has room for: the worker never waits for another's queue.
+    fn offer(&mut self) {
+        while let Some(input) = self.outbox.pop_front() {
+            if let Err(input) = self.port.try_transition(input) {
+                return self.outbox.push_front(input);
+            }
         }
     }
 
@@ -260,12 +237,24 @@ impl Jobs {
         }
     }
 
-    fn abort_all(&mut self) {
-        for (key, (abort, revision)) in self.aborts.drain() {
-            abort.abort();
-            self.in_flight.end(&key, revision);
+    fn give_up(&mut self) {
+        for (key, revision) in self.running.keys() {
+            self.in_flight.end(key, *revision);
         }
+        self.running.abort_all();
     }
+}
+
+/// Says how a job ended. What no result is known of is still queued; a signal of that is on its way, or will be.
+fn finished(((key, revision), result): ((PinKey, u64), Result<JobResult, JoinError>)) -> TrackerEvent {
+    let result = result.unwrap_or_else(|error| {
+        if error.is_cancelled() {
+            JobResult::Cancelled
+        } else {
+            JobResult::Failed("the request broke down".to_owned())
+        }
+    });
+    TrackerEvent::Finished { key, revision, result, random: rand::random() }
 }
 
 async fn perform(

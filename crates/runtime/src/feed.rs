@@ -1,14 +1,21 @@
 //! From the writer's commits to a worker that follows them: a bounded queue that never makes the writer wait.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// Commits that may wait. When one does not fit, the reader is told that it missed something and reads the rows
 /// anew.
 const QUEUE: usize = 256;
+
+/// How long a reader that was given news is left alone: under load it is woken for several commits at once, since
+/// waking a thread costs as much as what it does for one of them. News after a quiet time come at once.
+const PACE: Duration = Duration::from_millis(2);
 
 /// The writer's end.
 #[derive(Debug)]
@@ -22,6 +29,7 @@ pub struct FeedSender<T> {
 pub struct Feed<T> {
     queue: mpsc::Receiver<Option<T>>,
     missed: Arc<AtomicBool>,
+    rests_until: Instant,
 }
 
 /// What a reader has to catch up with.
@@ -37,7 +45,8 @@ pub struct News<T> {
 pub fn feed<T>() -> (FeedSender<T>, Feed<T>) {
     let (sender, queue) = mpsc::channel(QUEUE);
     let missed = Arc::new(AtomicBool::new(false));
-    (FeedSender { queue: sender, missed: missed.clone() }, Feed { queue, missed })
+    let feed = Feed { queue, missed: missed.clone(), rests_until: Instant::now() };
+    (FeedSender { queue: sender, missed }, feed)
 }
 
 impl<T> FeedSender<T> {
@@ -57,15 +66,19 @@ impl<T> FeedSender<T> {
 }
 
 impl<T> Feed<T> {
-    /// Waits for news; `None` when the writer has gone.
+    /// Waits for news, at least for [`PACE`] after the last ones; `None` when the writer has gone.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Option<News<T>> {
+        if self.rests_until > Instant::now() {
+            tokio::time::sleep_until(self.rests_until).await;
+        }
         let mut waiting = Vec::new();
         if self.queue.recv_many(&mut waiting, QUEUE).await == 0 {
             return None;
         }
+        self.rests_until = Instant::now() + PACE;
         let items = waiting.into_iter().flatten().collect();
         Some(News { items, missed: self.missed.swap(false, Ordering::AcqRel) })
     }

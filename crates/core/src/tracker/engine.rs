@@ -30,11 +30,6 @@ pub enum TrackerEvent {
         /// Any number.
         random: u64,
     },
-    /// The writer dropped the transition of a job: the row had moved on.
-    Ignored {
-        /// Which pin.
-        key: PinKey,
-    },
     /// Signals may have been lost: look at every row again that something rests on.
     Resync,
     /// Time passed; `pinned` is how many rows are in [`TrackedState::Pinned`].
@@ -50,7 +45,12 @@ pub enum TrackerCommand {
     /// Start a job.
     Start(Job),
     /// Give up the running job of a pin; it must still report that it ended.
-    Cancel(PinKey),
+    Cancel {
+        /// Which pin.
+        key: PinKey,
+        /// The revision the job was made for.
+        revision: u64,
+    },
     /// Hand this to the writer, which answers with a signal whatever became of it.
     Transition(TrackerInput),
 }
@@ -120,7 +120,6 @@ impl Tracker {
             TrackerEvent::Finished { key, revision, result, random } => {
                 self.on_finished(&key, revision, result, random, now, view, &mut commands)?;
             }
-            TrackerEvent::Ignored { key } => self.on_settled(&key),
             TrackerEvent::Resync => self.on_resync(view, &mut commands)?,
             TrackerEvent::Tick { pinned } => self.on_tick(pinned, now, view, &mut commands)?,
         }
@@ -153,7 +152,7 @@ impl Tracker {
             let revision = read_row(view, key)?.map(|row| row.revision);
             if running.phase == Phase::Running && revision != Some(running.revision) {
                 running.phase = Phase::Cancelling;
-                commands.push(TrackerCommand::Cancel(key.clone()));
+                commands.push(TrackerCommand::Cancel { key: key.clone(), revision: running.revision });
             }
         }
         Ok(())
@@ -168,7 +167,7 @@ impl Tracker {
             && revision != Some(running.revision)
         {
             running.phase = Phase::Cancelling;
-            commands.push(TrackerCommand::Cancel(key.clone()));
+            commands.push(TrackerCommand::Cancel { key: key.clone(), revision: running.revision });
         }
         if let Some(row) = row {
             self.enqueue(key, &row);

@@ -21,7 +21,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 pub(super) enum Item {
     Request { ticket: Ticket, request: Request, at: UnixMillis },
     Block(Name),
-    Transition { ticket: Ticket, key: PinKey },
 }
 
 /// A request of the IPFS daemon that is under way.

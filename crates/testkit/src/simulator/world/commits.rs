@@ -5,7 +5,7 @@ use super::{
 };
 use cluster_consensus::crdt::CrdtOutput;
 use cluster_core::{
-    pinset::{Outcome, Ticket, TrackerOutcome, stored_pin},
+    pinset::{Outcome, Ticket, stored_pin},
     ports::{consensus::SubmitError, datastore::Cursor},
     tracker::TrackerEvent,
 };
@@ -35,8 +35,7 @@ impl World {
             Ok(committed) => {
                 let is_hollow = process.writer.is_stale();
                 let mut outcomes: BTreeMap<Ticket, Outcome> = committed.outcomes.into_iter().collect();
-                let mut events: Vec<TrackerEvent> =
-                    committed.signals.into_iter().map(TrackerEvent::Signal).collect();
+                let events = committed.signals.into_iter().map(TrackerEvent::Signal).collect();
                 if is_hollow {
                     self.on_failed_commit(peer, items, &mut outcomes)?;
                     return self.tell_engine(peer, EngineInput::Committed(committed.outputs));
@@ -46,7 +45,6 @@ impl World {
                     _ => None,
                 });
                 let own: Vec<Name> = own.collect();
-                events.extend(ignored(&items, &outcomes));
                 self.note_durable(peer, items, &mut outcomes, own)?;
                 self.compare_shown(peer)?;
                 self.tell_tracker(peer, events)?;
@@ -74,7 +72,6 @@ impl World {
         if let Some(process) = &mut replica.process {
             process.broken = true;
         }
-        let events = ignored(&items, outcomes).collect();
         let mut clients = Vec::new();
         for item in &items {
             if let Item::Request { ticket, request, .. } = item {
@@ -91,7 +88,6 @@ impl World {
         }
         self.say(peer, || text);
         clients.into_iter().for_each(|request| self.repeat_later(peer, request));
-        self.tell_tracker(peer, events)?;
         let wait = self.chance.within(20..1500);
         self.plan_in(wait, peer, Happening::Recover { life });
         Ok(())
@@ -161,7 +157,6 @@ impl World {
                     self.summary.merged += u64::from(!model.known().contains(&name));
                     model.merge(name, block);
                 }
-                Item::Transition { .. } => {}
             }
         }
         let mut read = Vec::new();
@@ -201,18 +196,4 @@ impl World {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The transitions that were dropped.
-fn ignored<'a>(
-    items: &'a [Item],
-    outcomes: &'a BTreeMap<Ticket, Outcome>,
-) -> impl Iterator<Item = TrackerEvent> + 'a {
-    items.iter().filter_map(|item| match item {
-        Item::Transition { ticket, key } => {
-            let applied = matches!(outcomes.get(ticket), Some(Outcome::Tracker(TrackerOutcome::Applied)));
-            (!applied).then(|| TrackerEvent::Ignored { key: key.clone() })
-        }
-        Item::Request { .. } | Item::Block(_) => None,
-    })
 }

@@ -1,7 +1,7 @@
 //! The tracker and the IPFS daemon of a replica.
 
 use super::super::replica::Job;
-use super::{Datastore, Happening, Item, Peer, Replica, Result, World};
+use super::{Datastore, Happening, Peer, Replica, Result, World};
 use cluster_core::{
     PinKey,
     pinset::{Input, TrackedState, TrackerInput, counters::Counter, read},
@@ -61,10 +61,10 @@ impl World {
                 let (key, revision, action) = (job.key, job.revision, job.action);
                 self.plan_in(wait, peer, Happening::JobEnd { life, key, revision, action });
             }
-            TrackerCommand::Cancel(key) => {
-                if let Some(process) = &mut self.replicas[peer].process {
-                    let jobs = process.jobs.iter_mut().filter(|((k, _), _)| *k == key);
-                    jobs.for_each(|(_, job)| job.cancelled = true);
+            TrackerCommand::Cancel { key, revision } => {
+                let process = self.replicas[peer].process.as_mut();
+                if let Some(job) = process.and_then(|process| process.jobs.get_mut(&(key, revision))) {
+                    job.cancelled = true;
                 }
             }
             TrackerCommand::Transition(input) => {
@@ -78,18 +78,9 @@ impl World {
 
     pub(super) fn on_transition(&mut self, peer: Peer, input: TrackerInput) -> Result<()> {
         let now = self.now;
-        let key = match &input {
-            TrackerInput::Pinned { key, .. }
-            | TrackerInput::Unpinned { key, .. }
-            | TrackerInput::Failed { key, .. }
-            | TrackerInput::Missing { key, .. }
-            | TrackerInput::Recover { key } => key.clone(),
-        };
-        let Some(process) = self.replicas[peer].working() else {
-            return self.tell_tracker(peer, vec![TrackerEvent::Ignored { key }]);
-        };
-        let ticket = process.writer.stage(Input::Tracker(input), now);
-        process.items.push(Item::Transition { ticket, key });
+        // What a broken writer drops is settled by the look at all rows once it works again.
+        let Some(process) = self.replicas[peer].working() else { return Ok(()) };
+        process.writer.stage(Input::Tracker(input), now);
         self.plan_commit(peer, 20);
         Ok(())
     }
