@@ -87,10 +87,15 @@ impl World {
     }
 
     fn finish(&mut self, job: &Job, result: JobResult) {
+        self.report(job, result);
+        self.commit();
+    }
+
+    /// Tells the tracker how a job ended, and leaves the transition with the writer.
+    fn report(&mut self, job: &Job, result: JobResult) {
         let event =
             TrackerEvent::Finished { key: job.key.clone(), revision: job.revision, result, random: 250 };
         self.tell(event);
-        self.commit();
     }
 
     fn pass(&mut self, time: Duration) {
@@ -135,6 +140,31 @@ fn every_pin_gets_one_request_and_no_more_run_at_once_than_allowed() {
     }
     assert_eq!(requests.len(), 10_000);
     assert!(requests.values().all(|n| *n == 1));
+    assert_eq!(w.state(&key(9_999)), Some(TrackedState::Pinned));
+}
+
+#[test]
+fn a_slow_writer_neither_holds_the_tracker_up_nor_makes_it_large() {
+    let mut w = World::new();
+    w.submit((0..10_000).map(add));
+    let mut done_before = 0;
+    for slow_at in [0, 9_600] {
+        while done_before < slow_at {
+            let job = w.started.pop_front().unwrap();
+            w.finish(&job, done());
+            done_before += 1;
+        }
+        // Until the writer commits, the rows still say that these pins are queued, and a sweep finds them again.
+        let mut unsettled = 0;
+        while let Some(job) = w.started.pop_front() {
+            w.report(&job, done());
+            unsettled += 1;
+        }
+        assert!((256..=1024).contains(&unsettled), "{unsettled}");
+        w.commit();
+        done_before += unsettled;
+    }
+    assert_eq!(done_before, 10_000);
     assert_eq!(w.state(&key(9_999)), Some(TrackedState::Pinned));
 }
 

@@ -168,7 +168,7 @@ struct Jobs {
     in_flight: InFlight,
     /// By the pin and the revision that the request is made for.
     running: JoinMap<(PinKey, u64), JobResult>,
-    /// Transitions for the writer; as many as jobs may run, at most.
+    /// Transitions for the writer. The machine bounds them.
     outbox: VecDeque<TrackerInput>,
     /// Transitions on the way to the writer, with the revision of the request that brought each.
     settling: HashMap<PinKey, u64>,

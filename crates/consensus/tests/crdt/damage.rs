@@ -161,7 +161,7 @@ fn a_row_too_many_is_found_in_every_derived_tree() {
         (Tree::Heads, vec![7; 32]),
         (Tree::Merged, vec![7; 32]),
         (Tree::Frontier, missing),
-        (Tree::Counters, vec![b'k', 4]),
+        (Tree::Counters, b"totals".to_vec()),
     ];
     for (tree, key) in rows {
         let found = damaged(&replica, |batch| batch.put(tree, key.clone(), vec![1, 1])).mismatches();

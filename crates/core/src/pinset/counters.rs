@@ -36,31 +36,31 @@ pub enum Counter {
 }
 
 impl Counter {
-    fn key(self) -> Vec<u8> {
-        match self {
-            Self::Kind(kind) => vec![b'k', kind],
-            Self::State(state) => vec![b's', state.number()],
-            Self::Peer(peer) => [b"p".as_slice(), &peer.to_bytes()].concat(),
-            Self::Changes => b"c".to_vec(),
-            Self::Requests => b"r".to_vec(),
-            Self::Pending => b"w".to_vec(),
-            Self::Elements => b"e".to_vec(),
-            Self::Tombstones => b"t".to_vec(),
-            Self::Merged => b"m".to_vec(),
-        }
+    /// Returns its name in the row of all totals; `None` for a peer's, which has a row of its own.
+    fn code(self) -> Option<[u8; 2]> {
+        Some(match self {
+            Self::Kind(kind) => [b'k', kind],
+            Self::State(state) => [b's', state.number()],
+            Self::Peer(_) => return None,
+            Self::Changes => *b"c ",
+            Self::Requests => *b"r ",
+            Self::Pending => *b"w ",
+            Self::Elements => *b"e ",
+            Self::Tombstones => *b"t ",
+            Self::Merged => *b"m ",
+        })
     }
 
-    fn from_key(key: &[u8]) -> Option<Self> {
-        Some(match key.split_first()? {
-            (b'k', [kind]) => Self::Kind(*kind),
-            (b's', [state]) => Self::State(TrackedState::from_number(*state)?),
-            (b'p', peer) => Self::Peer(PeerId::from_bytes(peer).ok()?),
-            (b'c', []) => Self::Changes,
-            (b'r', []) => Self::Requests,
-            (b'w', []) => Self::Pending,
-            (b'e', []) => Self::Elements,
-            (b't', []) => Self::Tombstones,
-            (b'm', []) => Self::Merged,
+    fn from_code(code: [u8; 2]) -> Option<Self> {
+        Some(match &code {
+            [b'k', kind] => Self::Kind(*kind),
+            [b's', state] => Self::State(TrackedState::from_number(*state)?),
+            b"c " => Self::Changes,
+            b"r " => Self::Requests,
+            b"w " => Self::Pending,
+            b"e " => Self::Elements,
+            b"t " => Self::Tombstones,
+            b"m " => Self::Merged,
             _ => return None,
         })
     }
@@ -68,11 +68,35 @@ impl Counter {
 
 const VERSION: u8 = 1;
 
+/// Key of the row of all totals but those of peers. Nearly every batch changes several of them, and one row costs the
+/// engine less than several.
+const TOTALS: &[u8] = b"totals";
+
+/// What the key of a peer's row starts with; the bytes of the peer ID follow.
+const PEER: &[u8] = b"p/";
+
+fn peer_key(peer: &PeerId) -> Vec<u8> {
+    [PEER, &peer.to_bytes()].concat()
+}
+
+/// Reads the row of all totals; entries of an unknown name are passed over.
+fn read_totals(row: &[u8]) -> Option<BTreeMap<Counter, u64>> {
+    let mut reader = RowReader::new(row, VERSION)?;
+    let mut totals = BTreeMap::new();
+    while !reader.is_empty() {
+        let code = [reader.byte()?, reader.byte()?];
+        let total = reader.int()?;
+        totals.extend(Counter::from_code(code).map(|counter| (counter, total)));
+    }
+    Some(totals)
+}
+
 /// All totals, and which of them changed since they were last written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
     totals: BTreeMap<Counter, u64>,
-    changed: BTreeSet<Counter>,
+    changed: bool,
+    changed_peers: BTreeSet<PeerId>,
 }
 
 impl Counters {
@@ -85,13 +109,17 @@ impl Counters {
         let mut cursor = Cursor::all(Tree::Counters);
         while !cursor.is_done() {
             for (key, row) in cursor.next_page_of(snapshot, 1024)? {
-                let total = RowReader::new(&row, VERSION).and_then(|mut r| r.int());
-                if let (Some(counter), Some(total)) = (Counter::from_key(&key), total) {
-                    totals.insert(counter, total);
+                if key == TOTALS {
+                    totals.extend(read_totals(&row).unwrap_or_default());
+                } else if let Some(peer) =
+                    key.strip_prefix(PEER).and_then(|peer| PeerId::from_bytes(peer).ok())
+                    && let Some(total) = RowReader::new(&row, VERSION).and_then(|mut r| r.int())
+                {
+                    totals.insert(Counter::Peer(peer), total);
                 }
             }
         }
-        Ok(Self { totals, changed: BTreeSet::new() })
+        Ok(Self { totals, ..Self::default() })
     }
 
     /// Reads one total. A total that changes with every batch leaves its old values in the engine's buffers, and
@@ -100,8 +128,15 @@ impl Counters {
     /// # Errors
     /// When the store fails.
     pub fn read(snapshot: &dyn Snapshot, counter: Counter) -> Result<u64, StoreError> {
-        let row = snapshot.get(Tree::Counters, &counter.key())?;
-        Ok(row.and_then(|row| RowReader::new(&row, VERSION)?.int()).unwrap_or(0))
+        let total = match counter {
+            Counter::Peer(peer) => snapshot
+                .get(Tree::Counters, &peer_key(&peer))?
+                .and_then(|row| RowReader::new(&row, VERSION)?.int()),
+            _ => snapshot
+                .get(Tree::Counters, TOTALS)?
+                .and_then(|row| read_totals(&row)?.get(&counter).copied()),
+        };
+        Ok(total.unwrap_or(0))
     }
 
     /// Returns one total.
@@ -122,32 +157,43 @@ impl Counters {
         self.totals.iter().map(|(counter, total)| (*counter, *total)).filter(|(_, total)| *total != 0)
     }
 
+    fn change(&mut self, counter: Counter) -> &mut u64 {
+        match counter {
+            Counter::Peer(peer) => drop(self.changed_peers.insert(peer)),
+            _ => self.changed = true,
+        }
+        self.totals.entry(counter).or_default()
+    }
+
     /// Adds to a total.
     pub fn add(&mut self, counter: Counter, by: u64) {
         if by != 0 {
-            *self.totals.entry(counter).or_default() += by;
-            self.changed.insert(counter);
+            *self.change(counter) += by;
         }
     }
 
     /// Takes from a total. One that would fall below zero stays there; `check` would tell.
     pub fn sub(&mut self, counter: Counter, by: u64) {
         if by != 0 {
-            let total = self.totals.entry(counter).or_default();
+            let total = self.change(counter);
             *total = total.saturating_sub(by);
-            self.changed.insert(counter);
         }
     }
 
     /// Stages the rows of the totals that changed.
     pub fn stage(&mut self, staged: &mut Staged) {
-        for counter in std::mem::take(&mut self.changed) {
-            match self.get(counter) {
-                0 => staged.delete(Tree::Counters, counter.key()),
+        for peer in std::mem::take(&mut self.changed_peers) {
+            match self.get(Counter::Peer(peer)) {
+                0 => staged.delete(Tree::Counters, peer_key(&peer)),
                 total => {
-                    staged.put(Tree::Counters, counter.key(), RowWriter::new(VERSION).int(total).finish())
+                    staged.put(Tree::Counters, peer_key(&peer), RowWriter::new(VERSION).int(total).finish())
                 }
             }
+        }
+        if std::mem::take(&mut self.changed) {
+            let coded = self.iter().filter_map(|(counter, total)| Some((counter.code()?, total)));
+            let row = coded.fold(RowWriter::new(VERSION), |row, (code, total)| row.raw(&code).int(total));
+            staged.put(Tree::Counters, TOTALS.to_vec(), row.finish());
         }
     }
 }

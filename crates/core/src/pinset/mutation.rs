@@ -103,15 +103,27 @@ impl Mutation<'_> {
         value: &[u8],
         before: Option<&Before>,
     ) -> Result<(), StoreError> {
-        self.staged.put(Tree::Pins, key.as_bytes().to_vec(), stored_pin::encode(value));
         if let Some(before) = before {
             self.unindex(key, &before.pin);
         }
+        self.put_untracked(key, pin, value);
+        let old = self.tracker_row(key)?;
+        self.track(key, pin, old.as_ref(), before.map(|b| &b.pin));
+        Ok(())
+    }
+
+    /// Stores `value` as the pin under `key`, which neither is nor was pinned: nothing has to be read.
+    pub fn put_first_pin(&mut self, key: &PinKey, pin: &Pin, value: &[u8]) {
+        self.put_untracked(key, pin, value);
+        self.track(key, pin, None, None);
+    }
+
+    fn put_untracked(&mut self, key: &PinKey, pin: &Pin, value: &[u8]) {
+        self.staged.put(Tree::Pins, key.as_bytes().to_vec(), stored_pin::encode(value));
         self.index(key, pin);
         if !active(Defect::MissEvent) {
             self.changes.push(Change { key: key.clone(), kind: ChangeKind::Pinned(Etag::of(value)) });
         }
-        self.track(key, pin, before.map(|b| &b.pin))
     }
 
     /// Removes the pin under `key`, which was `before`, and everything that follows from it.
@@ -163,12 +175,11 @@ impl Mutation<'_> {
         Ok(self.staged.get(Tree::Tracker, key.as_bytes())?.as_deref().and_then(TrackerRow::decode))
     }
 
-    fn track(&mut self, key: &PinKey, pin: &Pin, before: Option<&Pin>) -> Result<(), StoreError> {
-        let old = self.tracker_row(key)?;
+    fn track(&mut self, key: &PinKey, pin: &Pin, old: Option<&TrackerRow>, before: Option<&Pin>) {
         let state = if pin.kind == PinKind::Meta || pin.kind == PinKind::Bad {
             TrackedState::Sharded
         } else if pin.is_remote_for(&self.local) {
-            match old.as_ref().map(|row| row.state) {
+            match old.map(|row| row.state) {
                 None | Some(TrackedState::Remote | TrackedState::Sharded) => TrackedState::Remote,
                 Some(_) => TrackedState::RemoteUnpinQueued,
             }
@@ -177,18 +188,17 @@ impl Mutation<'_> {
         };
         // A pin that waits already, or is being worked on, keeps its place and its running request when only
         // its description changed.
-        if let (Some(old), Some(before)) = (&old, before) {
+        if let (Some(old), Some(before)) = (old, before) {
             let same_job = before.depth == pin.depth && before.kind == pin.kind;
             if same_job && old.state.is_queued() && old.state.wants_pin() && state.wants_pin() {
-                return Ok(());
+                return;
             }
             if same_job && old.state == state && state == TrackedState::Remote {
-                return Ok(());
+                return;
             }
         }
         let row = TrackerRow::new(self.next_revision(), state, self.now);
-        self.put_tracker(key, row, old.as_ref());
-        Ok(())
+        self.put_tracker(key, row, old);
     }
 
     fn untrack(&mut self, key: &PinKey) -> Result<(), StoreError> {

@@ -131,7 +131,8 @@ pub enum TrackerOutcome {
 pub enum Input<B> {
     /// A change of the pinset. Flushed class.
     Submit(Box<Operation>),
-    /// A pin to store exactly as it is, without asking the rules: from an export. Flushed class.
+    /// A pin to store exactly as it is, without asking the rules: from an export, into a generation in the making, where
+    /// nothing but imports was staged. Flushed class.
     Import(Box<Pin>),
     /// A transition of the tracker. Lazy class.
     Tracker(TrackerInput),
@@ -470,7 +471,10 @@ impl<B: Backend> Writer<B> {
         let change =
             Accepted { key: &key, value: Some(&value), previous: before.as_ref().map(Before::value) };
         backend.accept(books, change, now)?;
-        mutation.put_pin(&key, pin, &value, before.as_ref())?;
+        match &before {
+            Some(before) => mutation.put_pin(&key, pin, &value, Some(before))?,
+            None => mutation.put_first_pin(&key, pin, &value),
+        }
         Ok(applied(pin.clone(), &value, applied_on, false))
     }
 
@@ -552,7 +556,24 @@ impl<B: Backend> Writer<B> {
     /// # Errors
     /// Every staged input's outcome, and what failed. The writer then is stale.
     pub fn commit(&mut self, now: UnixMillis) -> Result<Committed<B::Output>, CommitFailed> {
-        match self.try_commit(now) {
+        self.commit_as(Durability::Flushed, now)
+    }
+
+    /// As [`Writer::commit`], but what it hands out does not rest on durable rows: for a generation in the making, which
+    /// is synced as a whole before anything rests on it.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn commit_unsynced(&mut self, now: UnixMillis) -> Result<Committed<B::Output>, CommitFailed> {
+        self.commit_as(Durability::Lazy, now)
+    }
+
+    fn commit_as(
+        &mut self,
+        durability: Durability,
+        now: UnixMillis,
+    ) -> Result<Committed<B::Output>, CommitFailed> {
+        match self.try_commit(durability, now) {
             Ok(outputs) => {
                 let committed = Committed {
                     outcomes: std::mem::take(&mut self.outcomes),
@@ -574,7 +595,7 @@ impl<B: Backend> Writer<B> {
         }
     }
 
-    fn try_commit(&mut self, now: UnixMillis) -> Result<Vec<B::Output>, StoreError> {
+    fn try_commit(&mut self, durability: Durability, now: UnixMillis) -> Result<Vec<B::Output>, StoreError> {
         if self.stale {
             // An input failed half-way and was taken back: the totals in memory are not to be trusted.
             return Err(StoreError::ReadOnly {
@@ -612,8 +633,7 @@ impl<B: Backend> Writer<B> {
         self.fingerprint.stage(&mut self.staged);
         self.position.stage(&mut self.staged);
         let batch = self.staged.take();
-        let durability =
-            if active(Defect::AcknowledgeBeforeFlush) { Durability::Lazy } else { Durability::Flushed };
+        let durability = if active(Defect::AcknowledgeBeforeFlush) { Durability::Lazy } else { durability };
         if let Err(error) = self.store.commit(batch, durability) {
             if active(Defect::AnnounceBeforeCommit) {
                 self.stale = true;

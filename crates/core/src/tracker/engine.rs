@@ -14,6 +14,10 @@ const DUE_PAGE: usize = 256;
 /// Of so many pins one comes from the normal lane even while the priority lane is never empty.
 const NORMAL_SHARE: u32 = 8;
 
+/// Requests whose results may wait for the writer before no more are started: a slow disk makes the tracker slow, not
+/// large.
+const MAX_SETTLING: usize = 1024;
+
 /// What the tracker is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrackerEvent {
@@ -294,13 +298,17 @@ impl Tracker {
         self.running.values().filter(|r| r.action == action && r.phase != Phase::Settling).count()
     }
 
+    fn has_room(&self, action: Action, limit: usize) -> bool {
+        self.running.len() < MAX_SETTLING && self.count(action) < limit
+    }
+
     fn fill(
         &mut self,
         now: UnixMillis,
         view: &dyn Snapshot,
         commands: &mut Vec<TrackerCommand>,
     ) -> Result<(), StoreError> {
-        while self.count(Action::Unpin) < self.config.concurrent_unpins {
+        while self.has_room(Action::Unpin, self.config.concurrent_unpins) {
             let [first, second] = &mut self.unpins;
             let next = match first.pop(view)? {
                 Some(key) => Some(key),
@@ -309,7 +317,7 @@ impl Tracker {
             let Some(key) = next else { break };
             self.consider(key, Action::Unpin, now, view, commands)?;
         }
-        while self.count(Action::Pin) < self.config.concurrent_pins {
+        while self.has_room(Action::Pin, self.config.concurrent_pins) {
             let Some(key) = self.next_pin(view)? else { break };
             self.consider(key, Action::Pin, now, view, commands)?;
         }

@@ -1,12 +1,12 @@
 //! The look-ahead of the queues: which keys come next.
 //!
 //! Each lane keeps a bounded list of keys in the order in which they were queued. What does not fit is not lost:
-//! it stands in `by-status`, and a sweep through the lane's rows finds it, in key order and round and round, so
-//! that nobody waits for ever.
+//! it stands in `by-status`, and a sweep through the lane's rows finds it, in key order, and once more from the start
+//! when something did not fit behind it, so that nobody waits for ever.
 
 use crate::{
     PinKey,
-    pinset::TrackedState,
+    pinset::{TrackedState, TrackerRow},
     ports::datastore::{Snapshot, StoreError, Tree, prefix_end},
 };
 use std::{collections::VecDeque, ops::Bound};
@@ -24,29 +24,35 @@ pub(super) struct Lane {
     next: VecDeque<PinKey>,
     /// Where the sweep is; `None` when every queued row is in `next`.
     sweep: Option<Vec<u8>>,
+    /// Whether a key did not fit whose row the sweep has passed.
+    passed: bool,
 }
 
 impl Lane {
     /// Starts with a sweep: nothing is known of what an earlier process left.
     pub(super) fn new(state: TrackedState) -> Self {
-        Self { state, next: VecDeque::new(), sweep: Some(vec![state.number()]) }
+        Self { state, next: VecDeque::new(), sweep: Some(vec![state.number()]), passed: false }
     }
 
     /// Sweeps through the whole lane again.
     pub(super) fn restart(&mut self) {
         self.sweep = Some(vec![self.state.number()]);
+        self.passed = false;
     }
 
     /// Appends a key that was queued just now.
     pub(super) fn push(&mut self, key: PinKey) {
         if self.next.len() < LOOK_AHEAD {
-            self.next.push_back(key);
-        } else if self.sweep.is_none() {
-            self.sweep = Some(vec![self.state.number()]);
+            return self.next.push_back(key);
+        }
+        match &self.sweep {
+            None => self.restart(),
+            Some(at) => self.passed |= TrackerRow::status_key(self.state, &key) <= *at,
         }
     }
 
-    /// Takes the next key; it may have left the lane meanwhile, so the caller looks at its row.
+    /// Takes the next key; it may have left the lane meanwhile, so the caller looks at its row. Without a key pushed in
+    /// between, this comes to an end: rows that `view` shows are found twice at most.
     pub(super) fn pop(&mut self, view: &dyn Snapshot) -> Result<Option<PinKey>, StoreError> {
         if self.next.is_empty() {
             self.sweep_on(view)?;
@@ -62,9 +68,8 @@ impl Lane {
         let rows = view.page(Tree::ByStatus, Bound::Excluded(&from), to, SWEEP_PAGE)?;
         if rows.len() == SWEEP_PAGE {
             self.sweep = rows.last().map(|(key, _)| key.clone());
-        } else if from.len() > 1 {
-            // The end of the lane: once more from its start, for what was queued behind the sweep.
-            self.sweep = Some(prefix.to_vec());
+        } else if self.passed {
+            self.restart();
         }
         self.next.extend(rows.iter().filter_map(|(key, _)| PinKey::from_bytes(key.get(1..)?).ok()));
         Ok(())

@@ -44,6 +44,12 @@ pub enum StateError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// The system refuses a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// The thread that reads the input broke down.
+    #[error("reading the input broke down, nothing was changed; the log has details")]
+    Reader,
     /// The input is not a sequence of JSON objects.
     #[error("object {number} of the input cannot be read, nothing was changed: {source}")]
     Json {

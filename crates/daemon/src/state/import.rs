@@ -23,8 +23,15 @@ use std::{
     fs::File,
     io::{self, BufReader, Read},
     path::Path,
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
 };
+
+/// Pins handed from the reader to the writer at a time.
+const CHUNK: usize = 256;
+
+/// Chunks that may wait for the writer.
+const CHUNKS: usize = 16;
 
 pub(super) fn run(prepared: &Prepared, options: &StateImport) -> Result<(), StateError> {
     match &options.file {
@@ -38,12 +45,16 @@ pub(super) fn run(prepared: &Prepared, options: &StateImport) -> Result<(), Stat
         }
         None => {
             eprintln!("reading from stdin, Ctrl-D to finish");
-            import(prepared, options, io::stdin().lock())
+            import(prepared, options, BufReader::new(io::stdin()))
         }
     }
 }
 
-fn import(prepared: &Prepared, options: &StateImport, input: impl Read) -> Result<(), StateError> {
+fn import(
+    prepared: &Prepared,
+    options: &StateImport,
+    input: impl Read + Send + 'static,
+) -> Result<(), StateError> {
     let opened = OpenedState::open(prepared)?;
     let source = options.file.as_deref().unwrap_or(Path::new("standard input")).display().to_string();
     let building = opened.generations.build(BuildPurpose::Import { source })?;
@@ -52,29 +63,68 @@ fn import(prepared: &Prepared, options: &StateImport, input: impl Read) -> Resul
     make_ready(&*store, &opened.path, &peer)?;
     let mut writer = writer(Arc::clone(&store), &prepared.config, peer, Packing::Immediate)?;
     let mut count = 0u64;
-    for object in serde_json::Deserializer::from_reader(input).into_iter::<WirePin>() {
-        count += 1;
-        let object = object.map_err(|source| StateError::Json { number: count, source })?;
-        let mut pin = Pin::try_from(object).map_err(|source| StateError::Pin { number: count, source })?;
-        adjust(&mut pin, options);
-        check(&pin).map_err(|source| StateError::Replication { number: count, source })?;
-        let size = pin.encode().len();
-        if size > MAX_VALUE {
-            return Err(StateError::TooLarge { number: count, size, limit: MAX_VALUE });
+    let (chunks, reader) = read_ahead(input, options.clone())?;
+    for chunk in chunks {
+        for pin in chunk? {
+            count += 1;
+            writer.stage(Input::Import(Box::new(pin)), now());
+            if writer.is_full() {
+                commit(&mut writer)?;
+            }
         }
-        writer.stage(Input::Import(Box::new(pin)), now());
-        if writer.is_full() {
-            commit(&mut writer)?;
-        }
+    }
+    if reader.join().is_err() {
+        return Err(StateError::Reader);
     }
     commit(&mut writer)?;
     drop(writer);
     drop(store);
     // The old generation must be closed before its folder goes.
     opened.store.close()?;
+    // Closes the new one too, and so syncs everything that was committed unsynced.
     building.finish()?;
     tracing::info!(target: "service", pins = count, "state imported");
     Ok(())
+}
+
+/// Pins, or what is wrong with the next one.
+type Chunk = Result<Vec<Pin>, StateError>;
+
+/// Reads, checks and adjusts pins on a thread of its own. When the import fails the thread must not be waited for: it
+/// may be waiting for input that never comes.
+fn read_ahead(
+    input: impl Read + Send + 'static,
+    options: StateImport,
+) -> Result<(mpsc::Receiver<Chunk>, JoinHandle<()>), StateError> {
+    let (sender, chunks) = mpsc::sync_channel(CHUNKS);
+    let read = move || {
+        let mut pins = pins(input, &options).peekable();
+        while pins.peek().is_some() {
+            let chunk: Chunk = pins.by_ref().take(CHUNK).collect();
+            let failed = chunk.is_err();
+            if sender.send(chunk).is_err() || failed {
+                return;
+            }
+        }
+    };
+    let reader = thread::Builder::new().name("import".to_owned()).spawn(read).map_err(StateError::Thread)?;
+    Ok((chunks, reader))
+}
+
+/// Reads pins up to the first that is none.
+fn pins(input: impl Read, options: &StateImport) -> impl Iterator<Item = Result<Pin, StateError>> {
+    let objects = serde_json::Deserializer::from_reader(input).into_iter::<WirePin>();
+    objects.zip(1..).map(move |(object, number)| {
+        let object = object.map_err(|source| StateError::Json { number, source })?;
+        let mut pin = Pin::try_from(object).map_err(|source| StateError::Pin { number, source })?;
+        adjust(&mut pin, options);
+        check(&pin).map_err(|source| StateError::Replication { number, source })?;
+        let size = pin.encode().len();
+        if size > MAX_VALUE {
+            return Err(StateError::TooLarge { number, size, limit: MAX_VALUE });
+        }
+        Ok(pin)
+    })
 }
 
 /// Applies the options: factors above 0 and allocations replace those of the pin.
@@ -101,7 +151,7 @@ fn check(pin: &Pin) -> Result<(), ReplicationError> {
 }
 
 fn commit(writer: &mut Writer<CrdtBackend>) -> Result<(), StoreError> {
-    match writer.commit(now()) {
+    match writer.commit_unsynced(now()) {
         Ok(committed) => {
             debug_assert!(
                 committed.outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Submit(Ok(_))))

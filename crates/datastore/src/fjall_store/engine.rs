@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 const JOURNAL_LIMIT: u64 = 64 * 1024 * 1024;
 /// Threads that write out and merge tables. With one, write buffers wait behind merges and memory grows by half; a
 /// third showed no gain, and one commit that waited 2.7 s (one run each, on two busy cores).
-const WORKERS: usize = 2;
+const WORKERS: usize = 1;
 /// Write buffers of one keyspace that may wait to be written out before a commit waits. The engine itself waits at
 /// four, without noticing that its threads have died; this one must come first.
 const WAITING_BUFFERS: usize = 2;

@@ -1,9 +1,6 @@
 use super::*;
 use crate::crdt::{Delta, rows::encode_height};
-use cluster_core::{
-    pinset::counters::{Counter, Counters},
-    ports::datastore::{Row, prefix_end},
-};
+use cluster_core::ports::datastore::{Row, prefix_end};
 use std::{collections::BTreeMap, ops::Bound, time::Duration};
 
 /// Rows by hand.
@@ -248,10 +245,8 @@ fn a_batch_is_packed_when_it_is_large_or_old_enough() {
     assert_eq!(engine.handle(EngineInput::Tick { random: 0 }, at(15), &view).unwrap(), [PACK]);
     // The batch with the pack is lost: the operations are still there.
     let mut view = View::default();
-    let mut totals = Counters::default();
-    totals.add(Counter::Pending, 1);
-    let row = cluster_core::pinset::RowWriter::new(1).int(1).finish();
-    view.put(Tree::Counters, b"w".to_vec(), row);
+    let row = cluster_core::pinset::RowWriter::new(1).raw(b"w ").int(1).finish();
+    view.put(Tree::Counters, b"totals".to_vec(), row);
     assert_eq!(engine.handle(EngineInput::CommitFailed, at(16), &view).unwrap(), [PACK]);
     assert_eq!(Batching::new(0, Duration::from_secs(5)), None);
     assert_eq!(Batching::new(5, Duration::ZERO), None);
