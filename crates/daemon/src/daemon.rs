@@ -40,6 +40,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// Threads for reads of the store.
 const BLOCKING_THREADS: usize = 16;
 
+/// Returns how many threads serve requests: half of the processors, since the writer, the tracker and the engine have
+/// threads of their own, and a second thread that finds nothing to do costs every request a wake-up.
+fn request_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2))
+}
+
 /// Runs a peer until a signal stops it.
 ///
 /// # Errors
@@ -47,6 +53,7 @@ const BLOCKING_THREADS: usize = 16;
 pub fn run(prepared: Prepared) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(request_threads())
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(DaemonError::Runtime)?;

@@ -18,7 +18,7 @@ impl WorkerThread {
     pub fn start<M, F>(name: &'static str, worker: M) -> io::Result<Self>
     where
         M: FnOnce() -> F + Send + 'static,
-        F: Future<Output = ()>,
+        F: Future<Output = ()> + Send + 'static,
     {
         Self::run(name, tokio::runtime::Builder::new_current_thread().enable_time().build()?, worker)
     }
@@ -30,7 +30,7 @@ impl WorkerThread {
     pub fn start_with_io<M, F>(name: &'static str, worker: M) -> io::Result<Self>
     where
         M: FnOnce() -> F + Send + 'static,
-        F: Future<Output = ()>,
+        F: Future<Output = ()> + Send + 'static,
     {
         Self::run(name, tokio::runtime::Builder::new_current_thread().enable_all().build()?, worker)
     }
@@ -38,14 +38,19 @@ impl WorkerThread {
     fn run<M, F>(name: &'static str, runtime: tokio::runtime::Runtime, worker: M) -> io::Result<Self>
     where
         M: FnOnce() -> F + Send + 'static,
-        F: Future<Output = ()>,
+        F: Future<Output = ()> + Send + 'static,
     {
         let ended = CancellationToken::new();
         let guard = ended.clone().drop_guard();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             // Dropped also when the worker panics.
             let _guard = guard;
-            runtime.block_on(async { worker().await });
+            // As a task: what wakes the future of `block_on` goes through the system even from this very thread.
+            if let Err(error) = runtime.block_on(runtime.spawn(worker()))
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
         })?;
         Ok(Self { thread, ended })
     }
