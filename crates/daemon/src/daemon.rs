@@ -27,6 +27,7 @@ use cluster_runtime::{OnEnd, StopSignal, Tasks, WorkerThread, feed, start_pinset
 use effects::{CommitEffects, WriterPort};
 use multiaddr::Protocol;
 use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 /// Requests to the IPFS daemon at once.
 const IPFS_CONNECTIONS: usize = 64;
@@ -36,6 +37,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 
 /// How long an orderly stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often the store may put itself in order.
+const TIDY_EVERY: Duration = Duration::from_secs(30);
 
 /// Threads for reads of the store.
 const BLOCKING_THREADS: usize = 16;
@@ -129,6 +133,7 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
         let expiry = Expiry { store: opened.store.clone(), consensus: consensus.clone(), interval };
         tasks.spawn("expiry", OnEnd::Stop, expiry.run(tasks.stopping()));
     }
+    tasks.spawn("tidying", OnEnd::Stop, tidy(opened.store.clone(), tasks.stopping()));
     tracing::info!(target: "cluster", version = env!("CARGO_PKG_VERSION"), peer = %peer_id, "peer started");
 
     let serving = Tasks::new();
@@ -160,6 +165,20 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
     orderly &= matches!(tokio::time::timeout(STOP_LIMIT, threads).await, Ok(Ok(true)));
     close(store).await?;
     if orderly { Ok(()) } else { Err(DaemonError::Stop { limit: STOP_LIMIT }) }
+}
+
+/// Lets the store put itself in order while nobody writes, until the peer stops.
+async fn tidy(store: Arc<dyn Datastore>, stop: CancellationToken) {
+    let tidying = async {
+        loop {
+            tokio::time::sleep(TIDY_EVERY).await;
+            let store = store.clone();
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || store.tidy()).await {
+                tracing::debug!(target: "service", %error, "the store was not tidied");
+            }
+        }
+    };
+    stop.run_until_cancelled(tidying).await;
 }
 
 /// Ends when a worker's thread does, or when the peer stops.

@@ -7,6 +7,7 @@ mod fjall_snapshot;
 mod journal;
 mod layout;
 mod memory_budget;
+mod remains;
 mod rows;
 mod table_check;
 
@@ -21,6 +22,7 @@ use engine::Engine;
 use fjall::{OwnedWriteBatch, PersistMode};
 use fjall_snapshot::{FjallSnapshot, View};
 use layout::Space;
+use remains::Remains;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -46,6 +48,7 @@ pub struct FjallStore {
     lock: Arc<FolderLock>,
     writer: Mutex<CommitMarker>,
     state: RwLock<State>,
+    remains: Remains,
 }
 
 enum State {
@@ -88,6 +91,7 @@ impl FjallStore {
             lock,
             writer: Mutex::new(synced(last)),
             state: RwLock::new(State::Open { engine, view }),
+            remains: Remains::default(),
         })
     }
 
@@ -213,7 +217,10 @@ impl Datastore for FjallStore {
             };
         }
         let rows = rows::deduplicated(batch, &self.folder)?;
-        engine.wait_for_room().map_err(|error| self.fail(error))?;
+        engine
+            .hand_over_full_buffers()
+            .and_then(|()| engine.wait_for_room())
+            .map_err(|error| self.fail(error))?;
         let marker = CommitMarker { number: writer.number + 1, synced: writer.synced };
         let mode = match durability {
             Durability::Flushed => PersistMode::SyncData,
@@ -222,6 +229,7 @@ impl Datastore for FjallStore {
         let mut prepared =
             OwnedWriteBatch::with_capacity(engine.database.clone(), rows.len() + 1).durability(Some(mode));
         prepared.insert(engine.space(Space::Small), CommitMarker::key(), marker.value());
+        let deleted = rows.iter().filter(|row| row.space == Space::Indexes && row.value.is_none()).count();
         for row in rows {
             match row.value {
                 Some(value) => prepared.insert(engine.space(row.space), row.key, value),
@@ -235,6 +243,7 @@ impl Datastore for FjallStore {
             Durability::Flushed => synced(marker),
             Durability::Lazy => marker,
         };
+        self.remains.add(deleted);
         self.publish(&writer);
         Ok(())
     }
@@ -274,6 +283,20 @@ impl Datastore for FjallStore {
     fn is_compacting(&self) -> bool {
         self.refresh();
         matches!(&*self.state(), State::Open { engine, .. } if engine.is_busy())
+    }
+
+    fn tidy(&self) -> Result<(), StoreError> {
+        let (engine, last) = {
+            let writer = self.writer();
+            (self.engine()?, writer.number)
+        };
+        let rows = engine.space(Space::Indexes).approximate_len() as u64;
+        if self.remains.are_due(last, rows) {
+            engine.merge(Space::Indexes)?;
+        }
+        // A view goes on reading the tables of its time, and so keeps merged ones on the disk.
+        self.refresh();
+        Ok(())
     }
 
     fn close(&self) -> Result<(), StoreError> {
@@ -331,4 +354,39 @@ fn probe(folder: &Path) -> Result<(), StoreError> {
         .and_then(|()| std::fs::File::open(&path).and_then(|file| file.sync_all()));
     let removed = std::fs::remove_file(&path);
     written.and(removed).map_err(|error| StoreError::io("write", path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use cluster_core::ports::datastore::Tree;
+
+    #[test]
+    fn deleted_index_rows_are_merged_away_once_nobody_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FjallStore::open(folder.path(), 16 * 1024 * 1024).unwrap();
+        let change = |rows: std::ops::Range<u32>, change: &dyn Fn(&mut Batch, &[u8])| {
+            let mut batch = Batch::new();
+            rows.for_each(|n| change(&mut batch, &n.to_be_bytes()));
+            store.commit(batch, Durability::Lazy).unwrap();
+        };
+        change(0..20_100, &|batch, key| batch.put(Tree::ByStatus, key, vec![]));
+        let before = store.snapshot().unwrap();
+        change(100..20_100, &|batch, key| batch.delete(Tree::ByStatus, key));
+        let stored = || store.engine().unwrap().space(Space::Indexes).approximate_len();
+        store.tidy().unwrap();
+        assert!(stored() > 20_000, "somebody wrote just now");
+        store.tidy().unwrap();
+        assert!(stored() > 20_000, "somebody still reads them");
+        assert!(before.get(Tree::ByStatus, &20_099u32.to_be_bytes()).unwrap().is_some());
+        drop(before);
+        change(20_100..40_100, &|batch, key| batch.delete(Tree::ByStatus, key));
+        store.tidy().unwrap();
+        store.tidy().unwrap();
+        assert_eq!(stored(), 100);
+        let left = store.snapshot().unwrap().prefix(Tree::ByStatus, b"", 4096).unwrap();
+        assert_eq!(left.len(), 100);
+    }
 }

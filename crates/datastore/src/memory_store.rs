@@ -206,6 +206,10 @@ impl Datastore for MemoryStore {
         Ok(self.read().rows.bytes())
     }
 
+    fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn is_compacting(&self) -> bool {
         false
     }

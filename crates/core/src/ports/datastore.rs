@@ -86,6 +86,14 @@ pub trait Datastore: Send + Sync + 'static {
     /// Says whether background work (flush, compaction) is under way; benchmarks wait for it to end.
     fn is_compacting(&self) -> bool;
 
+    /// Merges away what deleted index rows left behind, when that is much and nothing was committed since the last call:
+    /// a range that leads over it is slow to read. Meant to be called every half minute. Blocks while it works, and
+    /// reads and commits go on meanwhile.
+    ///
+    /// # Errors
+    /// When the engine fails; nothing but time is lost.
+    fn tidy(&self) -> Result<(), StoreError>;
+
     /// Stops orderly: makes everything durable and arranges the files for a quick start. The handle answers
     /// with errors afterwards.
     ///

@@ -71,7 +71,8 @@ impl Space {
     pub(super) fn options(self, budget: MemoryBudget) -> KeyspaceCreateOptions {
         let memtable = budget.memtable(self);
         let options = KeyspaceCreateOptions::default()
-            .max_memtable_size(memtable)
+            // Never full by the engine's measure: the store hands buffers over, at the size that the budget gives them.
+            .max_memtable_size(u64::MAX)
             .data_block_size_policy(BlockSizePolicy::all(8 * 1024))
             .data_block_compression_policy(CompressionPolicy::all(fjall::CompressionType::Lz4))
             .compaction_strategy(Arc::new(

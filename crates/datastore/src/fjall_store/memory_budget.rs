@@ -14,8 +14,7 @@ const SMALLEST_MEMTABLE: u64 = MIB;
 /// of what they occupy; twice that much exists for a moment while full ones are written out. The rest is slack for
 /// filters, table indexes and compaction.
 ///
-/// The cache follows the budget at every start. The engine keeps the sizes of write buffers from the day a store was
-/// created; a changed budget reaches them when the state moves to a new generation.
+/// Cache and buffers follow the budget at every start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryBudget {
     bytes: u64,
