@@ -9,6 +9,7 @@ pub mod counters;
 pub mod events;
 pub mod fingerprint;
 pub mod format;
+mod input;
 pub mod mutation;
 pub mod plan;
 pub mod read;
@@ -17,14 +18,15 @@ mod row_codec;
 pub mod staged;
 pub mod stored_pin;
 pub mod tracker_row;
+mod transition;
 pub mod writer;
 
 pub use backend::{Backend, NoBackend};
 pub use events::{Change, ChangeKind, EventBatch};
+pub use input::{CommitFailed, Committed, Input, Outcome, Ticket};
 
 pub use row_codec::{RowReader, RowWriter};
 pub use staged::Staged;
 pub use tracker_row::{TrackedState, TrackerRow};
-pub use writer::{
-    Committed, Input, Outcome, Ticket, TrackerInput, TrackerOutcome, TrackerSignal, Writer, WriterConfig,
-};
+pub use transition::{TrackerInput, TrackerOutcome, TrackerSignal};
+pub use writer::{Writer, WriterConfig};

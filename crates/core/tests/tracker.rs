@@ -75,7 +75,9 @@ impl World {
 
     fn tell(&mut self, event: TrackerEvent) {
         let view = self.store.snapshot().unwrap();
-        for command in self.tracker.handle(event, self.now, &*view).unwrap() {
+        let mut commands = Vec::new();
+        self.tracker.handle(event, self.now, &*view, &mut commands).unwrap();
+        for command in commands {
             match command {
                 TrackerCommand::Start(job) => self.started.push_back(job),
                 TrackerCommand::Cancel { key, .. } => self.cancelled.push(key),

@@ -24,7 +24,7 @@ use cluster_core::{
 use cluster_ipfs::{Kubo, KuboConfig};
 use cluster_peer::{Expiry, IpfsWatch, Peer, PeerConfig, PeerParts, TrackerParts, TrackerWorker};
 use cluster_runtime::{OnEnd, StopSignal, Tasks, WorkerThread, feed, start_pinset};
-use effects::{CommitEffects, WriterPort};
+use effects::CommitEffects;
 use multiaddr::Protocol;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -88,7 +88,7 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
     let ipfs: Arc<dyn IpfsConnector> = Arc::new(Kubo::new(kubo_config(config))?);
     let watch = IpfsWatch::default();
     let in_flight = InFlight::default();
-    let port = Arc::new(WriterPort::new(pinset.clone()));
+    let port = Arc::new(pinset.clone());
     let peer = Arc::new(Peer::new(
         PeerConfig {
             id: peer_id,

@@ -9,14 +9,14 @@ use cluster_core::{
     },
     ports::{
         BoxFuture, Datastore, IpfsConnector,
-        datastore::StoreError,
+        datastore::{Snapshot, StoreError},
         ipfs_connector::{PinProgress, PinRequest},
     },
     tracker::{
         Action, InFlight, InFlightPin, Job, JobResult, Tracker, TrackerCommand, TrackerConfig, TrackerEvent,
     },
 };
-use cluster_runtime::{Feed, WorkerThread, now};
+use cluster_runtime::{Feed, Pinset, WorkerThread, now};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
@@ -44,6 +44,17 @@ pub trait TrackerPort: Send + Sync + 'static {
     fn try_transition(&self, input: TrackerInput) -> Result<(), TrackerInput>;
 }
 
+impl<I: Send + 'static> TrackerPort for Pinset<I> {
+    fn transition(&self, input: TrackerInput) -> BoxFuture<'static, TrackerOutcome> {
+        let pinset = self.clone();
+        Box::pin(async move { pinset.transition(input).await })
+    }
+
+    fn try_transition(&self, input: TrackerInput) -> Result<(), TrackerInput> {
+        self.try_transition(input)
+    }
+}
+
 /// What the tracker works with.
 pub struct TrackerParts {
     /// Where the rows are.
@@ -61,7 +72,10 @@ pub struct TrackerWorker {
     tracker: Tracker,
     store: Arc<dyn Datastore>,
     jobs: Jobs,
-    was_failing: bool,
+    /// Told to the machine in order, as soon as the store can be read.
+    events: VecDeque<TrackerEvent>,
+    /// The store failed, and the rows were not looked at anew since.
+    failing: bool,
 }
 
 impl TrackerWorker {
@@ -80,7 +94,8 @@ impl TrackerWorker {
             tracker: Tracker::new(config),
             store: parts.store.clone(),
             jobs: Jobs::new(parts),
-            was_failing: false,
+            events: VecDeque::new(),
+            failing: false,
         };
         WorkerThread::start_with_io("tracker", move || worker.run(commits, stop))
     }
@@ -89,30 +104,33 @@ impl TrackerWorker {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let mut batch = Vec::new();
             tokio::select! {
                 () = stop.cancelled() => break,
                 news = commits.next() => match news {
                     Some(news) => {
-                        batch.extend(news.items.into_iter().flatten().map(TrackerEvent::Signal));
-                        batch.extend(news.missed.then_some(TrackerEvent::Resync));
+                        self.events.extend(news.items.into_iter().flatten().map(TrackerEvent::Signal));
+                        self.events.extend(news.missed.then_some(TrackerEvent::Resync));
                     }
                     None => break,
                 },
                 Some(ended) = self.jobs.running.join_next() => {
-                    batch.push(finished(ended));
-                    batch.extend(std::iter::from_fn(|| self.jobs.running.try_join_next()).map(finished));
+                    self.events.push_back(finished(ended));
+                    let others = std::iter::from_fn(|| self.jobs.running.try_join_next());
+                    self.events.extend(others.map(finished));
                 }
                 () = tokio::time::sleep(OFFER_AGAIN), if !self.jobs.outbox.is_empty() => {}
-                _ = tick.tick() => batch.push(TrackerEvent::Tick { pinned: self.pinned() }),
+                // What waits for the store waits without more of it.
+                _ = tick.tick(), if self.events.is_empty() => {
+                    self.events.extend(self.failing.then_some(TrackerEvent::Resync));
+                    self.events.push_back(TrackerEvent::Tick { pinned: self.pinned() });
+                }
+                () = tokio::time::sleep(TICK), if !self.events.is_empty() => {}
             }
-            let result = self.handle(batch);
-            if let Err(error) = &result
-                && !self.was_failing
+            if let Err(error) = self.handle()
+                && !std::mem::replace(&mut self.failing, true)
             {
                 tracing::error!(target: "pintracker", %error, "cannot read the store; trying again");
             }
-            self.was_failing = result.is_err();
             self.jobs.offer();
         }
         self.jobs.give_up();
@@ -124,9 +142,12 @@ impl TrackerWorker {
         self.store.snapshot().and_then(|s| Counters::read(&*s, pinned)).unwrap_or(0)
     }
 
-    fn handle(&mut self, batch: Vec<TrackerEvent>) -> Result<(), StoreError> {
+    /// Tells the machine what happened and performs what it wants. Nothing that happened is lost when the store fails.
+    fn handle(&mut self) -> Result<(), StoreError> {
         let view = self.store.snapshot()?;
-        for event in batch {
+        let mut result = Ok(());
+        while let Some(event) = self.events.pop_front() {
+            let is_resync = matches!(event, TrackerEvent::Resync);
             let finished = match &event {
                 TrackerEvent::Finished { key, revision, .. } => Some((key.clone(), *revision)),
                 TrackerEvent::Signal(TrackerSignal { key, .. }) => {
@@ -139,7 +160,8 @@ impl TrackerWorker {
                 }
                 TrackerEvent::Tick { .. } => None,
             };
-            let commands = self.tracker.handle(event, now(), &*view)?;
+            let mut commands = Vec::new();
+            let handled = self.tracker.handle(event, now(), &*view, &mut commands);
             // A request whose result is on the way to the writer still counts as running, so that no status
             // falls back to queued in between.
             if let Some((key, revision)) = finished
@@ -149,15 +171,17 @@ impl TrackerWorker {
             }
             for command in commands {
                 match command {
-                    TrackerCommand::Start(job) => self.jobs.start(job, &*view)?,
+                    TrackerCommand::Start(job) => self.jobs.start(job, &*view),
                     TrackerCommand::Cancel { key, revision } => {
                         self.jobs.running.abort(&(key, revision));
                     }
                     TrackerCommand::Transition(input) => self.jobs.transition(input),
                 }
             }
+            self.failing &= !(is_resync && handled.is_ok());
+            result = result.and(handled);
         }
-        Ok(())
+        result
     }
 }
 
@@ -187,12 +211,8 @@ impl Jobs {
         }
     }
 
-    fn start(
-        &mut self,
-        job: Job,
-        view: &dyn cluster_core::ports::datastore::Snapshot,
-    ) -> Result<(), StoreError> {
-        let pin = read::pin(view, &job.key)?.map(|(pin, _)| pin);
+    fn start(&mut self, job: Job, view: &dyn Snapshot) {
+        let pin = read::pin(view, &job.key).map(|found| found.map(|(pin, _)| pin));
         if job.action != Action::Check {
             let request = InFlightPin {
                 action: job.action,
@@ -205,9 +225,11 @@ impl Jobs {
         tracing::debug!(target: "pintracker", cid = %job.key, action = ?job.action, attempt = job.attempts + 1, "starting");
         let (ipfs, in_flight) = (self.ipfs.clone(), self.in_flight.clone());
         self.running.spawn((job.key.clone(), job.revision), async move {
-            perform(&*ipfs, &job, pin, &in_flight).await
+            match pin {
+                Ok(pin) => perform(&*ipfs, &job, pin, &in_flight).await,
+                Err(error) => JobResult::Failed(error.to_string()),
+            }
         });
-        Ok(())
     }
 
     fn transition(&mut self, input: TrackerInput) {

@@ -7,7 +7,7 @@ use super::{
     staged::Staged,
     stored_pin,
     tracker_row::{TrackedState, TrackerRow},
-    writer::TrackerSignal,
+    transition::TrackerSignal,
 };
 use crate::{
     Pin, PinKey, PinKind, UnixMillis,

@@ -6,15 +6,16 @@ use super::{
     events::{self, EventBatch},
     fingerprint::Fingerprint,
     format::Position,
+    input::{CommitFailed, Committed, Input, Outcome, Ticket},
     mutation::{Before, LaneRule, Mutation},
     plan::{Planned, plan},
     requests::{self, RequestRow},
     staged::Staged,
     stored_pin,
-    tracker_row::{TrackedState, TrackerRow},
+    transition::{TrackerOutcome, TrackerSignal},
 };
 use crate::{
-    Pin, PinKey, ReplicationFactors, UnixMillis,
+    Pin, ReplicationFactors, UnixMillis,
     mutate::{Mutation as Defect, active},
     ports::{
         consensus::{Applied, AppliedOn, Etag, Operation, OperationKind, Rejection, SubmitError},
@@ -41,146 +42,6 @@ pub struct WriterConfig {
     pub lanes: LaneRule,
     /// Where an applied change is safe, for the answers.
     pub applied_on: AppliedOn,
-}
-
-/// Names one staged input, so that its outcome can be given to whoever asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// A transition of the tracker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TrackerInput {
-    /// A pin request succeeded.
-    Pinned {
-        /// Which pin.
-        key: PinKey,
-        /// The revision the request was made for.
-        revision: u64,
-        /// Bytes fetched; 0 when not known.
-        size: u64,
-    },
-    /// An unpin request succeeded.
-    Unpinned {
-        /// Which pin.
-        key: PinKey,
-        /// The revision the request was made for.
-        revision: u64,
-    },
-    /// A request failed.
-    Failed {
-        /// Which pin.
-        key: PinKey,
-        /// The revision the request was made for.
-        revision: u64,
-        /// What went wrong.
-        error: String,
-        /// When to try again.
-        next_attempt: UnixMillis,
-    },
-    /// A pin that should be there was found missing.
-    Missing {
-        /// Which pin.
-        key: PinKey,
-        /// The revision that was checked.
-        revision: u64,
-        /// When to pin it again.
-        next_attempt: UnixMillis,
-    },
-    /// Somebody asked to try again now.
-    Recover {
-        /// Which pin.
-        key: PinKey,
-    },
-}
-
-impl TrackerInput {
-    /// Returns the pin whose row is to change.
-    pub fn key(&self) -> &PinKey {
-        match self {
-            Self::Pinned { key, .. }
-            | Self::Unpinned { key, .. }
-            | Self::Failed { key, .. }
-            | Self::Missing { key, .. }
-            | Self::Recover { key } => key,
-        }
-    }
-
-    /// Returns the revision on which the transition rests; `None` for one that any row may make.
-    pub fn revision(&self) -> Option<u64> {
-        match self {
-            Self::Pinned { revision, .. }
-            | Self::Unpinned { revision, .. }
-            | Self::Failed { revision, .. }
-            | Self::Missing { revision, .. } => Some(*revision),
-            Self::Recover { .. } => None,
-        }
-    }
-}
-
-/// What became of a tracker transition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TrackerOutcome {
-    /// It was made.
-    Applied,
-    /// The row had moved on, or there was nothing to do.
-    Ignored,
-}
-
-/// An input of the writer.
-#[derive(Debug)]
-pub enum Input<B> {
-    /// A change of the pinset. Flushed class.
-    Submit(Box<Operation>),
-    /// A pin to store exactly as it is, without asking the rules: from an export, into a generation in the making, where
-    /// nothing but imports was staged. Flushed class.
-    Import(Box<Pin>),
-    /// A transition of the tracker. Lazy class.
-    Tracker(TrackerInput),
-    /// An input of the backend. Lazy class: merged blocks can be fetched again.
-    Backend(B),
-}
-
-/// The outcome of one staged input.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are submissions")]
-pub enum Outcome {
-    /// Of a change.
-    Submit(Result<Applied, SubmitError>),
-    /// Of a tracker transition.
-    Tracker(TrackerOutcome),
-    /// Of a backend's input: done, or the store failed.
-    Backend(Result<(), String>),
-}
-
-/// A tracker row that changed, or that a transition was refused for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrackerSignal {
-    /// Which pin.
-    pub key: PinKey,
-    /// The row as it is now; `None` when it is gone.
-    pub row: Option<TrackerRow>,
-}
-
-/// What a successful commit hands out; all of it rests on durable rows.
-#[derive(Debug)]
-pub struct Committed<O> {
-    /// Outcome of each staged input.
-    pub outcomes: Vec<(Ticket, Outcome)>,
-    /// Tracker rows that changed.
-    pub signals: Vec<TrackerSignal>,
-    /// What the backend wants done.
-    pub outputs: Vec<O>,
-    /// Number of the batch.
-    pub batch: u64,
-}
-
-/// A failed commit: nothing of the batch is applied as far as this peer knows.
-#[derive(Debug)]
-pub struct CommitFailed {
-    /// What failed.
-    pub error: StoreError,
-    /// Outcome of each staged input.
-    pub outcomes: Vec<(Ticket, Outcome)>,
 }
 
 /// The writer. It takes inputs in turn, evaluates each against what is stored and staged, and writes everything
@@ -339,7 +200,7 @@ impl<B: Backend> Writer<B> {
             Input::Tracker(transition) => {
                 self.lazy_since.get_or_insert(now);
                 let key = transition.key().clone();
-                let outcome = self.transition(transition, now).and_then(|outcome| {
+                let outcome = self.mutation(now).0.transition(transition).and_then(|outcome| {
                     if outcome == TrackerOutcome::Ignored {
                         // Whoever handed it in without waiting learns what the row says instead.
                         let row = self.mutation(now).0.tracker_row(&key)?;
@@ -486,71 +347,6 @@ impl<B: Backend> Writer<B> {
         self.counters.add(Counter::Requests, 1);
     }
 
-    fn transition(&mut self, input: TrackerInput, now: UnixMillis) -> Result<TrackerOutcome, StoreError> {
-        let lanes = self.config.lanes;
-        let (mut mutation, _) = self.mutation(now);
-        let (key, wanted) = (input.key().clone(), input.revision());
-        let Some(old) = mutation.tracker_row(&key)? else { return Ok(TrackerOutcome::Ignored) };
-        if wanted.is_some_and(|revision| revision != old.revision) && !active(Defect::AcceptStaleResult) {
-            return Ok(TrackerOutcome::Ignored);
-        }
-        let mut row = TrackerRow { since: now, next_attempt: None, error: String::new(), ..old.clone() };
-        match input {
-            TrackerInput::Pinned { size, .. } if old.state.wants_pin() => {
-                row.state = TrackedState::Pinned;
-                row.attempts = old.attempts.saturating_add(1);
-                row.size = size;
-            }
-            TrackerInput::Unpinned { .. } if old.state.wants_unpin() => match old.state {
-                TrackedState::RemoteUnpinQueued | TrackedState::RemoteUnpinError => {
-                    row.state = TrackedState::Remote
-                }
-                _ => {
-                    mutation.forget_tracker(&key, Some(&old));
-                    return Ok(TrackerOutcome::Applied);
-                }
-            },
-            TrackerInput::Failed { error, next_attempt, .. }
-                if old.state.wants_pin() || old.state.wants_unpin() =>
-            {
-                row.state = match old.state {
-                    TrackedState::UnpinQueued | TrackedState::UnpinError => TrackedState::UnpinError,
-                    TrackedState::RemoteUnpinQueued | TrackedState::RemoteUnpinError => {
-                        TrackedState::RemoteUnpinError
-                    }
-                    _ => TrackedState::PinError,
-                };
-                row.attempts = old.attempts.saturating_add(1);
-                row.error = error;
-                row.next_attempt = Some(next_attempt);
-            }
-            TrackerInput::Missing { next_attempt, .. } if old.state == TrackedState::Pinned => {
-                row.state = TrackedState::UnexpectedlyUnpinned;
-                row.error = "the item should be pinned but it is not".to_owned();
-                row.attempts = 0;
-                row.next_attempt = Some(next_attempt);
-            }
-            TrackerInput::Recover { .. } if old.state.is_waiting() => {
-                row.state = match old.state {
-                    TrackedState::UnpinError => TrackedState::UnpinQueued,
-                    TrackedState::RemoteUnpinError => TrackedState::RemoteUnpinQueued,
-                    _ => match Before::read(mutation.staged, &key)? {
-                        Some(before) => lanes.queue(&before.pin, old.attempts, now),
-                        None => return Ok(TrackerOutcome::Ignored),
-                    },
-                };
-                row.revision = mutation.next_revision();
-            }
-            TrackerInput::Pinned { .. }
-            | TrackerInput::Unpinned { .. }
-            | TrackerInput::Failed { .. }
-            | TrackerInput::Missing { .. }
-            | TrackerInput::Recover { .. } => return Ok(TrackerOutcome::Ignored),
-        }
-        mutation.put_tracker(&key, row, Some(&old));
-        Ok(TrackerOutcome::Applied)
-    }
-
     /// Writes everything staged in one flushed batch and hands out what rests on it.
     ///
     /// # Errors
@@ -586,11 +382,9 @@ impl<B: Backend> Writer<B> {
             }
             Err(error) => {
                 self.stale = true;
-                let outcomes = std::mem::take(&mut self.outcomes);
-                let outcomes =
-                    outcomes.into_iter().map(|(ticket, outcome)| (ticket, failed(outcome, &error))).collect();
+                let failed = CommitFailed::new(error, std::mem::take(&mut self.outcomes));
                 self.clear_batch();
-                Err(CommitFailed { error, outcomes })
+                Err(failed)
             }
         }
     }
@@ -638,8 +432,7 @@ impl<B: Backend> Writer<B> {
             if active(Defect::AnnounceBeforeCommit) {
                 self.stale = true;
                 self.signals.clear();
-                let outcomes = std::mem::take(&mut self.outcomes).into_iter();
-                self.outcomes = outcomes.map(|(ticket, outcome)| (ticket, failed(outcome, &error))).collect();
+                self.outcomes = CommitFailed::new(error, std::mem::take(&mut self.outcomes)).outcomes;
                 return Ok(outputs);
             }
             return Err(error);
@@ -659,14 +452,4 @@ impl<B: Backend> Writer<B> {
 
 fn applied(pin: Pin, value: &[u8], durability: AppliedOn, repeated: bool) -> Applied {
     Applied { pin, etag: Etag::of(value), durability, repeated }
-}
-
-fn failed(outcome: Outcome, error: &StoreError) -> Outcome {
-    match outcome {
-        // A refusal stands whatever happens to the batch: nothing was staged for it.
-        Outcome::Submit(Err(refusal)) => Outcome::Submit(Err(refusal)),
-        Outcome::Submit(Ok(_)) => Outcome::Submit(Err(SubmitError::from_store(error))),
-        Outcome::Tracker(_) => Outcome::Tracker(TrackerOutcome::Ignored),
-        Outcome::Backend(_) => Outcome::Backend(Err(error.to_string())),
-    }
 }

@@ -108,27 +108,27 @@ impl Tracker {
         }
     }
 
-    /// Takes note of an event and says what to do next. `view` shows durable rows, the event's included.
+    /// Takes note of an event and adds to `commands` what to do next. `view` shows durable rows, the event's included.
     ///
     /// # Errors
-    /// When the store fails; the event was taken note of all the same.
+    /// When the store fails. The event was taken note of all the same and what was added stands, but rows may have been
+    /// passed over: once the store can be read, tell [`TrackerEvent::Resync`].
     pub fn handle(
         &mut self,
         event: TrackerEvent,
         now: UnixMillis,
         view: &dyn Snapshot,
-    ) -> Result<Vec<TrackerCommand>, StoreError> {
-        let mut commands = Vec::new();
+        commands: &mut Vec<TrackerCommand>,
+    ) -> Result<(), StoreError> {
         match event {
-            TrackerEvent::Signal(signal) => self.on_signal(signal, &mut commands),
+            TrackerEvent::Signal(signal) => self.on_signal(signal, commands),
             TrackerEvent::Finished { key, revision, result, random } => {
-                self.on_finished(&key, revision, result, random, now, view, &mut commands)?;
+                self.on_finished(&key, revision, result, random, now, view, commands)?;
             }
-            TrackerEvent::Resync => self.on_resync(view, &mut commands)?,
-            TrackerEvent::Tick { pinned } => self.on_tick(pinned, now, view, &mut commands)?,
+            TrackerEvent::Resync => self.on_resync(view, commands)?,
+            TrackerEvent::Tick { pinned } => self.on_tick(pinned, now, view, commands)?,
         }
-        self.fill(now, view, &mut commands)?;
-        Ok(commands)
+        self.fill(now, view, commands)
     }
 
     /// Counts the requests under way.

@@ -14,7 +14,7 @@ use cluster_consensus::crdt::{CrdtBackend, Packing};
 use cluster_core::{
     Pin,
     pin::ReplicationError,
-    pinset::{Input, Outcome, Writer, plan::MAX_VALUE, writer::CommitFailed},
+    pinset::{CommitFailed, Input, Outcome, Writer, plan::MAX_VALUE},
     ports::datastore::StoreError,
 };
 use cluster_datastore::BuildPurpose;

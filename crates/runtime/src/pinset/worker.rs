@@ -5,8 +5,7 @@ use crate::clock;
 use cluster_core::{
     UnixMillis,
     pinset::{
-        Backend, Committed, Input, Outcome, Ticket, TrackerOutcome, TrackerSignal, Writer,
-        writer::CommitFailed,
+        Backend, CommitFailed, Committed, Input, Outcome, Ticket, TrackerOutcome, TrackerSignal, Writer,
     },
     ports::{
         consensus::{Applied, SubmitError},

@@ -30,7 +30,8 @@ impl World {
             let replica = &mut self.replicas[peer];
             let view = replica.store.snapshot()?;
             let Some(process) = &mut replica.process else { return Ok(()) };
-            let commands = process.tracker.handle(event, now, &*view)?;
+            let mut commands = Vec::new();
+            process.tracker.handle(event, now, &*view, &mut commands)?;
             drop(view);
             for command in commands {
                 self.carry_out(peer, command)?;
