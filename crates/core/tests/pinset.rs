@@ -333,6 +333,41 @@ fn a_store_of_format_1_is_migrated_in_place_and_resumably_and_a_newer_one_refuse
 }
 
 #[test]
+fn the_totals_of_a_store_of_format_2_are_kept() {
+    let store = MemoryStore::new();
+    let path = std::path::Path::new("store");
+    let peer = PeerId::random();
+    let old = [
+        (vec![b'k', 2], Counter::Kind(2), 5),
+        (vec![b's', TrackedState::Pinned.number()], Counter::State(TrackedState::Pinned), 300),
+        ([b"p".as_slice(), &peer.to_bytes()].concat(), Counter::Peer(peer), 3),
+        (b"c".to_vec(), Counter::Changes, 70_000),
+        (b"t".to_vec(), Counter::Tombstones, 1),
+    ];
+    let mut batch = Batch::new();
+    format::stamp(&mut batch, 2);
+    for (key, _, total) in &old {
+        batch.put(Tree::Counters, key.clone(), cluster_core::pinset::RowWriter::new(1).int(*total).finish());
+    }
+    store.commit(batch, Durability::Flushed).unwrap();
+    store.fail_next_commit(FailMode::Refused);
+    assert!(format::ensure(&store, path).is_err());
+    store.recover().unwrap();
+    for found in [2, format::FORMAT] {
+        assert_eq!(format::ensure(&store, path).unwrap(), Some(found));
+        let snapshot = store.snapshot().unwrap();
+        let counters = Counters::load(&*snapshot).unwrap();
+        let mut expected: Vec<_> = old.iter().map(|(_, counter, total)| (*counter, *total)).collect();
+        expected.sort();
+        assert_eq!(counters.iter().collect::<Vec<_>>(), expected);
+        for (counter, total) in expected {
+            assert_eq!(Counters::read(&*snapshot, counter).unwrap(), total);
+        }
+        assert_eq!(snapshot.prefix(Tree::Counters, b"", 100).unwrap().len(), 2);
+    }
+}
+
+#[test]
 fn reading_by_state_finds_all_rows_of_every_state_few_or_many() {
     let mut f = Fixture::new();
     let many: Vec<Pin> = (0..2_500u32)

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     PinKind,
-    ports::datastore::{Cursor, Snapshot, StoreError, Tree},
+    ports::datastore::{Batch, Cursor, Datastore, Snapshot, StoreError, Tree},
 };
 use libp2p_identity::PeerId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +89,37 @@ fn read_totals(row: &[u8]) -> Option<BTreeMap<Counter, u64>> {
         totals.extend(Counter::from_code(code).map(|counter| (counter, total)));
     }
     Some(totals)
+}
+
+/// Stages the rows of today in place of those of format 2, which had one for every total.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn fold_single_rows(store: &dyn Datastore, batch: &mut Batch) -> Result<(), StoreError> {
+    let mut counters = Counters::load(&*store.snapshot()?)?;
+    let mut cursor = Cursor::all(Tree::Counters);
+    while !cursor.is_done() {
+        for (key, row) in cursor.next_page(store, 1024)? {
+            let counter = match key.split_first() {
+                Some((b'k' | b's', [number])) => Counter::from_code([key[0], *number]),
+                Some((b'p', peer)) => PeerId::from_bytes(peer).ok().map(Counter::Peer),
+                Some((single, [])) => Counter::from_code([*single, b' ']),
+                _ => None,
+            };
+            if let Some(counter) = counter {
+                let total = RowReader::new(&row, VERSION).and_then(|mut r| r.int()).unwrap_or(0);
+                counters.add(counter, total);
+                batch.delete(Tree::Counters, key);
+            }
+        }
+    }
+    for (key, row) in counters.rows() {
+        match row {
+            Some(row) => batch.put(Tree::Counters, key, row),
+            None => batch.delete(Tree::Counters, key),
+        }
+    }
+    Ok(())
 }
 
 /// All totals, and which of them changed since they were last written.
@@ -182,18 +213,28 @@ impl Counters {
 
     /// Stages the rows of the totals that changed.
     pub fn stage(&mut self, staged: &mut Staged) {
-        for peer in std::mem::take(&mut self.changed_peers) {
-            match self.get(Counter::Peer(peer)) {
-                0 => staged.delete(Tree::Counters, peer_key(&peer)),
-                total => {
-                    staged.put(Tree::Counters, peer_key(&peer), RowWriter::new(VERSION).int(total).finish())
-                }
+        for (key, row) in self.rows() {
+            match row {
+                Some(row) => staged.put(Tree::Counters, key, row),
+                None => staged.delete(Tree::Counters, key),
             }
         }
+    }
+
+    /// Returns the rows of the totals that changed since the last call; `None` for one that goes.
+    fn rows(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let peers = std::mem::take(&mut self.changed_peers).into_iter();
+        let mut rows: Vec<_> = peers
+            .map(|peer| {
+                let total = self.get(Counter::Peer(peer));
+                (peer_key(&peer), (total != 0).then(|| RowWriter::new(VERSION).int(total).finish()))
+            })
+            .collect();
         if std::mem::take(&mut self.changed) {
             let coded = self.iter().filter_map(|(counter, total)| Some((counter.code()?, total)));
             let row = coded.fold(RowWriter::new(VERSION), |row, (code, total)| row.raw(&code).int(total));
-            staged.put(Tree::Counters, TOTALS.to_vec(), row.finish());
+            rows.push((TOTALS.to_vec(), Some(row.finish())));
         }
+        rows
     }
 }

@@ -10,8 +10,9 @@ use std::path::Path;
 /// Version of the rows that this build writes.
 ///
 /// * 1: the first form. Tracker rows had no `by-status` rows of remote pins.
-/// * 2: every tracker row has its `by-status` row.
-pub const FORMAT: u32 = 2;
+/// * 2: every tracker row has its `by-status` row. Every total had a row of its own.
+/// * 3: one row holds all totals but those of peers.
+pub const FORMAT: u32 = 3;
 
 const VERSION: u8 = 1;
 const FORMAT_KEY: &[u8] = b"format";
@@ -27,7 +28,7 @@ pub type MigrationStep =
     fn(&dyn Datastore, Option<Vec<u8>>, &mut Batch) -> Result<Option<Vec<u8>>, StoreError>;
 
 /// The step out of each older format, by number: the first entry leads from 1 to 2.
-const MIGRATIONS: &[MigrationStep] = &[index_every_state];
+const MIGRATIONS: &[MigrationStep] = &[index_every_state, fold_totals];
 
 fn read_int(store: &dyn Datastore, key: &[u8]) -> Result<Option<u64>, StoreError> {
     let row = store.snapshot()?.get(Tree::Meta, key)?;
@@ -101,6 +102,16 @@ fn index_every_state(
         }
     }
     Ok(if cursor.is_done() { None } else { rows.last().map(|(key, _)| key.clone()) })
+}
+
+/// 2 → 3: puts all totals but those of peers into one row.
+fn fold_totals(
+    store: &dyn Datastore,
+    _: Option<Vec<u8>>,
+    batch: &mut Batch,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    super::counters::fold_single_rows(store, batch)?;
+    Ok(None)
 }
 
 /// Binds a store to its peer: notes the peer on first use and tells whether a later opener is another one.
