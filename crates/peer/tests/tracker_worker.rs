@@ -1,5 +1,5 @@
 //! The tracker's worker with the writer's real thread, over a store that cannot always be read.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::unimplemented)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_core::{
     Cid, PeerId, Pin, PinDepth, PinKey, ReplicationFactors,
@@ -25,7 +25,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -43,26 +43,43 @@ enum Trouble {
     Reads,
 }
 
+#[derive(Default)]
+struct Switch {
+    trouble: AtomicU8,
+    refused: AtomicU64,
+}
+
+impl Switch {
+    fn set(&self, trouble: Trouble) {
+        self.trouble.store(trouble as u8, Ordering::SeqCst);
+    }
+
+    fn check(&self, what: Trouble) -> Result<(), StoreError> {
+        if self.trouble.load(Ordering::SeqCst) == what as u8 {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::ReadOnly { path: PathBuf::new(), cause: "on purpose".to_owned() });
+        }
+        Ok(())
+    }
+
+    fn refused(&self) -> u64 {
+        self.refused.load(Ordering::SeqCst)
+    }
+}
+
 struct Flaky {
     store: Arc<MemoryStore>,
-    trouble: Arc<AtomicU8>,
+    switch: Arc<Switch>,
 }
 
 struct FlakySnapshot {
     snapshot: Box<dyn Snapshot>,
-    trouble: Arc<AtomicU8>,
-}
-
-fn fail(trouble: &AtomicU8, what: Trouble) -> Result<(), StoreError> {
-    if trouble.load(Ordering::SeqCst) == what as u8 {
-        return Err(StoreError::ReadOnly { path: PathBuf::new(), cause: "on purpose".to_owned() });
-    }
-    Ok(())
+    switch: Arc<Switch>,
 }
 
 impl Snapshot for FlakySnapshot {
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        fail(&self.trouble, Trouble::Reads)?;
+        self.switch.check(Trouble::Reads)?;
         self.snapshot.get(tree, key)
     }
 
@@ -73,7 +90,7 @@ impl Snapshot for FlakySnapshot {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        fail(&self.trouble, Trouble::Reads)?;
+        self.switch.check(Trouble::Reads)?;
         self.snapshot.page(tree, from, to, limit)
     }
 
@@ -84,7 +101,7 @@ impl Snapshot for FlakySnapshot {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        fail(&self.trouble, Trouble::Reads)?;
+        self.switch.check(Trouble::Reads)?;
         self.snapshot.page_back(tree, from, to, limit)
     }
 }
@@ -95,8 +112,8 @@ impl Datastore for Flaky {
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        fail(&self.trouble, Trouble::Snapshots)?;
-        Ok(Box::new(FlakySnapshot { snapshot: self.store.snapshot()?, trouble: self.trouble.clone() }))
+        self.switch.check(Trouble::Snapshots)?;
+        Ok(Box::new(FlakySnapshot { snapshot: self.store.snapshot()?, switch: self.switch.clone() }))
     }
 
     fn long_snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
@@ -132,7 +149,7 @@ impl Datastore for Flaky {
     }
 }
 
-/// A daemon that pins when it is let.
+/// A daemon that pins when it is let, and does nothing else.
 struct Gate(Arc<Semaphore>);
 
 impl IpfsConnector for Gate {
@@ -144,32 +161,45 @@ impl IpfsConnector for Gate {
     }
 
     fn id(&self) -> BoxFuture<'_, Result<IpfsId, IpfsError>> {
-        unimplemented!()
+        out_of_order("id")
     }
 
     fn unpin(&self, _: Cid) -> BoxFuture<'_, Result<(), IpfsError>> {
-        unimplemented!()
+        out_of_order("pin/rm")
     }
 
     fn pin_status(&self, _: Cid, _: PinDepth) -> BoxFuture<'_, Result<IpfsPinStatus, IpfsError>> {
-        unimplemented!()
+        out_of_order("pin/ls")
     }
 
     fn pin_ls(&self, _: IpfsPinStatus) -> BoxStream<'_, Result<IpfsPin, IpfsError>> {
-        unimplemented!()
+        Box::pin(tokio_stream::once(Err(refusal("pin/ls"))))
     }
 
     fn resolve(&self, _: String) -> BoxFuture<'_, Result<Cid, IpfsError>> {
-        unimplemented!()
+        out_of_order("resolve")
     }
 
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, IpfsError>> {
-        unimplemented!()
+        out_of_order("repo/stat")
     }
 
     fn config_value(&self, _: String) -> BoxFuture<'_, Result<Option<String>, IpfsError>> {
-        unimplemented!()
+        out_of_order("config")
     }
+}
+
+fn refusal(path: &str) -> IpfsError {
+    IpfsError::Unreachable {
+        node: "nowhere".to_owned(),
+        path: path.to_owned(),
+        cause: "on purpose".to_owned(),
+    }
+}
+
+fn out_of_order<T>(path: &str) -> BoxFuture<'static, Result<T, IpfsError>> {
+    let refusal = refusal(path);
+    Box::pin(async { Err(refusal) })
 }
 
 struct ToTracker(FeedSender<Vec<TrackerSignal>>);
@@ -192,14 +222,14 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !is_so() {
         assert!(Instant::now() < deadline, "never {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
 async fn requests_that_end_while_the_store_cannot_be_read_are_not_forgotten() {
     let store = Arc::new(MemoryStore::new());
-    let trouble = Arc::new(AtomicU8::new(Trouble::None as u8));
+    let switch = Arc::new(Switch::default());
     let config = WriterConfig {
         local: PeerId::random(),
         replication: ReplicationFactors::EVERYWHERE,
@@ -211,7 +241,7 @@ async fn requests_that_end_while_the_store_cannot_be_read_are_not_forgotten() {
     let (pinset, writer) = start_pinset(writer, Arc::new(ToTracker(sender))).unwrap();
     let (gate, stop) = (Arc::new(Semaphore::new(0)), CancellationToken::new());
     let parts = TrackerParts {
-        store: Arc::new(Flaky { store: store.clone(), trouble: trouble.clone() }),
+        store: Arc::new(Flaky { store: store.clone(), switch: switch.clone() }),
         ipfs: Arc::new(Gate(gate.clone())),
         port: Arc::new(pinset.clone()),
         in_flight: InFlight::default(),
@@ -226,12 +256,13 @@ async fn requests_that_end_while_the_store_cannot_be_read_are_not_forgotten() {
     }
     until("three run", || in_flight.all().len() == 3).await;
     for (kind, done) in [(Trouble::Snapshots, 3), (Trouble::Reads, 6)] {
-        trouble.store(kind as u8, Ordering::SeqCst);
+        switch.set(kind);
         gate.add_permits(3);
         until("the three end", || gate.available_permits() == 0).await;
-        // Longer than a tick, so that the worker meets the trouble more than once.
-        tokio::time::sleep(Duration::from_millis(1200)).await;
-        trouble.store(Trouble::None as u8, Ordering::SeqCst);
+        // More than once, so that the worker has gone on to its next try.
+        let refused = switch.refused();
+        until("the worker tries again", || switch.refused() > refused + 1).await;
+        switch.set(Trouble::None);
         until("three more run", || pinned(&store) == done && in_flight.all().len() == 3).await;
     }
     gate.add_permits(100);
