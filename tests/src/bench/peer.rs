@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+/// Age before which a daemon of Go 1.1.6 that is told to stop may wait for itself for ever.
+const YOUNG: Duration = Duration::from_secs(2);
+
 const INIT_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(300);
 /// Longest wait for a daemon's first correct answer.
@@ -175,8 +178,9 @@ impl Daemon {
         self.process.check_alive()
     }
 
-    /// Stops it in order.
+    /// Stops it in order, once it is [`YOUNG`] no more.
     pub(crate) async fn stop(self) -> Result<()> {
+        tokio::time::sleep(YOUNG.saturating_sub(self.began.elapsed())).await;
         self.process.stop(STOP_LIMIT).await
     }
 
