@@ -87,8 +87,8 @@ fn build() -> Result<()> {
 }
 
 impl Suite {
-    fn checked(self) -> Result<Self> {
-        for program in [&self.service, &self.ctl] {
+    fn checked(mut self) -> Result<Self> {
+        for program in [&mut self.service, &mut self.ctl] {
             if !program.is_file() {
                 bail!(
                     "{} is missing: build it (cargo build --release -p cluster-service -p cluster-ctl) or name \
@@ -96,6 +96,8 @@ impl Suite {
                     program.display()
                 );
             }
+            // They are run from folders of their own.
+            *program = std::path::absolute(&program).context("where a program lies")?;
         }
         Ok(self)
     }
