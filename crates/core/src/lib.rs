@@ -6,6 +6,7 @@
 pub mod allocation;
 pub mod error_kind;
 pub mod go_duration;
+pub mod metric;
 pub mod mutate;
 pub mod pin;
 pub mod pinset;
@@ -18,6 +19,7 @@ pub mod tracker;
 pub use cid::Cid;
 pub use error_kind::ErrorKind;
 pub use libp2p_identity::PeerId;
+pub use metric::Metric;
 pub use multiaddr::Multiaddr;
 pub use pin::{
     Metadata, NotACid, Pin, PinDecodeError, PinDepth, PinKey, PinKind, PinKindFilter, PinMode, PinOptions,

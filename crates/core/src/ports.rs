@@ -4,11 +4,15 @@ pub mod cluster_api;
 pub mod consensus;
 pub mod datastore;
 pub mod ipfs_connector;
+pub mod rpc;
+pub mod swarm;
 
-pub use cluster_api::ClusterApi;
+pub use cluster_api::{ClusterApi, MembershipApi};
 pub use consensus::Consensus;
 pub use datastore::Datastore;
 pub use ipfs_connector::IpfsConnector;
+pub use rpc::{PeerCalls, Rpc};
+pub use swarm::{BlockSource, Blocks, Broadcast, Network, SwarmListener};
 
 use std::{future::Future, pin::Pin};
 

@@ -4,12 +4,17 @@ use super::{
     BoxFuture, BoxStream,
     consensus::{Etag, Precondition, RequestId, SubmitError},
     datastore::StoreError,
-    ipfs_connector::{IpfsError, IpfsId},
+    ipfs_connector::{GcItem, IpfsError, IpfsId},
+    rpc::CallError,
+    swarm::ConnectError,
 };
-use crate::{ErrorKind, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis, parse_cid};
+use crate::{
+    ErrorKind, Metric, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis, parse_cid,
+};
 use cid::Cid;
 use libp2p_identity::PeerId;
 use multiaddr::Multiaddr;
+use std::collections::BTreeMap;
 
 /// What a peer says of itself (api §2.7, ID).
 #[derive(Debug, Clone)]
@@ -57,6 +62,17 @@ pub struct PinStatusOnPeer {
     pub priority_pin: bool,
 }
 
+/// Status of one pin on one peer, with what that peer knows of the pin (api §2.6, PinInfo).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalPinStatus {
+    /// The pin as stored; for a CID outside the pinset a bare one with that CID.
+    pub pin: Pin,
+    /// When the pin was made, or now for a CID outside the pinset.
+    pub created: UnixMillis,
+    /// The status on that peer.
+    pub on_peer: PinStatusOnPeer,
+}
+
 /// Status of one pin on all peers asked (api §2.6, GlobalPinInfo).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GlobalPinStatus {
@@ -66,6 +82,45 @@ pub struct GlobalPinStatus {
     pub created: UnixMillis,
     /// One entry per peer, sorted by textual peer ID.
     pub peers: Vec<PinStatusOnPeer>,
+}
+
+/// What collecting garbage on one peer's IPFS daemon brought (api §2.7, RepoGC).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoGc {
+    /// The cluster peer.
+    pub peer: PeerId,
+    /// Its display name.
+    pub peername: String,
+    /// Each block that was removed, or an error of the daemon about one.
+    pub keys: Vec<GcItem>,
+    /// Why the whole failed; empty when it did not.
+    pub error: String,
+}
+
+/// Who is connected to whom (api §10.9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectGraph {
+    /// The peer that answers.
+    pub cluster_id: PeerId,
+    /// Display names of the members.
+    pub peernames: BTreeMap<PeerId, String>,
+    /// IPFS peer to the IPFS peers it is connected to.
+    pub ipfs_links: BTreeMap<PeerId, Vec<PeerId>>,
+    /// Member to the members it can reach.
+    pub cluster_links: BTreeMap<PeerId, Vec<PeerId>>,
+    /// Whether the answering peer trusts a member.
+    pub trust_links: BTreeMap<PeerId, bool>,
+    /// Member to its IPFS peer.
+    pub cluster_to_ipfs: BTreeMap<PeerId, PeerId>,
+}
+
+/// A metric that expired without a successor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// The metric.
+    pub metric: Metric,
+    /// When that was noticed.
+    pub triggered_at: UnixMillis,
 }
 
 /// Whether to ask this peer alone or every member.
@@ -153,6 +208,24 @@ pub enum ApiError {
     /// The IPFS daemon failed.
     #[error(transparent)]
     Ipfs(#[from] IpfsError),
+    /// Another peer did not answer as hoped.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// No connection to another peer came about.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The consensus has no members to remove (api §3.6).
+    #[error("crdt consensus component cannot remove peers")]
+    CannotRemovePeers,
+    /// The peer cannot remove itself.
+    #[error("a peer cannot forget itself: stop it, and forget it on the other peers")]
+    ForgetSelf,
+    /// The list of forgotten peers could not be written; nothing changed.
+    #[error("the list of forgotten peers could not be written: {cause}")]
+    Forgotten {
+        /// Why.
+        cause: String,
+    },
     /// The CID is not in the pinset.
     #[error("pin is not part of the pinset")]
     NotPinned,
@@ -177,6 +250,9 @@ impl ApiError {
             Self::Submit(e) => e.kind(),
             Self::Store(e) => e.kind(),
             Self::Ipfs(e) => e.kind(),
+            Self::Call(_) | Self::Connect(_) => ErrorKind::Unavailable,
+            Self::CannotRemovePeers | Self::Forgotten { .. } => ErrorKind::Internal,
+            Self::ForgetSelf => ErrorKind::Invalid,
             Self::NotPinned => ErrorKind::NotFound,
             Self::FollowerMode => ErrorKind::Forbidden,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
@@ -185,18 +261,45 @@ impl ApiError {
     }
 }
 
+/// The use cases around the members of the cluster and their health.
+pub trait MembershipApi: Send + Sync + 'static {
+    /// Describes this peer; asks the IPFS daemon live.
+    fn id(&self) -> BoxFuture<'_, PeerInfo>;
+
+    /// Describes every member; one that does not answer within 15 s has an error. In the order of their answers.
+    fn peers(&self) -> BoxStream<'static, Result<PeerInfo, ApiError>>;
+
+    /// Takes in a peer: remembers its addresses, connects, trusts it again if it was forgotten, and asks who it is.
+    fn add_peer(&self, peer: PeerId, addresses: Vec<Multiaddr>) -> BoxFuture<'_, Result<PeerInfo, ApiError>>;
+
+    /// Removes a peer: with `forget` it is no longer trusted, its connections are closed and refused, its addresses
+    /// and metrics dropped and its pins placed elsewhere; durable until it is added again. Without, what the
+    /// consensus says about removals.
+    fn remove_peer(&self, peer: PeerId, forget: bool) -> BoxFuture<'_, Result<(), ApiError>>;
+
+    /// Draws who is connected to whom.
+    fn connect_graph(&self) -> BoxFuture<'_, Result<ConnectGraph, ApiError>>;
+
+    /// Lists alerts, newest first.
+    fn alerts(&self) -> Vec<Alert>;
+
+    /// Lists the names of all metrics seen, sorted.
+    fn metric_names(&self) -> Vec<String>;
+
+    /// Returns the last metric of each peer that counts now, sorted by binary peer ID.
+    fn metrics(&self, name: &str) -> Vec<Metric>;
+
+    /// Collects garbage on the IPFS daemons, one after another; a member's failure is part of its outcome. Sorted by
+    /// textual peer ID.
+    fn collect_garbage(&self, scope: Scope) -> BoxFuture<'_, Result<Vec<RepoGc>, ApiError>>;
+}
+
 /// The use cases of a peer. Streams yield pages of at most a few thousand items, in key order, and hold no more
 /// than a page in memory.
 ///
 /// # Cancel safety
 /// Dropping a future or a stream abandons the answer, not the change.
-pub trait ClusterApi: Send + Sync + 'static {
-    /// Describes this peer; asks the IPFS daemon live.
-    fn id(&self) -> BoxFuture<'_, PeerInfo>;
-
-    /// Describes every member.
-    fn peers(&self) -> BoxStream<'_, Result<PeerInfo, ApiError>>;
-
+pub trait ClusterApi: MembershipApi {
     /// Pins a CID.
     fn pin(&self, wish: PinWish) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>>;
 

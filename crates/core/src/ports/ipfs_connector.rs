@@ -77,6 +77,17 @@ pub struct PinRequest {
     pub depth: PinDepth,
     /// Where the content is known to be.
     pub origins: Vec<Multiaddr>,
+    /// A CID whose content is mostly the same: when it is pinned recursively, the daemon starts from it.
+    pub update_from: Option<Cid>,
+}
+
+/// What garbage collection says of one block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GcItem {
+    /// It was removed.
+    Removed(Cid),
+    /// Something went wrong with one.
+    Error(String),
 }
 
 /// Failure of a call to the daemon. The texts surface in pin statuses and match the reference's.
@@ -184,6 +195,15 @@ pub trait IpfsConnector: Send + Sync + 'static {
 
     /// Resolves an IPFS path (`/ipfs/…`, `/ipns/…`, `/ipld/…`) to the CID it ends at.
     fn resolve(&self, path: String) -> BoxFuture<'_, Result<Cid, IpfsError>>;
+
+    /// Connects the daemon to another one; the address ends in `/p2p/<id>`.
+    fn swarm_connect(&self, address: Multiaddr) -> BoxFuture<'_, Result<(), IpfsError>>;
+
+    /// Lists the peers the daemon is connected to.
+    fn swarm_peers(&self) -> BoxFuture<'_, Result<Vec<PeerId>, IpfsError>>;
+
+    /// Collects garbage; streams what was removed.
+    fn collect_garbage(&self) -> BoxStream<'_, Result<GcItem, IpfsError>>;
 
     /// Asks for the space of the repository.
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, IpfsError>>;

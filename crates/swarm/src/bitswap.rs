@@ -1,0 +1,1 @@
+//! The exchange of blocks (wire-protocol §4.16).

@@ -1,0 +1,1 @@
+//! Calls between peers (wire-protocol §5).
