@@ -1,21 +1,65 @@
 //! The worker of the Merkle-CRDT's machine: it tells the machine what happens and performs what it decides.
 
-use crate::crdt::{CrdtEngine, CrdtInput, CrdtOutput, EngineInput, EngineOutput};
-use cluster_core::ports::Datastore;
+use crate::{
+    crdt::{BlockId, Broadcast, CrdtEngine, CrdtInput, CrdtOutput, EngineInput, EngineOutput},
+    crdt_inbox::{CrdtMessage, CrdtMessages, heads_payload},
+};
+use cluster_core::{
+    PeerId,
+    ports::{Blocks, BoxFuture, Broadcast as Gossip, Datastore, Rpc},
+};
 use cluster_runtime::{Feed, Pinset, WorkerThread, now};
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    io,
+    sync::Arc,
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long inputs wait for a place in the writer's full queue before they are offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(10);
 
+/// Peers of this suite told our heads at once.
+const EXCHANGES: usize = 8;
+
+/// Peers of this suite that may wait for that; with more, the broadcast of heads has to do.
+const MAX_MET: usize = 1024;
+
+/// What the worker works with.
+pub struct CrdtParts {
+    /// The writer.
+    pub pinset: Pinset<CrdtInput>,
+    /// What the machine reads.
+    pub store: Arc<dyn Datastore>,
+    /// Gets blocks.
+    pub blocks: Arc<dyn Blocks>,
+    /// Tells heads; `None` for a follower, whose announcements nobody has use for.
+    pub gossip: Option<Arc<dyn Gossip>>,
+    /// Calls peers of this suite.
+    pub rpc: Arc<dyn Rpc>,
+    /// This peer.
+    pub local: PeerId,
+}
+
+/// The end of something asked of other peers.
+enum Done {
+    Fetched { id: BlockId, bytes: Option<Vec<u8>> },
+    Exchanged { peer: PeerId, heads: Vec<BlockId> },
+}
+
 /// Runs the Merkle-CRDT's machine.
 pub struct CrdtWorker {
     engine: CrdtEngine,
-    pinset: Pinset<CrdtInput>,
-    store: Arc<dyn Datastore>,
+    parts: CrdtParts,
+    fetch_limit: Duration,
     /// For the writer, in order. The machine bounds it: it stages little before it has heard of a commit.
     outbox: VecDeque<CrdtInput>,
+    /// Bounded by what the machine asks for at once, and by [`EXCHANGES`].
+    jobs: FuturesUnordered<BoxFuture<'static, Done>>,
+    met: BTreeSet<PeerId>,
+    exchanging: usize,
     was_failing: bool,
 }
 
@@ -27,16 +71,30 @@ impl CrdtWorker {
     /// When the system refuses a thread.
     pub fn start(
         engine: CrdtEngine,
-        pinset: Pinset<CrdtInput>,
-        store: Arc<dyn Datastore>,
+        parts: CrdtParts,
         commits: Feed<Vec<CrdtOutput>>,
+        messages: CrdtMessages,
         stop: CancellationToken,
     ) -> io::Result<WorkerThread> {
-        let worker = Self { engine, pinset, store, outbox: VecDeque::new(), was_failing: false };
-        WorkerThread::start("crdt", move || worker.run(commits, stop))
+        let worker = Self {
+            fetch_limit: engine.fetch_timeout(),
+            engine,
+            parts,
+            outbox: VecDeque::new(),
+            jobs: FuturesUnordered::new(),
+            met: BTreeSet::new(),
+            exchanging: 0,
+            was_failing: false,
+        };
+        WorkerThread::start("crdt", move || worker.run(commits, messages, stop))
     }
 
-    async fn run(mut self, mut commits: Feed<Vec<CrdtOutput>>, stop: CancellationToken) {
+    async fn run(
+        mut self,
+        mut commits: Feed<Vec<CrdtOutput>>,
+        CrdtMessages(mut messages): CrdtMessages,
+        stop: CancellationToken,
+    ) {
         self.tell(EngineInput::Start { random: rand::random() });
         loop {
             let mut wait = self.engine.deadline().since(now());
@@ -48,12 +106,14 @@ impl CrdtWorker {
                 news = commits.next() => {
                     let Some(news) = news else { break };
                     for done in news.items {
-                        self.tell(EngineInput::Committed(done));
+                        self.on_committed(done);
                     }
                     if news.missed {
                         self.tell(EngineInput::CommitFailed);
                     }
                 }
+                Some(message) = messages.recv() => self.on_message(message),
+                Some(done) = self.jobs.next() => self.on_done(done),
                 () = tokio::time::sleep(wait) => {}
             }
             if self.engine.deadline() <= now() {
@@ -62,38 +122,110 @@ impl CrdtWorker {
             self.offer();
         }
         for input in self.outbox.drain(..).chain([CrdtInput::Pack]) {
-            self.pinset.backend(input).await;
+            self.parts.pinset.backend(input).await;
+        }
+    }
+
+    fn on_committed(&mut self, done: Vec<CrdtOutput>) {
+        for output in &done {
+            if let CrdtOutput::Announce(id) | CrdtOutput::Taken(id) = output {
+                self.parts.blocks.announce(id.cid());
+            }
+        }
+        self.tell(EngineInput::Committed(done));
+    }
+
+    fn on_message(&mut self, message: CrdtMessage) {
+        match message {
+            CrdtMessage::Heads { author, heads } => self.tell(EngineInput::HeadsHeard { author, heads }),
+            CrdtMessage::SlowPeers(connected) => self.tell(EngineInput::SlowPeers(connected)),
+            CrdtMessage::MetPeer(peer) => {
+                if self.met.len() < MAX_MET {
+                    self.met.insert(peer);
+                }
+                self.exchange();
+            }
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Fetched { id, bytes: Some(bytes) } => self.tell(EngineInput::BlockReceived { id, bytes }),
+            Done::Fetched { id, bytes: None } => self.tell(EngineInput::FetchFailed(id)),
+            Done::Exchanged { peer, heads } => {
+                self.exchanging -= 1;
+                self.exchange();
+                self.tell(EngineInput::HeadsHeard { author: peer, heads });
+            }
+        }
+    }
+
+    /// Tells peers of this suite that were met our heads, and asks for theirs.
+    fn exchange(&mut self) {
+        while self.exchanging < EXCHANGES
+            && let Some(peer) = self.met.pop_first()
+        {
+            // Without a store there is nothing to tell; the peer asks us as well.
+            let Ok(payload) = heads_payload(&*self.parts.store) else { return };
+            self.exchanging += 1;
+            let (calls, local) = (self.parts.rpc.peer(peer), self.parts.local);
+            self.jobs.push(Box::pin(async move {
+                let heads = match calls.exchange_heads(local, payload).await {
+                    Ok(answer) => Broadcast::decode(&answer).map(|b| b.heads).unwrap_or_default(),
+                    Err(error) => {
+                        tracing::debug!(target: "crdt", %peer, %error, "heads were not exchanged");
+                        Vec::new()
+                    }
+                };
+                Done::Exchanged { peer, heads }
+            }));
         }
     }
 
     /// Tells the machine something and performs what it wants.
     fn tell(&mut self, input: EngineInput) {
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            let result = self.store.snapshot().and_then(|view| self.engine.handle(input, now(), &*view));
-            if let Err(error) = &result
-                && !self.was_failing
-            {
-                tracing::error!(target: "crdt", %error, "cannot read the store; trying again");
-            }
-            self.was_failing = result.is_err();
-            for output in result.unwrap_or_default() {
-                match output {
-                    EngineOutput::Stage(input) => self.outbox.push_back(input),
-                    // Without a network nobody has the block, and nobody is there to be told of heads.
-                    EngineOutput::Fetch(id) => inputs.push_back(EngineInput::FetchFailed(id)),
-                    EngineOutput::Announce(heads) => {
-                        tracing::trace!(target: "crdt", heads = heads.len(), "heads to announce");
+        let result = self.parts.store.snapshot().and_then(|view| self.engine.handle(input, now(), &*view));
+        if let Err(error) = &result
+            && !self.was_failing
+        {
+            tracing::error!(target: "crdt", %error, "cannot read the store; trying again");
+        }
+        self.was_failing = result.is_err();
+        for output in result.unwrap_or_default() {
+            match output {
+                EngineOutput::Stage(input) => {
+                    if let CrdtInput::Repair { lost, holes } = &input {
+                        let (lost, holes) = (lost.len(), holes.len());
+                        tracing::warn!(target: "crdt", lost, holes, "blocks are missing below merged ones; fetching them");
+                    }
+                    self.outbox.push_back(input);
+                }
+                EngineOutput::Fetch { id, from } => self.fetch(id, from),
+                EngineOutput::Announce(heads) => {
+                    if let Some(gossip) = &self.parts.gossip {
+                        tracing::trace!(target: "crdt", heads = heads.len(), "announcing heads");
+                        gossip.publish_heads(Broadcast { heads }.encode());
                     }
                 }
             }
         }
     }
 
+    fn fetch(&mut self, id: BlockId, from: Option<PeerId>) {
+        let (blocks, limit) = (self.parts.blocks.clone(), self.fetch_limit);
+        self.jobs.push(Box::pin(async move {
+            let fetched = blocks.fetch(id.cid(), from, limit).await;
+            if let Err(error) = &fetched {
+                tracing::debug!(target: "crdt", block = %id, %error, "a block was not served");
+            }
+            Done::Fetched { id, bytes: fetched.ok() }
+        }));
+    }
+
     /// Hands over to the writer what its queue has room for.
     fn offer(&mut self) {
         while let Some(input) = self.outbox.pop_front() {
-            if let Err(input) = self.pinset.try_backend(input) {
+            if let Err(input) = self.parts.pinset.try_backend(input) {
                 return self.outbox.push_front(input);
             }
         }

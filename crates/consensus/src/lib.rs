@@ -7,8 +7,12 @@
 pub mod conformance;
 pub mod crdt;
 mod crdt_consensus;
+mod crdt_inbox;
 mod crdt_worker;
 pub mod quorum_fake;
+mod stored_blocks;
 
 pub use crdt_consensus::{CrdtConsensus, Trust};
-pub use crdt_worker::CrdtWorker;
+pub use crdt_inbox::{CrdtInbox, CrdtMessages};
+pub use crdt_worker::{CrdtParts, CrdtWorker};
+pub use stored_blocks::StoredBlocks;

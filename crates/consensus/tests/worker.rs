@@ -2,16 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_consensus::{
-    CrdtConsensus, CrdtWorker, Trust,
+    CrdtConsensus, CrdtInbox, CrdtParts, CrdtWorker, Trust,
     crdt::{Batching, Block, BlockId, CrdtBackend, CrdtEngine, CrdtOutput, EngineConfig},
 };
 use cluster_core::{
-    PeerId, Pin, PinKey, ReplicationFactors,
+    Cid, PeerId, Pin, PinKey, ReplicationFactors,
     pinset::{TrackerSignal, Writer, WriterConfig, mutation::LaneRule, read},
     ports::{
-        Consensus, Datastore,
+        Blocks, BoxFuture, Consensus, Datastore, PeerCalls, Rpc,
         consensus::{AppliedOn, Operation, OperationKind},
         datastore::{Cursor, Tree},
+        swarm::FetchError,
     },
 };
 use cluster_datastore::MemoryStore;
@@ -36,6 +37,28 @@ impl Effects<CrdtOutput> for ToWorker {
     }
 }
 
+/// A network without anybody.
+struct Nobody;
+
+impl Blocks for Nobody {
+    fn fetch(
+        &self,
+        _: Cid,
+        _: Option<PeerId>,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<Vec<u8>, FetchError>> {
+        Box::pin(async move { Err(FetchError::NotServed { after }) })
+    }
+
+    fn announce(&self, _: Cid) {}
+}
+
+impl Rpc for Nobody {
+    fn peer(&self, _: PeerId) -> Arc<dyn PeerCalls> {
+        unreachable!("no peer of ours was met")
+    }
+}
+
 struct Running {
     store: Arc<MemoryStore>,
     consensus: CrdtConsensus,
@@ -56,7 +79,17 @@ fn start(store: Arc<MemoryStore>, batching: Option<Batching>) -> Running {
     let (sender, commits) = feed();
     let (pinset, writer) = start_pinset(writer, Arc::new(ToWorker(sender))).unwrap();
     let stop = CancellationToken::new();
-    let worker = CrdtWorker::start(engine, pinset.clone(), store.clone(), commits, stop.clone()).unwrap();
+    let (_, messages) = CrdtInbox::new(store.clone(), Arc::new(|_| true));
+    let nobody = Arc::new(Nobody);
+    let parts = CrdtParts {
+        pinset: pinset.clone(),
+        store: store.clone(),
+        blocks: nobody.clone(),
+        gossip: None,
+        rpc: nobody,
+        local,
+    };
+    let worker = CrdtWorker::start(engine, parts, commits, messages, stop.clone()).unwrap();
     let consensus = CrdtConsensus::new(local, Trust::Everyone, pinset);
     Running { store, consensus, stop, threads: [worker, writer] }
 }

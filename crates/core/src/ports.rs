@@ -12,7 +12,7 @@ pub use consensus::Consensus;
 pub use datastore::Datastore;
 pub use ipfs_connector::IpfsConnector;
 pub use rpc::{PeerCalls, Rpc};
-pub use swarm::{BlockSource, Blocks, Broadcast, Network, SwarmListener};
+pub use swarm::{BlockSource, Blocks, Broadcast, HeadsExchange, Network, SwarmListener};
 
 use std::{future::Future, pin::Pin};
 

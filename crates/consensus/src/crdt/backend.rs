@@ -16,7 +16,7 @@ use cluster_core::{
 };
 use std::collections::BTreeMap;
 
-/// Walks open at once. Heads heard beyond that are passed over: whoever has them announces them again.
+/// Walks open at once. Heads that come beyond that are passed over: whoever has them announces them again.
 pub const MAX_OPEN_WALKS: usize = 1024;
 
 const VERSION: u8 = 1;
@@ -35,9 +35,14 @@ pub enum Packing {
 /// What the worker tells the backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CrdtInput {
-    /// Somebody announced these heads.
-    Heads(Vec<BlockId>),
-    /// A block arrived.
+    /// Fetch what is missing below merged blocks.
+    Repair {
+        /// Blocks that are merged, but whose bytes are gone.
+        lost: Vec<BlockId>,
+        /// Blocks that a merged one links to and that were never here.
+        holes: Vec<BlockId>,
+    },
+    /// A block arrived: one that an open walk misses, or a head, which opens a walk.
     Block {
         /// Its name.
         id: BlockId,
@@ -90,6 +95,8 @@ pub struct CrdtBackend {
     pub(super) next_walk: u64,
     pub(super) max_priority: u64,
     pub(super) outputs: Vec<CrdtOutput>,
+    /// A walk ended in the batch at hand: readers and events wait for it.
+    pub(super) urgent: bool,
 }
 
 impl CrdtBackend {
@@ -107,6 +114,7 @@ impl CrdtBackend {
             next_walk: 1,
             max_priority: 0,
             outputs: Vec::new(),
+            urgent: false,
         }
     }
 
@@ -169,6 +177,7 @@ impl Backend for CrdtBackend {
     fn reload(&mut self, staged: &Staged, counters: &Counters) -> Result<(), StoreError> {
         self.open.clear();
         self.outputs.clear();
+        self.urgent = false;
         self.pack_now = false;
         self.pending_rows = counters.get(Counter::Pending);
         self.waiting_told = self.pending_rows > 0;
@@ -198,7 +207,7 @@ impl Backend for CrdtBackend {
         _: UnixMillis,
     ) -> Result<(), StoreError> {
         match input {
-            CrdtInput::Heads(heads) => self.hear_heads(mutation.staged, &heads),
+            CrdtInput::Repair { lost, holes } => self.repair(mutation, &lost, &holes),
             CrdtInput::Block { id, bytes } => self.take_block(mutation, id, bytes),
             CrdtInput::Pack => {
                 self.pack_now = true;
@@ -215,7 +224,12 @@ impl Backend for CrdtBackend {
         }
     }
 
+    fn is_urgent(&self) -> bool {
+        self.urgent || self.pack_now
+    }
+
     fn seal(&mut self, mut books: Books<'_>, _: UnixMillis) -> Result<Vec<CrdtOutput>, StoreError> {
+        self.urgent = false;
         self.pack(&mut books)?;
         if self.pending_rows > 0 || self.waiting_told {
             self.waiting_told = self.pending_rows > 0;

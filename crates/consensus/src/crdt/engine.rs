@@ -4,8 +4,11 @@
 //! blocks that are on their way and a few times, never the pinset and never the whole frontier.
 
 mod config;
+mod heard;
+mod pace;
 mod packer;
 mod rebroadcast;
+mod repair;
 mod wants;
 
 pub use config::{Batching, EngineConfig};
@@ -15,13 +18,16 @@ use super::{
     rows::{WalkRow, decode_height},
 };
 use cluster_core::{
-    UnixMillis,
+    PeerId, UnixMillis,
     mutate::{Mutation, active},
     ports::datastore::{Snapshot, StoreError, Tree},
 };
+use heard::Heard;
+use pace::Pace;
 use packer::Packer;
 use rebroadcast::Rebroadcast;
-use std::collections::VecDeque;
+use repair::Repair;
+use std::{collections::VecDeque, time::Duration};
 use wants::Wants;
 
 /// Bytes of blocks handed to the writer before it has committed the ones before.
@@ -42,7 +48,14 @@ pub enum EngineInput {
         random: u64,
     },
     /// A trusted peer announced these heads.
-    HeadsHeard(Vec<BlockId>),
+    HeadsHeard {
+        /// Who.
+        author: PeerId,
+        /// Which.
+        heads: Vec<BlockId>,
+    },
+    /// Whether peers are connected that take few deltas a second.
+    SlowPeers(bool),
     /// Somebody served a block.
     BlockReceived {
         /// The block that was asked for.
@@ -69,7 +82,12 @@ pub enum EngineOutput {
     /// Hand this to the writer.
     Stage(CrdtInput),
     /// Get this block and answer with it or with [`EngineInput::FetchFailed`].
-    Fetch(BlockId),
+    Fetch {
+        /// Which.
+        id: BlockId,
+        /// Who should have it.
+        from: Option<PeerId>,
+    },
     /// Broadcast these heads.
     Announce(Vec<BlockId>),
 }
@@ -82,9 +100,12 @@ pub enum EngineOutput {
 #[derive(Debug)]
 pub struct CrdtEngine {
     config: EngineConfig,
+    heard: Heard,
     wants: Wants,
+    pace: Pace,
     packer: Packer,
     rebroadcast: Rebroadcast,
+    repair: Repair,
     /// Blocks that are here and wait for their turn with the writer.
     arrived: VecDeque<(BlockId, Vec<u8>)>,
     arrived_bytes: usize,
@@ -100,7 +121,10 @@ impl CrdtEngine {
         Self {
             packer: Packer::new(&config),
             rebroadcast: Rebroadcast::new(config.rebroadcast_interval),
+            repair: Repair::new(config.repair_interval),
+            pace: Pace::new(config.slow_delta_time),
             config,
+            heard: Heard::default(),
             wants: Wants::default(),
             arrived: VecDeque::new(),
             arrived_bytes: 0,
@@ -118,10 +142,22 @@ impl CrdtEngine {
     pub fn deadline(&self) -> UnixMillis {
         let times = [
             Some(self.rebroadcast.deadline()),
+            self.repair.deadline(),
+            self.heard.deadline(self.config.fetch_timeout),
             self.wants.deadline(&self.config, self.may_fill()),
             self.packer.deadline(self.last_progress),
         ];
         times.into_iter().flatten().min().unwrap_or_default()
+    }
+
+    /// Returns how long a block is waited for.
+    pub fn fetch_timeout(&self) -> Duration {
+        self.config.fetch_timeout
+    }
+
+    /// Returns how many heads were dropped: too many at once, or served by nobody.
+    pub fn dropped_heads(&self) -> u64 {
+        self.heard.dropped()
     }
 
     /// Takes note of an input and says what to do.
@@ -141,20 +177,28 @@ impl CrdtEngine {
                 self.wants.read_frontier();
                 self.packer.on_start(now, view)?;
                 self.rebroadcast.start(now, random);
+                self.repair.start(now);
             }
-            EngineInput::HeadsHeard(heads) => self.on_heads(heads, view, &mut outputs)?,
-            EngineInput::BlockReceived { id, bytes } => self.on_block(id, bytes, now),
-            EngineInput::FetchFailed(id) => self.wants.on_failed(id, &self.config, now),
+            EngineInput::HeadsHeard { author, heads } => self.on_heads(author, heads, now, view)?,
+            EngineInput::SlowPeers(connected) => self.pace.set_slow_peers(connected),
+            EngineInput::BlockReceived { id, bytes } => self.on_block(id, bytes, now, view, &mut outputs)?,
+            EngineInput::FetchFailed(id) => {
+                self.heard.on_failed(&id);
+                self.wants.on_failed(id, &self.config, now);
+            }
             EngineInput::Committed(done) => self.on_committed(done, now, &mut outputs),
             EngineInput::CommitFailed => {
                 self.staged.clear();
                 self.arrived.clear();
                 self.arrived_bytes = 0;
-                self.wants.on_lost();
+                for (head, author) in self.wants.on_lost() {
+                    self.heard.add(author, head);
+                }
                 // The writer has reloaded; so does what we know of the operations that wait.
                 self.packer.on_start(now, view)?;
             }
             EngineInput::Tick { random } => {
+                self.heard.expire(&self.config, now);
                 self.wants.expire(&self.config, now);
                 if self.rebroadcast.is_due(now) {
                     let heads = read_heads(view)?;
@@ -162,12 +206,17 @@ impl CrdtEngine {
                         self.rebroadcast.turn(heads, now, random).into_iter().map(EngineOutput::Announce),
                     );
                 }
+                outputs.extend(self.repair.turn(now, view)?.map(EngineOutput::Stage));
             }
         }
         outputs.extend(self.packer.turn(self.last_progress, now).into_iter().map(EngineOutput::Stage));
         self.stage_blocks(&mut outputs);
         if self.may_fill() {
-            outputs.extend(self.wants.fill(&self.config, now, view)?.into_iter().map(EngineOutput::Fetch));
+            while let Some((id, author)) = self.heard.next(now) {
+                outputs.push(EngineOutput::Fetch { id, from: Some(author) });
+            }
+            let wanted = self.wants.fill(&self.config, now, view)?;
+            outputs.extend(wanted.into_iter().map(|(id, from)| EngineOutput::Fetch { id, from }));
         }
         Ok(outputs)
     }
@@ -178,41 +227,65 @@ impl CrdtEngine {
 
     fn on_heads(
         &mut self,
+        author: PeerId,
         mut heads: Vec<BlockId>,
+        now: UnixMillis,
         view: &dyn Snapshot,
-        outputs: &mut Vec<EngineOutput>,
     ) -> Result<(), StoreError> {
         heads.truncate(MAX_HEADS);
         if active(Mutation::SkipHead) && heads.len() == 1 {
             heads.clear();
         }
         self.rebroadcast.on_heard(&heads);
-        let mut unknown = Vec::new();
         for head in heads {
-            if view.get(Tree::Merged, &head.0)?.is_none()
-                && view.get(Tree::Frontier, &WalkRow::missing_key(&head))?.is_none()
-            {
-                unknown.push(head);
+            if view.get(Tree::Merged, &head.0)?.is_some() {
+                continue;
             }
-        }
-        if !unknown.is_empty() {
-            outputs.push(EngineOutput::Stage(CrdtInput::Heads(unknown)));
+            self.pace.on_writer(author, now);
+            if self.wants.contains(&head) || view.get(Tree::Frontier, &WalkRow::missing_key(&head))?.is_some()
+            {
+                self.wants.hurry(&head, author, now);
+            } else {
+                self.heard.add(author, head);
+            }
         }
         Ok(())
     }
 
-    fn on_block(&mut self, id: BlockId, bytes: Vec<u8>, now: UnixMillis) {
-        if !self.wants.is_wanted(&id) {
-            return;
+    fn on_block(
+        &mut self,
+        id: BlockId,
+        bytes: Vec<u8>,
+        now: UnixMillis,
+        view: &dyn Snapshot,
+        outputs: &mut Vec<EngineOutput>,
+    ) -> Result<(), StoreError> {
+        if !self.wants.is_wanted(&id) && !self.heard.contains(&id) {
+            return Ok(());
         }
-        let is_it = bytes.len() <= MAX_BLOCK && BlockId::of(&bytes) == id && Block::decode(&bytes).is_ok();
-        if !is_it && !active(Mutation::TrustBytes) {
+        let is_it = bytes.len() <= MAX_BLOCK && BlockId::of(&bytes) == id;
+        let block = Block::decode(&bytes).ok().filter(|_| is_it);
+        if block.is_none() && !active(Mutation::TrustBytes) {
             // Somebody else may have the real one.
-            return self.wants.on_failed(id, &self.config, now);
+            self.heard.on_failed(&id);
+            self.wants.on_failed(id, &self.config, now);
+            return Ok(());
         }
-        self.wants.on_here(id);
+        let author = self.heard.take(&id);
+        let from = self.wants.on_here(id, author);
         self.arrived_bytes += bytes.len();
         self.arrived.push_back((id, bytes));
+        // What it links to is asked for at once: a chain would otherwise wait for a commit at every block.
+        for link in block.map(|block| block.links).unwrap_or_default() {
+            if self.may_fill()
+                && !self.heard.contains(&link)
+                && view.get(Tree::Merged, &link.0)?.is_none()
+                && self.wants.ask_early(link, from, &self.config, now)
+            {
+                outputs.push(EngineOutput::Fetch { id: link, from });
+            }
+        }
+        Ok(())
     }
 
     fn on_committed(&mut self, done: Vec<CrdtOutput>, now: UnixMillis, outputs: &mut Vec<EngineOutput>) {
@@ -240,7 +313,8 @@ impl CrdtEngine {
         if let Some(id) = announced {
             outputs.push(EngineOutput::Announce(vec![id]));
         }
-        self.packer.on_committed(announced.is_some(), waiting, now);
+        let least = self.pace.interval(now);
+        self.packer.on_committed(announced.is_some(), waiting, least, now);
     }
 
     /// Hands blocks to the writer, at most [`STAGE_BYTES`] beyond what it has committed, at least one.

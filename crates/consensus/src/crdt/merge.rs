@@ -115,6 +115,8 @@ impl CrdtBackend {
         if let Some(value) = change.element
             && (!mutation.staged.has(Tree::Tombstones, &ElementRow::key(key, &id))?
                 || active(Defect::MergeTombstoned))
+            // A block that was lost comes a second time.
+            && !live.iter().any(|(block, _)| *block == id)
         {
             live.push((id, ElementRow { priority, value: Some(value.to_vec()) }));
             mutation.counters.add(Counter::Elements, 1);

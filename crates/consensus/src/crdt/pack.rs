@@ -73,7 +73,8 @@ impl CrdtBackend {
                 }
             }
         }
-        self.write_block(books, draft)
+        self.write_block(books, draft);
+        Ok(())
     }
 
     /// Adds one operation to a draft; writes the draft and starts another when it would grow too large.
@@ -89,7 +90,7 @@ impl CrdtBackend {
                 let Some(stored) = books.staged.get(Tree::Pins, key.as_bytes())? else { return Ok(draft) };
                 let value = stored_pin::value(&stored).to_vec();
                 if !draft.fits(value.len() + 2 * key.as_bytes().len() + ENTRY_OVERHEAD) {
-                    self.write_block(books, std::mem::take(&mut draft))?;
+                    self.write_block(books, std::mem::take(&mut draft));
                 }
                 draft.add(key, value);
             }
@@ -100,7 +101,7 @@ impl CrdtBackend {
                         continue;
                     }
                     if !draft.fits(2 * key.as_bytes().len() + 2 * 34 + ENTRY_OVERHEAD) {
-                        self.write_block(books, std::mem::take(&mut draft))?;
+                        self.write_block(books, std::mem::take(&mut draft));
                     }
                     draft.remove(key, *block);
                 }
@@ -110,9 +111,9 @@ impl CrdtBackend {
     }
 
     /// Writes a block of our own: its bytes, its elements and tombstones, and the one head that it leaves.
-    fn write_block(&mut self, books: &mut Books<'_>, draft: Draft) -> Result<(), StoreError> {
+    fn write_block(&mut self, books: &mut Books<'_>, draft: Draft) {
         if draft.is_empty() {
-            return Ok(());
+            return;
         }
         let mut delta = draft.delta;
         delta.priority = self.max_priority.saturating_add(1);
@@ -155,6 +156,5 @@ impl CrdtBackend {
             books.staged.put(Tree::Heads, id.0.to_vec(), encode_height(priority));
         }
         self.outputs.push(CrdtOutput::Announce(id));
-        self.meet_walk(books.staged, id)
     }
 }

@@ -144,6 +144,8 @@ pub struct WalkRow {
     pub covers: Vec<BlockId>,
     /// Whether there were no heads when it started.
     pub first: bool,
+    /// Whether its root has followers here, and so never becomes a head.
+    pub repair: bool,
 }
 
 impl WalkRow {
@@ -170,7 +172,7 @@ impl WalkRow {
     /// Writes the row.
     pub fn encode(&self) -> Vec<u8> {
         let mut row = RowWriter::new(VERSION)
-            .byte(u8::from(self.first))
+            .byte(u8::from(self.first) | u8::from(self.repair) << 1)
             .bytes(self.root.as_ref().map_or(&[], |r| r.0.as_slice()))
             .int(self.missing)
             .int(self.waits_for.len() as u64);
@@ -186,13 +188,14 @@ impl WalkRow {
     /// Reads a row; `None` when it has another form.
     pub fn decode(row: &[u8]) -> Option<Self> {
         let mut reader = RowReader::new(row, VERSION)?;
-        let first = reader.byte()? != 0;
+        let flags = reader.byte()?;
+        let (first, repair) = (flags & 1 != 0, flags & 2 != 0);
         let root = BlockId::from_slice(reader.bytes()?);
         let missing = reader.int()?;
         let count = reader.int()?;
         let waits_for = (0..count).map(|_| reader.int()).collect::<Option<Vec<_>>>()?;
         let covers = reader.rest().chunks_exact(32).filter_map(BlockId::from_slice).collect();
-        Some(Self { root, missing, waits_for, covers, first })
+        Some(Self { root, missing, waits_for, covers, first, repair })
     }
 }
 

@@ -9,31 +9,56 @@ use super::{
     rows::{MergedRow, WalkRow, encode_height},
 };
 use cluster_core::{
-    mutate::{Mutation, active},
-    pinset::Staged,
+    mutate::{Mutation as Defect, active},
+    pinset::{Staged, counters::Counter, mutation::Mutation},
     ports::datastore::{StoreError, Tree},
 };
 use std::collections::BTreeSet;
 
 impl CrdtBackend {
-    /// Starts a walk for every head that is neither merged nor being looked for.
-    pub(super) fn hear_heads(&mut self, staged: &mut Staged, heads: &[BlockId]) -> Result<(), StoreError> {
+    /// Starts a walk whose first missing block is `root`; false when no more may be open. The root of a repair has
+    /// followers, so it does not become a head.
+    fn start_walk(&mut self, staged: &mut Staged, root: BlockId, repair: bool) -> bool {
+        if self.walks.len() >= MAX_OPEN_WALKS {
+            return false;
+        }
+        let walk = self.take_walk_number(staged);
+        let first = !repair && self.head_heights.is_empty() && self.walks.values().all(|w| w.first);
+        let row = WalkRow { root: Some(root), missing: 1, first, repair, ..WalkRow::default() };
+        staged.put(Tree::Frontier, WalkRow::key(walk), row.encode());
+        staged.put(Tree::Frontier, WalkRow::missing_key(&root), WalkRow::encode_owner(walk));
+        self.walks.insert(walk, row);
+        true
+    }
+
+    /// Starts walks that bring what is missing below merged blocks. A lost block counts as not merged until it is here
+    /// again, and is no head meanwhile: nobody could fetch it from us.
+    pub(super) fn repair(
+        &mut self,
+        mutation: &mut Mutation<'_>,
+        lost: &[BlockId],
+        holes: &[BlockId],
+    ) -> Result<(), StoreError> {
         let mut fetch = Vec::new();
-        for head in heads {
-            if self.walks.len() >= MAX_OPEN_WALKS {
-                break;
-            }
-            let missing = WalkRow::missing_key(head);
-            if staged.has(Tree::Merged, &head.0)? || staged.has(Tree::Frontier, &missing)? {
+        for (id, is_lost) in lost.iter().map(|id| (id, true)).chain(holes.iter().map(|id| (id, false))) {
+            let is_missed = mutation.staged.has(Tree::Frontier, &WalkRow::missing_key(id))?;
+            if is_missed || mutation.staged.has(Tree::Merged, &id.0)? != is_lost {
                 continue;
             }
-            let walk = self.take_walk_number(staged);
-            let first = self.head_heights.is_empty() && self.walks.values().all(|w| w.first);
-            let row = WalkRow { root: Some(*head), missing: 1, first, ..WalkRow::default() };
-            staged.put(Tree::Frontier, WalkRow::key(walk), row.encode());
-            staged.put(Tree::Frontier, missing, WalkRow::encode_owner(walk));
-            self.walks.insert(walk, row);
-            fetch.push(*head);
+            let was_head = self.head_heights.contains_key(id);
+            if !self.start_walk(mutation.staged, *id, !was_head) {
+                break;
+            }
+            if is_lost {
+                mutation.staged.delete(Tree::Merged, id.0.to_vec());
+                mutation.staged.delete(Tree::Blocks, id.0.to_vec());
+                mutation.counters.sub(Counter::Merged, 1);
+            }
+            if was_head {
+                self.head_heights.remove(id);
+                mutation.staged.delete(Tree::Heads, id.0.to_vec());
+            }
+            fetch.push(*id);
         }
         if !fetch.is_empty() {
             self.outputs.push(CrdtOutput::Fetch(fetch));
@@ -54,11 +79,10 @@ impl CrdtBackend {
         let walk = match owner {
             Some(walk) => walk,
             None => {
-                self.hear_heads(staged, &[id])?;
-                self.outputs.retain(|o| !matches!(o, CrdtOutput::Fetch(ids) if ids == &[id]));
-                let started = staged.get(Tree::Frontier, &missing)?;
-                let Some(walk) = started.as_deref().and_then(WalkRow::decode_owner) else { return Ok(None) };
-                walk
+                if !self.start_walk(staged, id, false) {
+                    return Ok(None);
+                }
+                self.next_walk - 1
             }
         };
         staged.delete(Tree::Frontier, missing);
@@ -77,7 +101,7 @@ impl CrdtBackend {
             match staged.get(Tree::Frontier, &link_key)?.as_deref().and_then(WalkRow::decode_owner) {
                 Some(other) => self.wait_for(&mut row, walk, other),
                 None => {
-                    if !active(Mutation::SkipFrontierRow) {
+                    if !active(Defect::SkipFrontierRow) {
                         staged.put(Tree::Frontier, link_key, WalkRow::encode_owner(walk));
                     }
                     row.missing += 1;
@@ -95,28 +119,6 @@ impl CrdtBackend {
         Ok(Some(walk))
     }
 
-    /// Takes note that a block of our own is one that a walk misses: two peers that remove the same pin from the
-    /// same state write the same block, and the other's announcement may have come first.
-    pub(super) fn meet_walk(&mut self, staged: &mut Staged, id: BlockId) -> Result<(), StoreError> {
-        if self.walks.is_empty() {
-            return Ok(());
-        }
-        let missing = WalkRow::missing_key(&id);
-        let owner = staged.get(Tree::Frontier, &missing)?.as_deref().and_then(WalkRow::decode_owner);
-        let Some(walk) = owner else { return Ok(()) };
-        staged.delete(Tree::Frontier, missing);
-        let mut row = self.walks.get(&walk).cloned().unwrap_or_default();
-        row.missing = row.missing.saturating_sub(1);
-        if row.root != Some(id) {
-            // It is a head of ours now, and the walk's root follows it.
-            row.covers.push(id);
-        }
-        staged.put(Tree::Frontier, WalkRow::key(walk), row.encode());
-        self.walks.insert(walk, row);
-        self.outputs.push(CrdtOutput::Taken(id));
-        self.end_walks(staged)
-    }
-
     fn wait_for(&self, row: &mut WalkRow, walk: u64, other: u64) {
         if other != walk && self.walks.contains_key(&other) && !row.waits_for.contains(&other) {
             row.waits_for.push(other);
@@ -132,7 +134,7 @@ impl CrdtBackend {
             .filter(|(_, row)| row.missing == 0 || ends_early(row))
             .map(|(walk, _)| *walk)
             .collect();
-        while !active(Mutation::IgnoreOtherWalks) {
+        while !active(Defect::IgnoreOtherWalks) {
             let open: BTreeSet<u64> =
                 self.walks.keys().filter(|walk| !ending.contains(walk)).copied().collect();
             let before = ending.len();
@@ -147,7 +149,8 @@ impl CrdtBackend {
             let Some(row) = self.walks.remove(&walk) else { continue };
             staged.delete(Tree::Frontier, WalkRow::key(walk));
             covered.extend(row.covers);
-            roots.extend(row.root);
+            roots.extend(row.root.filter(|_| !row.repair));
+            self.urgent = true;
         }
         for root in roots {
             let merged = staged.get(Tree::Merged, &root.0)?.as_deref().and_then(MergedRow::decode);
@@ -170,5 +173,5 @@ impl CrdtBackend {
 
 /// Only for the mutation of that name: the root is here, so let the rest go.
 fn ends_early(row: &WalkRow) -> bool {
-    active(Mutation::EndWalkEarly) && row.missing < 2
+    active(Defect::EndWalkEarly) && row.missing < 2
 }

@@ -58,7 +58,6 @@ fn full() -> Replica {
     );
     replica.commit();
     // An open walk with a block here and one missing, and two operations that wait.
-    replica.tell(CrdtInput::Heads(vec![new]));
     replica.merge(&other.block(&new));
     let _ = mid;
     replica.tell(CrdtInput::SetPacking(Packing::Deferred));

@@ -61,6 +61,11 @@ pub trait Backend: Send {
         now: UnixMillis,
     ) -> Result<(), StoreError>;
 
+    /// Says whether somebody waits for what was staged, so that the batch should be written at once.
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
     /// Completes the batch that is about to be written.
     ///
     /// # Errors

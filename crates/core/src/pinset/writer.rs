@@ -165,7 +165,10 @@ impl<B: Backend> Writer<B> {
 
     /// Returns when [`Writer::commit`] must be called at the latest; `None` when nothing is staged.
     pub fn deadline(&self) -> Option<UnixMillis> {
-        if self.flushed_staged { Some(UnixMillis(0)) } else { self.lazy_since.map(|t| t.plus(LAZY_LIMIT)) }
+        if self.flushed_staged || self.backend.is_urgent() {
+            return Some(UnixMillis(0));
+        }
+        self.lazy_since.map(|t| t.plus(LAZY_LIMIT))
     }
 
     /// Says whether so much is staged that it should be committed before more is.

@@ -90,8 +90,9 @@ pub trait PeerCalls: Send + Sync + 'static {
     /// `Cluster.RepoGCLocal`: collect your IPFS daemon's garbage. No deadline but the daemon's.
     fn collect_garbage(&self) -> BoxFuture<'_, Result<RepoGc, CallError>>;
 
-    /// Only between peers of this suite: here are my heads (wire-protocol §4.3), what are yours?
-    fn exchange_heads(&self, payload: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, CallError>>;
+    /// Only between peers of this suite: here are the heads (wire-protocol §4.3) of `from`, what are yours? Whoever
+    /// serves the call puts in for `from` the peer that it has authenticated.
+    fn exchange_heads(&self, from: PeerId, payload: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, CallError>>;
 }
 
 /// Calls other peers.

@@ -177,3 +177,9 @@ pub trait Network: Send + Sync + 'static {
     /// Keeps connections to these peers when there are too many.
     fn protect(&self, peers: Vec<PeerId>);
 }
+
+/// Answers a peer of this suite that tells its heads and asks for ours.
+pub trait HeadsExchange: Send + Sync + 'static {
+    /// Takes note of the heads of `from`, when it is trusted, and returns our own (wire-protocol §4.3).
+    fn exchange_heads(&self, from: PeerId, payload: Vec<u8>) -> BoxFuture<'_, Vec<u8>>;
+}

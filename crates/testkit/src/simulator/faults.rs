@@ -68,16 +68,17 @@ impl Faults {
 /// Chooses how one replica packs, and times that fit a short simulation.
 pub(super) fn engine_config(chance: &mut Chance) -> EngineConfig {
     let millis = Duration::from_millis;
-    let (mut batching, mut min_delta_interval) = (None, None);
+    let (mut batching, mut slow_delta_time) = (None, Duration::ZERO);
     match chance.index(4) {
         0 => batching = Batching::new(chance.within(2..8), millis(chance.within(500..8000))),
-        1 => min_delta_interval = Some(millis(chance.within(500..5000))),
+        1 => slow_delta_time = millis(chance.within(500..5000)),
         _ => {}
     }
     EngineConfig {
         rebroadcast_interval: millis(10_000),
         batching,
-        min_delta_interval,
+        slow_delta_time,
+        repair_interval: chance.permille(300).then_some(millis(3000)),
         max_wants: 1 + chance.index(8),
         fetch_timeout: millis(8000),
         first_retry: millis(200),

@@ -2,7 +2,7 @@
 
 use super::client::Request;
 use cluster_consensus::crdt::{BlockId, CrdtInput};
-use cluster_core::{PinKey, UnixMillis, pinset::TrackerInput, tracker::Action};
+use cluster_core::{PeerId, PinKey, UnixMillis, pinset::TrackerInput, tracker::Action};
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Names a replica.
@@ -16,7 +16,7 @@ pub(super) enum Happening {
     /// A client asks for a change.
     Request(Request),
     /// A broadcast arrives.
-    Gossip(Vec<u8>),
+    Gossip { author: PeerId, payload: Vec<u8> },
     /// A question for a block has reached the others.
     Ask { life: u32, id: BlockId },
     /// The answer is here; `None` when nobody has the block.

@@ -176,7 +176,7 @@ impl World {
         match happening {
             Happening::Client => self.on_client(peer),
             Happening::Request(request) => self.on_request(peer, request),
-            Happening::Gossip(payload) => self.on_gossip(peer, &payload),
+            Happening::Gossip { author, payload } => self.on_gossip(peer, author, &payload),
             Happening::Ask { life, id } if alive(life) => self.on_ask(peer, id),
             Happening::Answer { life, id, bytes } if alive(life) => match bytes {
                 Some(bytes) => self.tell_engine(peer, EngineInput::BlockReceived { id, bytes }),
@@ -273,7 +273,7 @@ impl World {
                     let at = self.through_pipe(peer);
                     self.queue.plan(at, peer, Happening::Stage { life, input });
                 }
-                EngineOutput::Fetch(id) => {
+                EngineOutput::Fetch { id, .. } => {
                     let wait = self.delay();
                     self.plan_in(wait, peer, Happening::Ask { life, id });
                 }
@@ -338,7 +338,10 @@ impl World {
         let life = self.replicas[peer].life;
         self.plan_in(1, peer, Happening::TrackerTick { life });
         self.tell_tracker(peer, vec![TrackerEvent::Resync])?;
-        self.tell_engine(peer, EngineInput::Start { random })
+        self.tell_engine(peer, EngineInput::Start { random })?;
+        // A pace of zero is none.
+        let slow = !self.replicas[peer].config.slow_delta_time.is_zero();
+        self.tell_engine(peer, EngineInput::SlowPeers(slow))
     }
 
     fn on_crash(&mut self, peer: Peer) -> Result<()> {

@@ -81,6 +81,11 @@ impl Checker<'_> {
         Ok(())
     }
 
+    /// Whether a walk brings back what was lost below a block that is merged.
+    fn repairs(&self, walk: u64) -> bool {
+        self.walks.get(&walk).is_some_and(|walk| walk.repair)
+    }
+
     pub(super) fn check_merged(&mut self) -> Result<(), StoreError> {
         let mut highest: Option<(u64, Vec<u8>)> = None;
         self.each(Tree::Merged, |c, key, _| {
@@ -115,8 +120,9 @@ impl Checker<'_> {
     ) -> Result<(), StoreError> {
         let open = self.walks.contains_key(&walk);
         for link in links {
-            let known = self.has(Tree::Merged, &link.0)?
-                || (open && self.has(Tree::Frontier, &WalkRow::missing_key(link))?);
+            let missed = self.snapshot.get(Tree::Frontier, &WalkRow::missing_key(link))?;
+            let repaired = missed.as_deref().and_then(WalkRow::decode_owner).is_some_and(|w| self.repairs(w));
+            let known = self.has(Tree::Merged, &link.0)? || (open && missed.is_some()) || repaired;
             if !known {
                 self.report.add(
                     Tree::Blocks,
@@ -127,7 +133,9 @@ impl Checker<'_> {
             if !open && self.has(Tree::Heads, &link.0)? {
                 self.report.add(Tree::Heads, &link.0, "a head that another block follows");
             }
-            let below_is_open = self.merged(&link.0)?.is_some_and(|m| self.walks.contains_key(&m.walk));
+            let below = self.merged(&link.0)?.map(|merged| merged.walk);
+            let below_is_open =
+                below.is_some_and(|walk| self.walks.contains_key(&walk) && !self.repairs(walk));
             if !open && below_is_open {
                 self.report.add(Tree::Merged, &id.0, "its walk has ended, but not one that it relies on");
             }

@@ -25,9 +25,12 @@ pub struct EngineConfig {
     pub rebroadcast_interval: Duration,
     /// Collects operations, when set.
     pub batching: Option<Batching>,
-    /// Writes own deltas at most this often, when set; operations in between wait for the next one.
-    pub min_delta_interval: Option<Duration>,
-    /// Blocks asked for at once, those not yet merged included.
+    /// Time that slow peers need for a delta. While such are connected all writers together keep to it, and operations
+    /// in between wait for the next delta.
+    pub slow_delta_time: Duration,
+    /// Time between two looks for lost blocks; `None` is never.
+    pub repair_interval: Option<Duration>,
+    /// Blocks of walks asked for at once.
     pub max_wants: usize,
     /// A want without an answer has failed after this time.
     pub fetch_timeout: Duration,
@@ -44,9 +47,10 @@ impl Default for EngineConfig {
         Self {
             rebroadcast_interval: Duration::from_secs(60),
             batching: None,
-            min_delta_interval: None,
+            slow_delta_time: Duration::from_nanos(1_000_000_000 / 30),
+            repair_interval: None,
             max_wants: 32,
-            fetch_timeout: Duration::from_secs(120),
+            fetch_timeout: Duration::from_secs(30),
             first_retry: Duration::from_secs(1),
             max_retry: Duration::from_secs(120),
             stall_timeout: Duration::from_secs(60),

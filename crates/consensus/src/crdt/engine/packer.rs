@@ -13,7 +13,6 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Packer {
     batching: Option<Batching>,
-    min_interval: Option<Duration>,
     stall_timeout: Duration,
     waiting: u64,
     /// Whether a first walk holds the operations back.
@@ -33,7 +32,6 @@ impl Packer {
     pub(super) fn new(config: &EngineConfig) -> Self {
         Self {
             batching: config.batching,
-            min_interval: config.min_delta_interval,
             stall_timeout: config.stall_timeout,
             waiting: 0,
             held: false,
@@ -53,8 +51,15 @@ impl Packer {
         Ok(())
     }
 
-    /// Takes note of a durable batch: whether it held deltas of our own and what waits after it.
-    pub(super) fn on_committed(&mut self, packed: bool, (waiting, held): (u64, bool), now: UnixMillis) {
+    /// Takes note of a durable batch: whether it held deltas of our own, what waits after it, and the least time until
+    /// the next delta.
+    pub(super) fn on_committed(
+        &mut self,
+        packed: bool,
+        (waiting, held): (u64, bool),
+        least: Option<Duration>,
+        now: UnixMillis,
+    ) {
         self.overdue = packed && self.asked && waiting > 0;
         self.asked = false;
         self.waiting = waiting;
@@ -64,7 +69,7 @@ impl Packer {
         } else if packed || self.first.is_none() {
             self.first = Some(now);
         }
-        if packed && let Some(interval) = self.min_interval {
+        if packed && let Some(interval) = least {
             if self.capped_until.is_none() && self.batching.is_none() {
                 self.told = Some(CrdtInput::SetPacking(Packing::Deferred));
             }

@@ -60,19 +60,31 @@ fn engine(config: EngineConfig, view: &View) -> CrdtEngine {
 }
 
 fn fetches(outputs: &[EngineOutput]) -> Vec<BlockId> {
-    let ids = outputs.iter().filter_map(|o| if let EngineOutput::Fetch(id) = o { Some(*id) } else { None });
+    let ids =
+        outputs.iter().filter_map(|o| if let EngineOutput::Fetch { id, .. } = o { Some(*id) } else { None });
     ids.collect()
 }
 
+fn fetch(id: BlockId, from: Option<PeerId>) -> EngineOutput {
+    EngineOutput::Fetch { id, from }
+}
+
+fn heads_of(author: PeerId, heads: Vec<BlockId>) -> EngineInput {
+    EngineInput::HeadsHeard { author, heads }
+}
+
 #[test]
-fn only_unknown_heads_become_walks() {
+fn only_unknown_heads_are_asked_for_and_their_author_first() {
     let mut view = View::default();
     let [(a, _), (b, _), (c, _)] = [block(1), block(2), block(3)];
     view.put(Tree::Merged, a.0, Vec::new());
     let mut engine = engine(EngineConfig::default(), &view);
     view.miss(&b);
-    let outputs = engine.handle(EngineInput::HeadsHeard(vec![a, b, c]), at(1), &view).unwrap();
-    assert_eq!(outputs, [EngineOutput::Stage(CrdtInput::Heads(vec![c]))]);
+    let author = PeerId::random();
+    let outputs = engine.handle(heads_of(author, vec![a, b, c]), at(1), &view).unwrap();
+    assert_eq!(outputs, [fetch(c, Some(author))]);
+    // Asked for once.
+    assert_eq!(engine.handle(heads_of(author, vec![c]), at(1), &view).unwrap(), []);
 }
 
 #[test]
@@ -86,12 +98,14 @@ fn wants_are_bounded_and_the_rest_comes_from_the_frontier() {
     let done = vec![CrdtOutput::Fetch(ids)];
     let mut open = fetches(&engine.handle(EngineInput::Committed(done), at(1), &view).unwrap());
     assert_eq!(open.len(), 3);
+    // What is here makes room for the next one, and what is asked for stays bounded.
     let mut fetched = 0;
     while let Some(id) = open.pop() {
         fetched += 1;
         let input = EngineInput::BlockReceived { id, bytes: all[&id].clone() };
         let outputs = engine.handle(input, at(1), &view).unwrap();
-        assert_eq!(outputs, [EngineOutput::Stage(CrdtInput::Block { id, bytes: all[&id].clone() })]);
+        assert_eq!(outputs[0], EngineOutput::Stage(CrdtInput::Block { id, bytes: all[&id].clone() }));
+        open.extend(fetches(&outputs));
         view.got(&id);
         let done = vec![CrdtOutput::Taken(id)];
         open.extend(fetches(&engine.handle(EngineInput::Committed(done), at(1), &view).unwrap()));
@@ -107,7 +121,7 @@ fn a_restart_goes_on_with_the_stored_frontier() {
     view.miss(&id);
     let mut engine = CrdtEngine::new(EngineConfig::default());
     let outputs = engine.handle(EngineInput::Start { random: 0 }, at(0), &view).unwrap();
-    assert_eq!(outputs, [EngineOutput::Fetch(id)]);
+    assert_eq!(outputs, [fetch(id, None)]);
 }
 
 #[test]
@@ -121,27 +135,24 @@ fn failures_silence_and_wrong_bytes_are_retried_with_growing_waits() {
     assert_eq!(outputs, []);
     assert!(engine.deadline() > at(0) && engine.deadline() < at(2));
     let outputs = engine.handle(EngineInput::Tick { random: 0 }, at(2), &view).unwrap();
-    assert_eq!(outputs, [EngineOutput::Fetch(id)]);
+    assert_eq!(outputs, [fetch(id, None)]);
     // Wrong bytes count as a failure.
     let wrong = EngineInput::BlockReceived { id, bytes: block(2).1 };
     assert_eq!(engine.handle(wrong, at(2), &view).unwrap(), []);
     let second = engine.deadline();
     assert!(second > UnixMillis(at(3).0 + 400) && second < at(5), "{second:?}");
-    assert_eq!(
-        engine.handle(EngineInput::Tick { random: 0 }, at(5), &view).unwrap(),
-        [EngineOutput::Fetch(id)]
-    );
+    assert_eq!(engine.handle(EngineInput::Tick { random: 0 }, at(5), &view).unwrap(), [fetch(id, None)]);
     // Nobody answers at all.
-    let silent = engine.handle(EngineInput::Tick { random: 0 }, at(125), &view).unwrap();
+    let silent = engine.handle(EngineInput::Tick { random: 0 }, at(35), &view).unwrap();
     assert_eq!(fetches(&silent), []);
     // A late answer is still welcome.
     let late = EngineInput::BlockReceived { id, bytes: bytes.clone() };
-    let outputs = engine.handle(late, at(126), &view).unwrap();
+    let outputs = engine.handle(late, at(36), &view).unwrap();
     assert_eq!(outputs, [EngineOutput::Stage(CrdtInput::Block { id, bytes })]);
     // What nobody asked for is not.
     let (other, bytes) = block(3);
     let input = EngineInput::BlockReceived { id: other, bytes };
-    assert_eq!(engine.handle(input, at(126), &view).unwrap(), []);
+    assert_eq!(engine.handle(input, at(36), &view).unwrap(), []);
 }
 
 #[test]
@@ -153,7 +164,7 @@ fn blocks_that_a_failed_commit_lost_are_fetched_again() {
     engine.handle(EngineInput::Start { random: 0 }, at(0), &view).unwrap();
     engine.handle(EngineInput::BlockReceived { id, bytes }, at(0), &view).unwrap();
     let outputs = engine.handle(EngineInput::CommitFailed, at(0), &view).unwrap();
-    assert_eq!(outputs, [EngineOutput::Fetch(id)]);
+    assert_eq!(outputs, [fetch(id, None)]);
 }
 
 #[test]
@@ -204,7 +215,7 @@ fn heads_are_announced_again_unless_heard_in_the_window() {
     let mut engine = engine(EngineConfig::default(), &view);
     // 300 is the middle of the spread.
     assert_eq!(engine.deadline(), at(60));
-    assert_eq!(engine.handle(EngineInput::HeadsHeard(vec![a]), at(30), &view).unwrap(), []);
+    assert_eq!(engine.handle(heads_of(PeerId::random(), vec![a]), at(30), &view).unwrap(), []);
     assert_eq!(engine.handle(EngineInput::Tick { random: 600 }, at(59), &view).unwrap(), []);
     let outputs = engine.handle(EngineInput::Tick { random: 600 }, at(60), &view).unwrap();
     assert_eq!(outputs, [EngineOutput::Announce(vec![b])]);
@@ -273,8 +284,9 @@ fn operations_held_by_a_first_walk_are_packed_when_it_ends_or_stalls() {
 #[test]
 fn the_rate_cap_defers_deltas_until_its_interval_is_over() {
     let view = View::default();
-    let min_delta_interval = Some(Duration::from_secs(10));
-    let mut engine = engine(EngineConfig { min_delta_interval, ..EngineConfig::default() }, &view);
+    let slow_delta_time = Duration::from_secs(10);
+    let mut engine = engine(EngineConfig { slow_delta_time, ..EngineConfig::default() }, &view);
+    engine.handle(EngineInput::SlowPeers(true), at(0), &view).unwrap();
     let (id, _) = block(1);
     let defer = EngineOutput::Stage(CrdtInput::SetPacking(Packing::Deferred));
     let outputs =
@@ -294,4 +306,95 @@ fn ranges_of_the_view_are_what_the_tests_think() {
     view.miss(&block(1).0);
     assert_eq!(view.prefix(Tree::Frontier, b"m", 10).unwrap().len(), 1);
     assert_eq!(prefix_end(b"m"), Some(b"n".to_vec()));
+}
+
+#[test]
+fn the_share_of_a_writer_shrinks_with_their_number() {
+    let view = View::default();
+    let slow_delta_time = Duration::from_secs(2);
+    let mut engine = engine(EngineConfig { slow_delta_time, ..EngineConfig::default() }, &view);
+    engine.handle(EngineInput::SlowPeers(true), at(0), &view).unwrap();
+    for (number, writer) in [PeerId::random(), PeerId::random()].into_iter().enumerate() {
+        engine.handle(heads_of(writer, vec![block(10 + number as u64).0]), at(0), &view).unwrap();
+    }
+    let written = || EngineInput::Committed(vec![CrdtOutput::Announce(block(1).0)]);
+    engine.handle(written(), at(1), &view).unwrap();
+    engine.handle(waiting(1, false), at(2), &view).unwrap();
+    assert_eq!(engine.handle(EngineInput::Tick { random: 0 }, at(6), &view).unwrap(), []);
+    assert_eq!(engine.handle(EngineInput::Tick { random: 0 }, at(7), &view).unwrap(), [PACK]);
+    // The others fell silent.
+    engine.handle(written(), at(11), &view).unwrap();
+    engine.handle(waiting(1, false), at(11), &view).unwrap();
+    assert_eq!(engine.handle(EngineInput::Tick { random: 0 }, at(13), &view).unwrap(), [PACK]);
+}
+
+#[test]
+fn a_chain_is_asked_for_block_by_block_without_waiting_for_commits() {
+    let view = View::default();
+    let mut below = None;
+    let mut chain = Vec::new();
+    for priority in 1..=5 {
+        let delta = Delta { priority, ..Delta::default() };
+        let bytes = Block { links: below.into_iter().collect(), delta }.encode();
+        let id = BlockId::of(&bytes);
+        below = Some(id);
+        chain.push((id, bytes));
+    }
+    let mut engine = engine(EngineConfig::default(), &view);
+    let author = PeerId::random();
+    let mut outputs = engine.handle(heads_of(author, vec![chain[4].0]), at(1), &view).unwrap();
+    for (id, bytes) in chain.iter().rev() {
+        assert_eq!(outputs.iter().filter(|o| **o == fetch(*id, Some(author))).count(), 1, "{outputs:?}");
+        let input = EngineInput::BlockReceived { id: *id, bytes: bytes.clone() };
+        outputs = engine.handle(input, at(1), &view).unwrap();
+        assert!(outputs.contains(&EngineOutput::Stage(CrdtInput::Block { id: *id, bytes: bytes.clone() })));
+    }
+    assert_eq!(outputs.len(), 1);
+}
+
+#[test]
+fn heads_that_nobody_serves_delay_only_their_author_and_are_dropped_in_the_end() {
+    let view = View::default();
+    let mut engine = engine(EngineConfig::default(), &view);
+    let [liar, honest] = [PeerId::random(), PeerId::random()];
+    let lies: Vec<BlockId> = (1000..2000).map(|n| block(n).0).collect();
+    let asked = fetches(&engine.handle(heads_of(liar, lies), at(1), &view).unwrap());
+    assert_eq!(asked.len(), 8);
+    let (head, bytes) = block(1);
+    let outputs = engine.handle(heads_of(honest, vec![head]), at(1), &view).unwrap();
+    assert_eq!(outputs, [fetch(head, Some(honest))]);
+    let input = EngineInput::BlockReceived { id: head, bytes: bytes.clone() };
+    let outputs = engine.handle(input, at(1), &view).unwrap();
+    assert_eq!(outputs, [EngineOutput::Stage(CrdtInput::Block { id: head, bytes })]);
+    // Three times asked in vain, and none is left.
+    let mut open = asked;
+    let mut failures = 0;
+    while let Some(id) = open.pop() {
+        failures += 1;
+        open.extend(fetches(&engine.handle(EngineInput::FetchFailed(id), at(2), &view).unwrap()));
+    }
+    assert_eq!((failures, engine.dropped_heads()), (3000, 1000));
+}
+
+#[test]
+fn a_look_for_lost_blocks_finds_them_and_holes() {
+    let mut view = View::default();
+    let (hole, _) = block(1);
+    let delta = Delta { priority: 2, ..Delta::default() };
+    let bytes = Block { links: vec![hole], delta }.encode();
+    let above = BlockId::of(&bytes);
+    let (lost, _) = block(3);
+    view.put(Tree::Blocks, above.0, bytes);
+    view.put(Tree::Merged, above.0, Vec::new());
+    view.put(Tree::Merged, lost.0, Vec::new());
+    let hour = Duration::from_secs(3600);
+    let config = EngineConfig { repair_interval: Some(hour), ..EngineConfig::default() };
+    let mut engine = CrdtEngine::new(config);
+    engine.handle(EngineInput::Start { random: 300 }, at(0), &view).unwrap();
+    assert!(engine.deadline() < at(1));
+    let outputs = engine.handle(EngineInput::Tick { random: 0 }, at(1), &view).unwrap();
+    let repair = EngineOutput::Stage(CrdtInput::Repair { lost: vec![lost], holes: vec![hole] });
+    assert_eq!(outputs, [repair.clone()]);
+    assert_eq!(engine.handle(EngineInput::Tick { random: 300 }, at(3600), &view).unwrap(), []);
+    assert_eq!(engine.handle(EngineInput::Tick { random: 0 }, at(3601), &view).unwrap(), [repair]);
 }

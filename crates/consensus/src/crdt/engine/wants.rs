@@ -4,7 +4,7 @@
 use super::EngineConfig;
 use crate::crdt::{BlockId, rows::WalkRow};
 use cluster_core::{
-    UnixMillis,
+    PeerId, UnixMillis,
     mutate::{Mutation, active},
     ports::datastore::{Cursor, Snapshot, StoreError, Tree},
 };
@@ -25,10 +25,10 @@ const PAGE: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Want {
-    /// Asked for, at this time.
-    Asked { since: UnixMillis, attempts: u32 },
-    /// Here, and on its way into the store.
-    Here,
+    /// Asked for, at this time; `from` is who should have it.
+    Asked { since: UnixMillis, attempts: u32, from: Option<PeerId> },
+    /// Here, and on its way into the store; who announced it when it came as a head.
+    Here { author: Option<PeerId> },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,10 +37,17 @@ struct Retry {
     attempts: u32,
 }
 
+/// Blocks that are here and not yet in the store; above it nothing more is asked for.
+const MAX_HERE: usize = 4096;
+
 /// The blocks that are asked for, and those that will be.
 #[derive(Debug, Default)]
 pub(super) struct Wants {
     wants: BTreeMap<BlockId, Want>,
+    /// How many of them are asked for.
+    asked: usize,
+    /// Who served or announced last: a good guess for what nobody in particular has.
+    guess: Option<PeerId>,
     retries: BTreeMap<BlockId, Retry>,
     ahead: VecDeque<BlockId>,
     /// Where to read on in the frontier; `None` when nothing unread is there.
@@ -75,24 +82,71 @@ impl Wants {
         matches!(self.wants.get(id), Some(Want::Asked { .. })) || self.retries.contains_key(id)
     }
 
-    /// Notes that a block is here and on its way into the store.
-    pub(super) fn on_here(&mut self, id: BlockId) {
+    /// Says whether a block is asked for, on its way into the store, or waits for another attempt.
+    pub(super) fn contains(&self, id: &BlockId) -> bool {
+        self.wants.contains_key(id) || self.retries.contains_key(id)
+    }
+
+    /// Notes that a block is here and on its way into the store, and returns who should have what it links to.
+    pub(super) fn on_here(&mut self, id: BlockId, author: Option<PeerId>) -> Option<PeerId> {
         self.retries.remove(&id);
-        self.wants.insert(id, Want::Here);
+        let from = match self.remove(&id) {
+            Some(Want::Asked { from, .. }) => from,
+            Some(Want::Here { .. }) | None => None,
+        };
+        self.wants.insert(id, Want::Here { author });
+        let from = author.or(from).or(self.guess);
+        self.guess = from;
+        from
     }
 
     /// Notes that a block is in the store.
     pub(super) fn on_taken(&mut self, id: &BlockId) {
-        self.wants.remove(id);
+        self.remove(id);
         self.retries.remove(id);
+    }
+
+    fn remove(&mut self, id: &BlockId) -> Option<Want> {
+        let want = self.wants.remove(id);
+        self.asked -= usize::from(matches!(want, Some(Want::Asked { .. })));
+        want
+    }
+
+    /// Asks for a block before anything stored says that it is missing: what it belongs to is on its way into the
+    /// store. False when there is no room, or nothing to do; the stored frontier names it again later.
+    pub(super) fn ask_early(
+        &mut self,
+        id: BlockId,
+        from: Option<PeerId>,
+        config: &EngineConfig,
+        now: UnixMillis,
+    ) -> bool {
+        let has_room = self.has_room(config) && !self.contains(&id);
+        if has_room {
+            self.asked += 1;
+            self.wants.insert(id, Want::Asked { since: now, attempts: 0, from });
+        }
+        has_room
+    }
+
+    fn has_room(&self, config: &EngineConfig) -> bool {
+        self.asked < config.max_wants && self.wants.len() < self.asked + MAX_HERE
+    }
+
+    /// Makes a failed want due now: somebody just said that he has it.
+    pub(super) fn hurry(&mut self, id: &BlockId, from: PeerId, now: UnixMillis) {
+        self.guess = Some(from);
+        if let Some(retry) = self.retries.get_mut(id) {
+            retry.at = now;
+        }
     }
 
     /// Notes that nobody could serve a block, or not in time.
     pub(super) fn on_failed(&mut self, id: BlockId, config: &EngineConfig, now: UnixMillis) {
         let Some(Want::Asked { attempts, .. }) = self.wants.get(&id).copied() else { return };
-        self.wants.remove(&id);
+        self.remove(&id);
         if active(Mutation::ForgetFailedFetch) {
-            self.wants.insert(id, Want::Here);
+            self.wants.insert(id, Want::Here { author: None });
             return;
         }
         let attempts = attempts.saturating_add(1);
@@ -103,10 +157,19 @@ impl Wants {
         self.retries.insert(id, Retry { at: now.plus(backoff(&id, attempts, config)), attempts });
     }
 
-    /// Forgets blocks that were here and did not get into the store; the frontier still has them.
-    pub(super) fn on_lost(&mut self) {
-        self.wants.retain(|_, want| *want != Want::Here);
+    /// Forgets blocks that were here and did not get into the store; the frontier still has them, but for heads,
+    /// which are returned with their authors.
+    pub(super) fn on_lost(&mut self) -> Vec<(BlockId, PeerId)> {
+        let mut heads = Vec::new();
+        self.wants.retain(|id, want| match want {
+            Want::Asked { .. } => true,
+            Want::Here { author } => {
+                heads.extend(author.map(|author| (*id, author)));
+                false
+            }
+        });
         self.read_frontier();
+        heads
     }
 
     /// Gives up wants that nobody answered.
@@ -129,10 +192,10 @@ impl Wants {
 
     /// Returns when [`Wants::expire`] or, with room for more, [`Wants::fill`] has something to do.
     pub(super) fn deadline(&self, config: &EngineConfig, may_fill: bool) -> Option<UnixMillis> {
-        let has_room = may_fill && self.wants.len() < config.max_wants;
+        let has_room = may_fill && self.has_room(config);
         let asked = self.wants.values().filter_map(|want| match want {
             Want::Asked { since, .. } => Some(since.plus(config.fetch_timeout)),
-            Want::Here => None,
+            Want::Here { .. } => None,
         });
         let retries = self.retries.values().map(|retry| retry.at).filter(|_| has_room);
         asked.chain(retries).chain(self.sweep_at).min()
@@ -144,25 +207,22 @@ impl Wants {
         config: &EngineConfig,
         now: UnixMillis,
         view: &dyn Snapshot,
-    ) -> Result<Vec<BlockId>, StoreError> {
+    ) -> Result<Vec<(BlockId, Option<PeerId>)>, StoreError> {
         let mut ask = Vec::new();
         let due: Vec<BlockId> = self.retries.iter().filter(|(_, r)| r.at <= now).map(|(id, _)| *id).collect();
         for id in due {
-            if self.wants.len() >= config.max_wants {
+            if !self.has_room(config) {
                 return Ok(ask);
             }
             let attempts = self.retries.remove(&id).map_or(0, |retry| retry.attempts);
             if self.ask(id, attempts, now, view)? {
-                ask.push(id);
+                ask.push((id, self.guess.filter(|_| attempts == 0)));
             }
         }
-        while self.wants.len() < config.max_wants {
+        while self.has_room(config) {
             let Some(id) = self.next(view)? else { break };
-            if !self.wants.contains_key(&id)
-                && !self.retries.contains_key(&id)
-                && self.ask(id, 0, now, view)?
-            {
-                ask.push(id);
+            if !self.contains(&id) && self.ask(id, 0, now, view)? {
+                ask.push((id, self.guess));
             }
         }
         Ok(ask)
@@ -178,7 +238,8 @@ impl Wants {
         // It may have come with another answer since it was noted.
         let missing = view.get(Tree::Frontier, &WalkRow::missing_key(&id))?.is_some();
         if missing || active(Mutation::SkipFrontierRow) {
-            self.wants.insert(id, Want::Asked { since: now, attempts });
+            self.asked += 1;
+            self.wants.insert(id, Want::Asked { since: now, attempts, from: self.guess });
             return Ok(true);
         }
         Ok(false)

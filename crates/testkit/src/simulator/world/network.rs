@@ -1,6 +1,7 @@
 //! Messages between replicas.
 
 use super::{BlockId, Broadcast, Datastore, EngineInput, Happening, Peer, Result, Tree, World, ensure};
+use cluster_core::PeerId;
 
 impl World {
     /// Says how long a message is on its way.
@@ -21,6 +22,7 @@ impl World {
         drop(view);
         self.say(from, || format!("announces {heads:?}"));
         let payload = Broadcast { heads }.encode();
+        let author = self.replicas[from].local;
         for to in (0..self.replicas.len()).filter(|to| *to != from) {
             if self.parts[from] != self.parts[to] || self.chance.permille(self.faults.lost) {
                 self.summary.lost_messages += 1;
@@ -29,15 +31,15 @@ impl World {
             let copies = if self.chance.permille(self.faults.repeated) { 2 } else { 1 };
             for _ in 0..copies {
                 let wait = self.delay();
-                self.plan_in(wait, to, Happening::Gossip(payload.clone()));
+                self.plan_in(wait, to, Happening::Gossip { author, payload: payload.clone() });
             }
         }
         Ok(())
     }
 
-    pub(super) fn on_gossip(&mut self, to: Peer, payload: &[u8]) -> Result<()> {
+    pub(super) fn on_gossip(&mut self, to: Peer, author: PeerId, payload: &[u8]) -> Result<()> {
         let heads = Broadcast::decode(payload)?.heads;
-        self.tell_engine(to, EngineInput::HeadsHeard(heads))
+        self.tell_engine(to, EngineInput::HeadsHeard { author, heads })
     }
 
     /// A question for a block reaches all who can be reached; one of those who have it answers.

@@ -1,0 +1,121 @@
+//! What other peers tell the Merkle-CRDT: heads, and who comes and goes.
+
+use crate::crdt::{BlockId, Broadcast};
+use cluster_core::{
+    PeerId,
+    ports::{
+        BoxFuture, Datastore, HeadsExchange,
+        datastore::{StoreError, Tree},
+        swarm::Verdict,
+    },
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use tokio::sync::mpsc;
+
+/// Messages that may wait for the worker. What does not fit is dropped and counted: heads are announced again, and
+/// the rest is told again when connections change.
+const QUEUE: usize = 1024;
+
+/// Heads told to a peer that asks; more are merged by the next write, and announced meanwhile.
+const MAX_HEADS: usize = 1000;
+
+/// A message to the worker.
+#[derive(Debug)]
+pub(crate) enum CrdtMessage {
+    Heads { author: PeerId, heads: Vec<BlockId> },
+    MetPeer(PeerId),
+    SlowPeers(bool),
+}
+
+/// Hands messages to the worker; cheap to clone, never blocks.
+#[derive(Clone)]
+pub struct CrdtInbox {
+    queue: mpsc::Sender<CrdtMessage>,
+    store: Arc<dyn Datastore>,
+    trusted: Arc<dyn Fn(&PeerId) -> bool + Send + Sync>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for CrdtInbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CrdtInbox").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub struct CrdtMessages(pub(crate) mpsc::Receiver<CrdtMessage>);
+
+impl CrdtInbox {
+    /// Makes both ends. Only heads of peers that `trusted` says yes to are taken.
+    pub fn new(
+        store: Arc<dyn Datastore>,
+        trusted: Arc<dyn Fn(&PeerId) -> bool + Send + Sync>,
+    ) -> (Self, CrdtMessages) {
+        let (queue, messages) = mpsc::channel(QUEUE);
+        (Self { queue, store, trusted, dropped: Arc::default() }, CrdtMessages(messages))
+    }
+
+    /// Judges a broadcast of heads by its author and form, and takes note of it (wire-protocol §4.3, §4.14).
+    pub fn on_heads(&self, author: PeerId, payload: &[u8]) -> Verdict {
+        if !(self.trusted)(&author) {
+            return Verdict::Reject;
+        }
+        let heads = match Broadcast::decode(payload) {
+            Ok(Broadcast { heads }) => heads,
+            Err(error) => {
+                tracing::warn!(target: "crdt", %author, %error, "a broadcast of heads cannot be read");
+                return Verdict::Reject;
+            }
+        };
+        if self.tell(CrdtMessage::Heads { author, heads }) { Verdict::Accept } else { Verdict::Ignore }
+    }
+
+    /// Makes the worker tell a peer of this suite our heads and ask for its own, when it is trusted; one that is not
+    /// asks us.
+    pub fn on_peer_of_ours(&self, peer: PeerId) {
+        if (self.trusted)(&peer) {
+            self.tell(CrdtMessage::MetPeer(peer));
+        }
+    }
+
+    /// Says whether peers are connected that take few deltas a second.
+    pub fn on_slow_peers(&self, connected: bool) {
+        self.tell(CrdtMessage::SlowPeers(connected));
+    }
+
+    /// Returns how many messages found the queue full.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn tell(&self, message: CrdtMessage) -> bool {
+        let fits = self.queue.try_send(message).is_ok();
+        if !fits {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        fits
+    }
+}
+
+/// Writes our heads as a payload of wire-protocol §4.3.
+pub(crate) fn heads_payload(store: &dyn Datastore) -> Result<Vec<u8>, StoreError> {
+    let rows = store.snapshot()?.prefix(Tree::Heads, &[], MAX_HEADS)?;
+    let heads = rows.iter().filter_map(|(key, _)| BlockId::from_slice(key)).collect();
+    Ok(Broadcast { heads }.encode())
+}
+
+impl HeadsExchange for CrdtInbox {
+    fn exchange_heads(&self, from: PeerId, payload: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
+        Box::pin(async move {
+            self.on_heads(from, &payload);
+            let store = self.store.clone();
+            let read = tokio::task::spawn_blocking(move || heads_payload(&*store)).await;
+            // A store that does not answer has no heads to tell.
+            read.ok().and_then(Result::ok).unwrap_or_default()
+        })
+    }
+}
