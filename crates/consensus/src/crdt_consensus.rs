@@ -1,37 +1,36 @@
-//! The Merkle-CRDT as a `Consensus`: a handle on the pinset's writer, and who is trusted.
+//! The Merkle-CRDT as a `Consensus`: a handle on the pinset's writer, and who is a member and trusted.
 
 use crate::crdt::CrdtInput;
 use cluster_core::{
     PeerId,
     ports::{
-        BoxFuture, Consensus,
+        BoxFuture, Consensus, PeerSet,
         consensus::{Applied, Operation, SubmitError},
     },
+    trust::TrustSet,
 };
 use cluster_runtime::Pinset;
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-/// Whose changes are merged (wire-protocol §4.14).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trust {
-    /// Everyone's.
-    Everyone,
-    /// This peer's and those of the peers named.
-    Only(BTreeSet<PeerId>),
+/// Submits changes to the writer of a pinset whose backend is the Merkle-CRDT. Members are the peers that are heard
+/// of: there is no list (wire-protocol §7.1).
+#[derive(Clone)]
+pub struct CrdtConsensus {
+    trust: Arc<TrustSet>,
+    members: Arc<dyn PeerSet>,
+    pinset: Pinset<CrdtInput>,
 }
 
-/// Submits changes to the writer of a pinset whose backend is the Merkle-CRDT.
-#[derive(Debug, Clone)]
-pub struct CrdtConsensus {
-    local: PeerId,
-    trust: Trust,
-    pinset: Pinset<CrdtInput>,
+impl std::fmt::Debug for CrdtConsensus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CrdtConsensus").field("trust", &self.trust).finish_non_exhaustive()
+    }
 }
 
 impl CrdtConsensus {
     /// Makes the port of a running writer.
-    pub fn new(local: PeerId, trust: Trust, pinset: Pinset<CrdtInput>) -> Self {
-        Self { local, trust, pinset }
+    pub fn new(trust: Arc<TrustSet>, members: Arc<dyn PeerSet>, pinset: Pinset<CrdtInput>) -> Self {
+        Self { trust, members, pinset }
     }
 }
 
@@ -45,13 +44,10 @@ impl Consensus for CrdtConsensus {
     }
 
     fn members(&self) -> Vec<PeerId> {
-        vec![self.local]
+        self.members.members()
     }
 
     fn is_trusted(&self, peer: &PeerId) -> bool {
-        match &self.trust {
-            Trust::Everyone => true,
-            Trust::Only(peers) => *peer == self.local || peers.contains(peer),
-        }
+        self.trust.is_trusted(peer)
     }
 }

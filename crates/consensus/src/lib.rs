@@ -12,7 +12,7 @@ mod crdt_worker;
 pub mod quorum_fake;
 mod stored_blocks;
 
-pub use crdt_consensus::{CrdtConsensus, Trust};
+pub use crdt_consensus::CrdtConsensus;
 pub use crdt_inbox::{CrdtInbox, CrdtMessages};
 pub use crdt_worker::{CrdtParts, CrdtWorker};
 pub use stored_blocks::StoredBlocks;

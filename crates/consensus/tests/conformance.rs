@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_consensus::{
-    CrdtConsensus, Trust,
+    CrdtConsensus,
     conformance::{CASES, Harness, run_all, run_one},
     crdt::{CrdtBackend, CrdtInput, CrdtOutput, Packing},
     quorum_fake::QuorumFake,
@@ -11,9 +11,10 @@ use cluster_core::{
     PeerId, Pin, PinKey, ReplicationFactors,
     pinset::{TrackerSignal, Writer, WriterConfig, check, mutation::LaneRule, read},
     ports::{
-        BoxFuture, Consensus, Datastore,
+        BoxFuture, Consensus, Datastore, PeerSet,
         consensus::{AppliedOn, Etag, Operation, OperationKind, SubmitError},
     },
+    trust::{Trust, TrustSet},
 };
 use cluster_datastore::{FailMode, MemoryStore};
 use cluster_runtime::{Effects, Pinset, WorkerThread, start_pinset};
@@ -82,7 +83,11 @@ impl Drop for Crdt {
 impl Harness for Crdt {
     fn consensus(&self) -> Arc<dyn Consensus> {
         let (pinset, _) = self.running.as_ref().unwrap();
-        Arc::new(CrdtConsensus::new(self.local, Trust::Everyone, pinset.clone()))
+        Arc::new(CrdtConsensus::new(
+            Arc::new(TrustSet::fixed(self.local, Trust::Everyone)),
+            Arc::new(Alone(self.local)),
+            pinset.clone(),
+        ))
     }
 
     fn read(&self, key: &PinKey) -> Option<(Pin, Etag)> {
@@ -249,4 +254,13 @@ async fn a_backend_that_forgets_is_caught() {
             "after an unknown outcome a repetition applies once",
         ]
     );
+}
+
+/// A cluster of one.
+struct Alone(PeerId);
+
+impl PeerSet for Alone {
+    fn members(&self) -> Vec<PeerId> {
+        vec![self.0]
+    }
 }

@@ -2,18 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_consensus::{
-    CrdtConsensus, CrdtInbox, CrdtParts, CrdtWorker, Trust,
+    CrdtConsensus, CrdtInbox, CrdtParts, CrdtWorker,
     crdt::{Batching, Block, BlockId, CrdtBackend, CrdtEngine, CrdtOutput, EngineConfig},
 };
 use cluster_core::{
     Cid, PeerId, Pin, PinKey, ReplicationFactors,
     pinset::{TrackerSignal, Writer, WriterConfig, mutation::LaneRule, read},
     ports::{
-        Blocks, BoxFuture, Consensus, Datastore, PeerCalls, Rpc,
+        Blocks, BoxFuture, Consensus, Datastore, PeerCalls, PeerSet, Rpc,
         consensus::{AppliedOn, Operation, OperationKind},
         datastore::{Cursor, Tree},
         swarm::FetchError,
     },
+    trust::{Trust, TrustSet},
 };
 use cluster_datastore::MemoryStore;
 use cluster_runtime::{Effects, FeedSender, WorkerThread, feed, start_pinset};
@@ -90,7 +91,8 @@ fn start(store: Arc<MemoryStore>, batching: Option<Batching>) -> Running {
         local,
     };
     let worker = CrdtWorker::start(engine, parts, commits, messages, stop.clone()).unwrap();
-    let consensus = CrdtConsensus::new(local, Trust::Everyone, pinset);
+    let consensus =
+        CrdtConsensus::new(Arc::new(TrustSet::fixed(local, Trust::Everyone)), Arc::new(Alone(local)), pinset);
     Running { store, consensus, stop, threads: [worker, writer] }
 }
 
@@ -173,4 +175,13 @@ async fn an_orderly_stop_packs_what_waits() {
     let blocks = Cursor::all(Tree::Blocks).next_page(&*store, 100).unwrap();
     assert_eq!(blocks.len(), 1);
     assert!(Cursor::all(Tree::Pending).next_page(&*store, 100).unwrap().is_empty());
+}
+
+/// A cluster of one.
+struct Alone(PeerId);
+
+impl PeerSet for Alone {
+    fn members(&self) -> Vec<PeerId> {
+        vec![self.0]
+    }
 }

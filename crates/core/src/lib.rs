@@ -15,6 +15,7 @@ pub mod secret;
 pub mod status;
 pub mod time;
 pub mod tracker;
+pub mod trust;
 
 pub use cid::Cid;
 pub use error_kind::ErrorKind;
