@@ -1,7 +1,8 @@
 //! Removing pins whose time has come: an index read, not a walk through the pinset.
 
 use cluster_core::{
-    PinKey,
+    PeerId, PinKey,
+    closest::distance_rank,
     ports::{
         Consensus, Datastore,
         consensus::{Operation, OperationKind, Rejection, SubmitError},
@@ -19,8 +20,10 @@ const PAGE: usize = 256;
 pub struct Expiry {
     /// Where the index is.
     pub store: Arc<dyn Datastore>,
-    /// Who removes.
+    /// Who removes: of the trusted members the one closest to the CID (api §10.6).
     pub consensus: Arc<dyn Consensus>,
+    /// This peer.
+    pub local: PeerId,
     /// How often to look.
     pub interval: Duration,
 }
@@ -48,6 +51,9 @@ impl Expiry {
     async fn remove_expired(&self) -> Result<(), StoreError> {
         // The key starts with the second of expiry: all before the present second have passed.
         let to = now().seconds().0.to_be_bytes().to_vec();
+        let members = self.consensus.members();
+        let trusted: Vec<PeerId> =
+            members.into_iter().filter(|peer| self.consensus.is_trusted(peer)).collect();
         let mut cursor = Cursor::range(Tree::ByExpiry, Bound::Unbounded, Bound::Excluded(to));
         while !cursor.is_done() {
             let store = self.store.clone();
@@ -59,6 +65,9 @@ impl Expiry {
             cursor = read_cursor;
             for (index, _) in page? {
                 let Some(key) = index.get(8..).and_then(|key| PinKey::from_bytes(key).ok()) else { continue };
+                if distance_rank(&key.cid(), &self.local, &trusted) > 0 {
+                    continue;
+                }
                 tracing::info!(target: "cluster", cid = %key, "unpinning an expired pin");
                 match self.consensus.submit(Operation::new(OperationKind::Unpin(key.clone()))).await {
                     Ok(_) | Err(SubmitError::Rejected(Rejection::NotPinned)) => {}

@@ -2,6 +2,8 @@
 //! in step with the pinset.
 
 mod expiry;
+mod gather;
+mod ipfs_swarms;
 mod ipfs_watch;
 mod pages;
 mod peer;
@@ -9,7 +11,8 @@ mod status;
 mod tracker_worker;
 
 pub use expiry::Expiry;
+pub use ipfs_swarms::IpfsSwarms;
 pub use ipfs_watch::IpfsWatch;
-pub use peer::{Peer, PeerConfig, PeerParts};
+pub use peer::{Peer, PeerConfig, PeerParts, PlaceOn};
 pub use status::CheckMemory;
 pub use tracker_worker::{TrackerParts, TrackerPort, TrackerWorker};

@@ -3,7 +3,7 @@
 use cluster_core::{
     Pin, PinKey, StatusFilter, TrackerStatus, UnixMillis,
     pinset::{TrackedState, TrackerRow, read::Tracked},
-    ports::cluster_api::{GlobalPinStatus, PinStatusOnPeer},
+    ports::cluster_api::{LocalPinStatus, PinStatusOnPeer},
     tracker::{InFlight, InFlightPin},
 };
 use std::{
@@ -71,11 +71,12 @@ pub(crate) fn of_tracked(
     template: &PinStatusOnPeer,
     tracked: Tracked,
     in_flight: &BTreeMap<PinKey, InFlightPin>,
-) -> GlobalPinStatus {
+) -> LocalPinStatus {
     let Tracked { key, pin, row } = tracked;
-    let peer = on_peer(template, &row, in_flight.get(&key));
+    let on_peer = on_peer(template, &row, in_flight.get(&key));
     let created = pin.as_ref().and_then(|pin| pin.timestamp).map_or(row.since, |t| t.millis());
-    GlobalPinStatus { pin: pin.unwrap_or_else(|| bare(&key)), created, peers: vec![peer] }
+    LocalPinStatus { pin: pin.unwrap_or_else(|| bare(&key)), created, on_peer }
+}
 }
 
 /// Makes what stands for a CID outside the pinset.

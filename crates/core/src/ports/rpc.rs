@@ -77,8 +77,8 @@ pub trait PeerCalls: Send + Sync + 'static {
     /// `Cluster.RecoverAllLocal`: try all again that failed; those queued again are streamed.
     fn recover_all(&self) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>>;
 
-    /// `Consensus.LogPin` (`Some`) and `Consensus.LogUnpin` (`None`): change the pinset in your name. The pin is
-    /// finished: allocations, type and time are kept.
+    /// `Consensus.LogPin` (`Some`) and `Consensus.LogUnpin` (`None`): change the pinset in your name. Allocations
+    /// that the pin has are kept.
     fn log(&self, key: PinKey, pin: Option<Box<Pin>>) -> BoxFuture<'_, Result<(), CallError>>;
 
     /// `IPFSConnector.SwarmPeers`: whom is your IPFS daemon connected to?

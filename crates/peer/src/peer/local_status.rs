@@ -1,0 +1,134 @@
+//! Status and recovery of this peer alone.
+
+use super::Peer;
+use crate::{
+    pages::stream,
+    status::{bare, of_tracked, on_peer, states_of},
+};
+use cluster_core::{
+    Pin, PinKey, StatusFilter, TrackerStatus,
+    pinset::{TrackedState, TrackerInput, TrackerOutcome, TrackerRow, read},
+    ports::{
+        BoxStream,
+        cluster_api::{ApiError, LocalPinStatus, PinStatusOnPeer},
+    },
+};
+use cluster_runtime::now;
+use std::{collections::BTreeSet, time::Duration};
+
+/// Rows of a page that is streamed.
+const PAGE: usize = 1024;
+
+/// Rows of the first page: small, so that the first byte comes at once.
+const FIRST_PAGE: usize = 32;
+
+/// How long the status of one CID waits for the daemon before the stored row answers.
+const CHECK_LIMIT: Duration = Duration::from_secs(1);
+
+impl Peer {
+    async fn rows_of(&self, key: &PinKey) -> Result<(Option<Pin>, Option<TrackerRow>), ApiError> {
+        let key = key.clone();
+        self.read(move |store| {
+            let snapshot = store.snapshot()?;
+            Ok((read::pin(&*snapshot, &key)?.map(|(pin, _)| pin), read::tracker_row(&*snapshot, &key)?))
+        })
+        .await
+    }
+
+    /// Looks on the daemon whether a pinned CID is still there, unless that was done a moment ago.
+    async fn verify(&self, key: &PinKey, pin: Option<&Pin>, row: Option<&TrackerRow>) -> bool {
+        let (Some(pin), Some(row)) = (pin, row) else { return false };
+        if row.state != TrackedState::Pinned || self.0.checks.is_fresh(key, now()) {
+            return false;
+        }
+        let look = self.parts().ipfs.pin_status(pin.cid, pin.depth);
+        let Ok(Ok(status)) = tokio::time::timeout(CHECK_LIMIT, look).await else { return false };
+        if status.satisfies(pin.depth) {
+            return false;
+        }
+        let missing = TrackerInput::Missing { key: key.clone(), revision: row.revision, next_attempt: now() };
+        self.parts().tracker.transition(missing).await == TrackerOutcome::Applied
+    }
+
+    pub(super) async fn local_status(&self, key: &PinKey) -> Result<LocalPinStatus, ApiError> {
+        let (mut pin, mut row) = self.rows_of(key).await?;
+        if self.verify(key, pin.as_ref(), row.as_ref()).await {
+            (pin, row) = self.rows_of(key).await?;
+        }
+        let template = self.template(self.config().id);
+        let created = pin.as_ref().and_then(|p| p.timestamp).map_or_else(now, |t| t.millis());
+        let on_peer = match &row {
+            Some(row) => on_peer(&template, row, self.parts().in_flight.get(key).as_ref()),
+            None => PinStatusOnPeer { status: TrackerStatus::Unpinned, ..template },
+        };
+        Ok(LocalPinStatus { pin: pin.unwrap_or_else(|| bare(key)), created, on_peer })
+    }
+
+    pub(super) fn local_statuses(
+        &self,
+        filter: StatusFilter,
+    ) -> BoxStream<'static, Result<Vec<LocalPinStatus>, ApiError>> {
+        let (store, in_flight) = (self.parts().store.clone(), self.parts().in_flight.clone());
+        let template = self.template(self.config().id);
+        let mut limit = FIRST_PAGE;
+        let mut cursor = if filter.is_all() {
+            read::TrackedCursor::all()
+        } else {
+            let running: BTreeSet<PinKey> = in_flight.all().into_keys().collect();
+            read::TrackedCursor::of(&states_of(filter), running)
+        };
+        stream(move || {
+            let page = cursor.next_page(&*store, std::mem::replace(&mut limit, PAGE))?;
+            if page.is_empty() {
+                return Ok(None);
+            }
+            let running = in_flight.all();
+            let statuses = page.into_iter().map(|tracked| of_tracked(&template, tracked, &running));
+            Ok(Some(statuses.filter(|s| filter.matches(s.on_peer.status)).collect()))
+        })
+    }
+
+    /// Tries a CID again where its last attempt failed; `None` when it is neither pinned nor tracked.
+    pub(super) async fn local_recover(&self, key: &PinKey) -> Result<Option<LocalPinStatus>, ApiError> {
+        let (pin, row) = self.rows_of(key).await?;
+        if pin.is_none() && row.is_none() {
+            return Ok(None);
+        }
+        self.verify(key, pin.as_ref(), row.as_ref()).await;
+        self.parts().tracker.transition(TrackerInput::Recover { key: key.clone() }).await;
+        self.local_status(key).await.map(Some)
+    }
+
+    pub(super) fn local_recover_all(&self) -> BoxStream<'static, Result<Vec<LocalPinStatus>, ApiError>> {
+        let waiting: Vec<TrackedState> = TrackedState::ALL.into_iter().filter(|s| s.is_waiting()).collect();
+        let mut cursor = read::TrackedCursor::of(&waiting, BTreeSet::new());
+        let (store, in_flight) = (self.parts().store.clone(), self.parts().in_flight.clone());
+        let template = self.template(self.config().id);
+        let (tracker, runtime) = (self.parts().tracker.clone(), tokio::runtime::Handle::current());
+        stream(move || {
+            let page = cursor.next_page(&*store, PAGE)?;
+            if page.is_empty() {
+                return Ok(None);
+            }
+            let keys: Vec<PinKey> = page.into_iter().map(|tracked| tracked.key).collect();
+            // All at once, so that they share commits.
+            let transitions: Vec<_> = keys
+                .iter()
+                .map(|key| runtime.spawn(tracker.transition(TrackerInput::Recover { key: key.clone() })))
+                .collect();
+            let running = in_flight.all();
+            let mut recovered = Vec::new();
+            for (key, transition) in keys.into_iter().zip(transitions) {
+                if runtime.block_on(transition).ok() != Some(TrackerOutcome::Applied) {
+                    continue;
+                }
+                let snapshot = store.snapshot()?;
+                if let Some(row) = read::tracker_row(&*snapshot, &key)? {
+                    let pin = read::pin(&*snapshot, &key)?.map(|(pin, _)| pin);
+                    recovered.push(of_tracked(&template, read::Tracked { key, pin, row }, &running));
+                }
+            }
+            Ok(Some(recovered))
+        })
+    }
+}
