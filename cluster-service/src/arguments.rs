@@ -189,8 +189,8 @@ impl InitArguments {
 
 impl DaemonArguments {
     pub(crate) fn command(self, base: PathBuf) -> Command {
-        let Self { bootstrap, leave, stats, tracing, allow_open_api, .. } = self;
-        Command::Daemon(DaemonOptions { base, allow_open_api, bootstrap, stats, tracing, leave })
+        let Self { upgrade: _, bootstrap, leave, stats, tracing, no_trust, allow_open_api } = self;
+        Command::Daemon(DaemonOptions { base, allow_open_api, bootstrap, no_trust, stats, tracing, leave })
     }
 }
 

@@ -17,8 +17,11 @@ pub use state::{
 
 use crate::{
     config::Environment,
+    daemon::Bootstrap,
     init::{InitOptions, init},
 };
+use cluster_core::Multiaddr;
+use multiaddr::Protocol;
 use std::path::PathBuf;
 
 /// What to do.
@@ -41,6 +44,8 @@ pub struct DaemonOptions {
     pub allow_open_api: bool,
     /// Peers to join (`--bootstrap`).
     pub bootstrap: Option<String>,
+    /// `--no-trust`: do not trust them.
+    pub no_trust: bool,
     /// Force numbers on (`--stats`).
     pub stats: bool,
     /// Force traces on (`--tracing`).
@@ -63,9 +68,7 @@ pub fn run(command: Command, environment: &Environment) -> Result<(), CommandErr
 
 fn run_daemon(options: DaemonOptions, environment: &Environment) -> Result<(), CommandError> {
     let not_yet = |doing, reason| Err(CommandError::NotYet { doing, reason });
-    if options.bootstrap.as_ref().is_some_and(|list| !list.trim().is_empty()) {
-        return not_yet("joining peers", "--bootstrap is not in this version yet, start the peer without it");
-    }
+    let addresses = parse_bootstrap(options.bootstrap.as_deref().unwrap_or_default())?;
     if options.stats {
         return not_yet("enabling stats", "--stats is not in this version yet, start the peer without it");
     }
@@ -80,5 +83,23 @@ fn run_daemon(options: DaemonOptions, environment: &Environment) -> Result<(), C
     if !options.allow_open_api {
         prepared.config.check_open_api()?;
     }
-    Ok(crate::daemon::run(prepared)?)
+    let bootstrap = Bootstrap { addresses, trusted: !options.no_trust };
+    Ok(crate::daemon::run(prepared, &bootstrap)?)
+}
+
+/// Reads the peers to join.
+fn parse_bootstrap(list: &str) -> Result<Vec<Multiaddr>, CommandError> {
+    let parse = |text: &str| {
+        let address = text.parse::<Multiaddr>().map_err(|error| error.to_string())?;
+        match address.iter().last() {
+            Some(Protocol::P2p(_)) => Ok(address),
+            _ => Err("it does not end in /p2p/<peer ID>".to_owned()),
+        }
+    };
+    let texts = list.split(',').map(str::trim).filter(|text| !text.is_empty());
+    texts
+        .map(|text| {
+            parse(text).map_err(|reason| CommandError::Bootstrap { address: text.to_owned(), reason })
+        })
+        .collect()
 }

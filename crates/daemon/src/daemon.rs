@@ -2,38 +2,39 @@
 
 mod effects;
 mod error;
+mod events;
+mod forgotten_file;
+mod joining;
 mod listen;
+mod settings;
 
 pub use error::DaemonError;
+pub use joining::Bootstrap;
 
-use crate::{
-    command::Prepared,
-    config::{Config, ConsensusConfig, CrdtConfig, TrustedPeers},
-    state::OpenedState,
-};
+use crate::{command::Prepared, config::ConsensusConfig, state::OpenedState};
 use cluster_api::RestServer;
-use cluster_consensus::{
-    CrdtConsensus, CrdtWorker, Trust,
-    crdt::{Batching, CrdtEngine, EngineConfig},
-};
+use cluster_consensus::{CrdtConsensus, CrdtInbox, CrdtParts, CrdtWorker, StoredBlocks, crdt::CrdtEngine};
 use cluster_core::{
-    Multiaddr,
+    PeerId,
     ports::{Consensus, Datastore, IpfsConnector},
-    tracker::{Backoff, InFlight, TrackerConfig},
+    tracker::InFlight,
+    trust::TrustSet,
 };
-use cluster_ipfs::{Kubo, KuboConfig};
-use cluster_peer::{Expiry, IpfsWatch, Peer, PeerConfig, PeerParts, TrackerParts, TrackerWorker};
+use cluster_ipfs::Kubo;
+use cluster_peer::{
+    Expiry, Informers, InformersParts, InformersWorker, IpfsSwarms, IpfsWatch, MetricsBoard, MonitorWorker,
+    Peer, PeerParts, TrackerParts, TrackerWorker,
+};
 use cluster_runtime::{OnEnd, StopSignal, Tasks, WorkerThread, feed, start_pinset};
+use cluster_swarm::{Swarm, SwarmParts};
 use effects::CommitEffects;
-use multiaddr::Protocol;
+use events::{ForeignPeers, SwarmEvents};
+use forgotten_file::ForgottenFile;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Requests to the IPFS daemon at once.
 const IPFS_CONNECTIONS: usize = 64;
-
-/// First wait after a failed request to the IPFS daemon.
-const FIRST_RETRY: Duration = Duration::from_secs(5);
 
 /// How long an orderly stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -54,86 +55,169 @@ fn request_threads() -> usize {
 ///
 /// # Errors
 /// Whatever kept it from starting, or from stopping orderly.
-pub fn run(prepared: Prepared) -> Result<(), DaemonError> {
+pub fn run(prepared: Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(request_threads())
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(DaemonError::Runtime)?;
-    let result = runtime.block_on(serve(&prepared));
+    let result = runtime.block_on(serve(&prepared, bootstrap));
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(prepared);
     result
 }
 
-async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
+async fn serve(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonError> {
     let mut signals = StopSignal::listen().map_err(DaemonError::Runtime)?;
     let config = &prepared.config;
     let peer_id = prepared.identity.id();
+    let (forgotten_file, forgotten) = ForgottenFile::open(&prepared.base)
+        .map_err(|cause| DaemonError::Forgotten { path: ForgottenFile::path(&prepared.base), cause })?;
     let opened = OpenedState::open(prepared)?;
     let ConsensusConfig::Crdt(crdt) = &config.consensus;
-    let engine = CrdtEngine::new(engine_config(crdt));
+    let engine = CrdtEngine::new(settings::engine(crdt));
     let writer = crate::state::writer(opened.store.clone(), config, peer_id, engine.packing())?;
 
     let (tracker_sender, tracker_feed) = feed();
     let (crdt_sender, crdt_feed) = feed();
     let effects = CommitEffects { tracker: tracker_sender, crdt: crdt_sender };
     let (pinset, pinset_thread) = start_pinset(writer, Arc::new(effects)).map_err(DaemonError::Runtime)?;
-    let trust = match &crdt.trusted_peers {
-        TrustedPeers::Everyone => Trust::Everyone,
-        TrustedPeers::Only(peers) => Trust::Only(peers.iter().copied().collect()),
+
+    let trust = settings::trust(crdt, &bootstrap.trusted_peers());
+    let trust = Arc::new(TrustSet::new(peer_id, trust, forgotten, Box::new(forgotten_file)));
+    let trusted: Arc<dyn Fn(&PeerId) -> bool + Send + Sync> = {
+        let trust = trust.clone();
+        Arc::new(move |peer| trust.is_trusted(peer))
     };
-    let consensus: Arc<dyn Consensus> = Arc::new(CrdtConsensus::new(peer_id, trust, pinset.clone()));
-    let ipfs: Arc<dyn IpfsConnector> = Arc::new(Kubo::new(kubo_config(config))?);
+    let board = MetricsBoard::new(peer_id);
+    let (inbox, messages) = CrdtInbox::new(opened.store.clone(), trusted.clone());
+    let informers = Informers::new(config.ipfshttp.informer_trigger_interval.unwrap_or(0));
+    let foreign = ForeignPeers::default();
+    let events = SwarmEvents {
+        crdt: inbox.clone(),
+        board: board.clone(),
+        informers: informers.clone(),
+        trust: trust.clone(),
+        foreign: foreign.clone(),
+    };
+    let swarm = Swarm::start(
+        settings::swarm(prepared, crdt),
+        SwarmParts {
+            listener: Arc::new(events),
+            blocks: Arc::new(StoredBlocks::new(opened.store.clone())),
+            trusted,
+            forgotten: trust.forgotten(),
+            protected: trust.named(),
+        },
+    )
+    .await?;
+
+    let consensus: Arc<dyn Consensus> =
+        Arc::new(CrdtConsensus::new(trust.clone(), Arc::new(board.clone()), pinset.clone()));
+    let ipfs: Arc<dyn IpfsConnector> = Arc::new(Kubo::new(settings::kubo(config))?);
     let watch = IpfsWatch::default();
     let in_flight = InFlight::default();
     let port = Arc::new(pinset.clone());
-    let peer = Arc::new(Peer::new(
-        PeerConfig {
-            id: peer_id,
-            peername: config.cluster.peername.clone(),
-            addresses: own_addresses(config, peer_id),
-            version: env!("CARGO_PKG_VERSION"),
-            follower: config.cluster.follower_mode,
-        },
+    let peer = Peer::new(
+        settings::peer(prepared, opened.path.clone()),
         PeerParts {
             consensus: consensus.clone(),
+            trust,
             store: opened.store.clone(),
             ipfs: ipfs.clone(),
             watch: watch.clone(),
             tracker: port.clone(),
             in_flight: in_flight.clone(),
+            network: swarm.network(),
+            rpc: swarm.rpc(),
+            metrics: board.clone(),
+            heads: Arc::new(inbox),
         },
-    ));
+    );
     // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
     let server = match listen::rest_config(config)? {
-        Some((rest, limits)) => Some(RestServer::bind(rest, peer).await?.with_limits(limits)),
+        Some((rest, limits)) => Some(RestServer::bind(rest, Arc::new(peer.clone())).await?.with_limits(limits)),
         None => None,
     };
+    swarm.serve(Arc::new(peer.clone()));
 
     let tasks = Tasks::new();
-    let parts = TrackerParts { store: opened.store.clone(), ipfs: ipfs.clone(), port, in_flight };
-    let tracker = TrackerWorker::start(tracker_config(config), parts, tracker_feed, tasks.stopping())
+    let parts = TrackerParts {
+        store: opened.store.clone(),
+        ipfs: ipfs.clone(),
+        port,
+        in_flight: in_flight.clone(),
+    };
+    let tracker = TrackerWorker::start(settings::tracker(config), parts, tracker_feed, tasks.stopping())
         .map_err(DaemonError::Runtime)?;
-    let crdt = CrdtWorker::start(engine, pinset.clone(), opened.store.clone(), crdt_feed, tasks.stopping())
+    let parts = CrdtParts {
+        pinset: pinset.clone(),
+        store: opened.store.clone(),
+        blocks: swarm.blocks(),
+        gossip: (!config.cluster.follower_mode).then(|| swarm.gossip()),
+        rpc: swarm.rpc(),
+        local: peer_id,
+    };
+    let crdt = CrdtWorker::start(engine, parts, crdt_feed, messages, tasks.stopping())
         .map_err(DaemonError::Runtime)?;
     for (name, worker) in [("pinset", &pinset_thread), ("tracker", &tracker), ("crdt", &crdt)] {
         tasks.spawn(name, OnEnd::Stop, ended(worker, &tasks));
     }
-    tasks.spawn(
-        "ipfs watch",
-        OnEnd::Stop,
-        watch.run(ipfs, tasks.stopping(), |id| {
+    tasks.spawn("swarm", OnEnd::Stop, swarm.ended(tasks.stopping()));
+    tasks.spawn("ipfs watch", OnEnd::Stop, {
+        let (swarm, informers) = (swarm.clone(), informers.clone());
+        watch.clone().run(ipfs.clone(), tasks.stopping(), move |id| {
+            swarm.set_ready();
+            informers.publish_all_now();
             tracing::info!(target: "cluster", ipfs = %id.id, "** IPFS Cluster is READY **");
-        }),
-    );
+        })
+    });
+    let parts = InformersParts {
+        board: board.clone(),
+        broadcast: swarm.gossip(),
+        ipfs: ipfs.clone(),
+        watch,
+        store: opened.store.clone(),
+        in_flight,
+        allocatable: Arc::new(move || foreign.is_empty()),
+    };
+    let worker = InformersWorker::new(settings::informers(config), parts, informers.clone());
+    tasks.spawn("informers", OnEnd::Stop, worker.run(tasks.stopping()));
+    let (monitor, _alerts) = MonitorWorker::new(board.clone(), config.monitor.check_interval);
+    tasks.spawn("monitor", OnEnd::Stop, monitor.run(tasks.stopping()));
+    if let Some(delay) = config.ipfshttp.connect_swarms_delay {
+        let swarms = IpfsSwarms {
+            local: peer_id,
+            ipfs,
+            metrics: board,
+            rpc: swarm.rpc(),
+            delay,
+            interval: config.cluster.peer_watch_interval,
+        };
+        tasks.spawn("ipfs swarms", OnEnd::Stop, swarms.run(tasks.stopping()));
+    }
     if !config.cluster.follower_mode {
         let interval = config.cluster.state_sync_interval;
-        let expiry = Expiry { store: opened.store.clone(), consensus: consensus.clone(), interval };
+        let expiry = Expiry {
+            store: opened.store.clone(),
+            consensus: consensus.clone(),
+            local: peer_id,
+            interval,
+        };
         tasks.spawn("expiry", OnEnd::Stop, expiry.run(tasks.stopping()));
     }
     tasks.spawn("tidying", OnEnd::Stop, tidy(opened.store.clone(), tasks.stopping()));
+    for address in &bootstrap.addresses {
+        let join = joining::join(peer.clone(), address.clone(), informers.clone());
+        let stop = tasks.stopping();
+        tasks.spawn("join", OnEnd::Nothing, async move {
+            stop.run_until_cancelled(join).await;
+        });
+    }
+    for address in swarm.network().local_addresses() {
+        tracing::info!(target: "cluster", %address, "listening for peers");
+    }
     tracing::info!(target: "cluster", version = env!("CARGO_PKG_VERSION"), peer = %peer_id, "peer started");
 
     let serving = Tasks::new();
@@ -159,7 +243,8 @@ async fn serve(prepared: &Prepared) -> Result<(), DaemonError> {
     let mut orderly = serving.stop(STOP_LIMIT).await;
     drop(serving);
     orderly &= tasks.stop(STOP_LIMIT).await;
-    drop((tasks, consensus, pinset));
+    orderly &= tokio::time::timeout(STOP_LIMIT, swarm.stop()).await.is_ok();
+    drop((tasks, consensus, pinset, peer));
     let store = opened.store.clone();
     let threads = tokio::task::spawn_blocking(move || tracker.join() & crdt.join() & pinset_thread.join());
     orderly &= matches!(tokio::time::timeout(STOP_LIMIT, threads).await, Ok(Ok(true)));
@@ -197,45 +282,4 @@ async fn close(store: Arc<dyn Datastore>) -> Result<(), DaemonError> {
         Ok(result) => Ok(result?),
         Err(_) => Err(DaemonError::Stop { limit: STOP_LIMIT }),
     }
-}
-
-fn kubo_config(config: &Config) -> KuboConfig {
-    let ipfs = &config.ipfshttp;
-    KuboConfig {
-        node: ipfs.node_multiaddress.clone(),
-        ipfs_request_timeout: ipfs.ipfs_request_timeout,
-        pin_timeout: ipfs.pin_timeout,
-        unpin_timeout: ipfs.unpin_timeout,
-        unpin_disable: ipfs.unpin_disable,
-        max_connections: IPFS_CONNECTIONS,
-    }
-}
-
-fn engine_config(crdt: &CrdtConfig) -> EngineConfig {
-    EngineConfig {
-        rebroadcast_interval: crdt.rebroadcast_interval,
-        batching: Batching::new(crdt.batching.max_batch_size, crdt.batching.max_batch_age),
-        ..EngineConfig::default()
-    }
-}
-
-fn tracker_config(config: &Config) -> TrackerConfig {
-    let max = config.cluster.pin_recover_interval;
-    TrackerConfig {
-        concurrent_pins: config.tracker.concurrent_pins,
-        backoff: Backoff { first: FIRST_RETRY.min(max), max },
-        ..TrackerConfig::default()
-    }
-}
-
-/// The addresses this peer tells: those announced by configuration, else those it listens on.
-fn own_addresses(config: &Config, peer: cluster_core::PeerId) -> Vec<Multiaddr> {
-    let cluster = &config.cluster;
-    let told = if cluster.announce_multiaddress.is_empty() {
-        &cluster.listen_multiaddress
-    } else {
-        &cluster.announce_multiaddress
-    };
-    let is_quic = |a: &Multiaddr| a.iter().any(|p| matches!(p, Protocol::Quic | Protocol::QuicV1));
-    told.iter().filter(|a| !is_quic(a)).map(|a| a.clone().with(Protocol::P2p(peer))).collect()
 }

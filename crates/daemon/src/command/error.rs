@@ -30,6 +30,14 @@ pub enum CommandError {
     /// The person did not answer.
     #[error("asking for confirmation: {0}")]
     Prompt(#[from] PromptError),
+    /// A peer to join is not named by a multiaddress.
+    #[error("parsing --bootstrap: {address:?}: {reason}; expected a multiaddress such as /ip4/192.0.2.1/tcp/9096/p2p/<peer ID>")]
+    Bootstrap {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It will come.
     #[error("{doing}: {reason}")]
     NotYet {

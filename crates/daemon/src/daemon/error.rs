@@ -4,7 +4,8 @@ use crate::state::StateError;
 use cluster_api::BindError;
 use cluster_core::{ErrorKind, Multiaddr, ports::datastore::StoreError};
 use cluster_ipfs::KuboConfigError;
-use std::time::Duration;
+use cluster_swarm::SwarmError;
+use std::{path::PathBuf, time::Duration};
 
 /// Failure of a peer.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,17 @@ pub enum DaemonError {
     /// The IPFS daemon's address cannot be used.
     #[error("configuring the IPFS connector: {0}")]
     Ipfs(#[from] KuboConfigError),
+    /// The swarm cannot start.
+    #[error("starting the swarm: {0}")]
+    Swarm(#[from] SwarmError),
+    /// The list of forgotten peers cannot be read.
+    #[error("reading {}: {cause}", path.display())]
+    Forgotten {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// A port cannot be taken.
     #[error("starting the REST API: {0}")]
     Bind(#[from] BindError),
@@ -55,6 +67,8 @@ impl DaemonError {
             | Self::State(_)
             | Self::Ipfs(_)
             | Self::Bind(_)
+            | Self::Swarm(_)
+            | Self::Forgotten { .. }
             | Self::Address { .. }
             | Self::Setting { .. }
             | Self::Stop { .. } => ErrorKind::Fatal,

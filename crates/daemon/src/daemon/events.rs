@@ -1,0 +1,93 @@
+//! What the swarm hears, handed to whoever it concerns.
+
+use cluster_consensus::CrdtInbox;
+use cluster_core::{
+    Metric, PeerId,
+    ports::{
+        SwarmListener,
+        swarm::{PeerEvent, Verdict},
+    },
+    trust::TrustSet,
+};
+use cluster_peer::{Informers, MetricsBoard};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Receives the swarm's events.
+pub(super) struct SwarmEvents {
+    pub(super) crdt: CrdtInbox,
+    pub(super) board: MetricsBoard,
+    pub(super) informers: Informers,
+    pub(super) trust: Arc<TrustSet>,
+    /// Connected peers of other suites.
+    pub(super) foreign: ForeignPeers,
+}
+
+/// Knows whether peers of other suites are connected. Clones share one state.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ForeignPeers(Arc<Mutex<BTreeSet<PeerId>>>);
+
+impl ForeignPeers {
+    /// Says whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Takes note of an event; says whether there is one now, when that changed.
+    fn on_peer(&self, event: PeerEvent) -> Option<bool> {
+        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = peers.is_empty();
+        match event {
+            PeerEvent::Identified { peer, ours: false } => drop(peers.insert(peer)),
+            PeerEvent::Identified { peer, ours: true } | PeerEvent::Disconnected(peer) => {
+                peers.remove(&peer);
+            }
+            PeerEvent::Connected(_) | PeerEvent::ListensToMetrics(_) => {}
+        }
+        (peers.is_empty() != before).then_some(before)
+    }
+}
+
+impl SwarmListener for SwarmEvents {
+    fn on_heads(&self, author: PeerId, payload: &[u8]) -> Verdict {
+        self.crdt.on_heads(author, payload)
+    }
+
+    fn on_metric(&self, metric: Metric) -> Verdict {
+        if self.trust.is_forgotten(&metric.peer) {
+            return Verdict::Reject;
+        }
+        self.board.on_metric(metric)
+    }
+
+    fn on_peer(&self, event: PeerEvent) {
+        if let Some(connected) = self.foreign.on_peer(event) {
+            self.crdt.on_slow_peers(connected);
+        }
+        if let PeerEvent::Identified { peer, ours: true } = event {
+            self.crdt.on_peer_of_ours(peer);
+        }
+        self.informers.on_peer(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_peers_are_those_connected_now() {
+        let foreign = ForeignPeers::default();
+        let [ours, one, two] = [PeerId::random(), PeerId::random(), PeerId::random()];
+        assert_eq!(foreign.on_peer(PeerEvent::Identified { peer: ours, ours: true }), None);
+        assert_eq!(foreign.on_peer(PeerEvent::Identified { peer: one, ours: false }), Some(true));
+        assert_eq!(foreign.on_peer(PeerEvent::Identified { peer: two, ours: false }), None);
+        assert_eq!(foreign.on_peer(PeerEvent::Disconnected(one)), None);
+        assert!(!foreign.is_empty());
+        // Replaced by a peer of this suite with the same identity.
+        assert_eq!(foreign.on_peer(PeerEvent::Identified { peer: two, ours: true }), Some(false));
+        assert!(foreign.is_empty());
+    }
+}

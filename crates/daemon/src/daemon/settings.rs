@@ -1,0 +1,139 @@
+//! From the configuration to what each part wants to know.
+
+use super::IPFS_CONNECTIONS;
+use crate::{
+    command::Prepared,
+    config::{Config, CrdtConfig, DiskMetric, PinOnlyOn, TrustedPeers},
+};
+use cluster_consensus::crdt::{Batching, EngineConfig};
+use cluster_core::{
+    PeerId,
+    tracker::{Backoff, TrackerConfig},
+    trust::Trust,
+};
+use cluster_ipfs::KuboConfig;
+use cluster_peer::{DiskInformer, InformersConfig, PeerConfig, PinqueueInformer, PlaceOn, TagsInformer};
+use cluster_swarm::{ConnectionManagerConfig, PubsubConfig, ResourceLimits, SwarmConfig};
+use std::time::Duration;
+
+/// First wait after a failed request to the IPFS daemon.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+
+pub(super) fn kubo(config: &Config) -> KuboConfig {
+    let ipfs = &config.ipfshttp;
+    KuboConfig {
+        node: ipfs.node_multiaddress.clone(),
+        ipfs_request_timeout: ipfs.ipfs_request_timeout,
+        pin_timeout: ipfs.pin_timeout,
+        unpin_timeout: ipfs.unpin_timeout,
+        repogc_timeout: ipfs.repogc_timeout,
+        unpin_disable: ipfs.unpin_disable,
+        max_connections: IPFS_CONNECTIONS,
+    }
+}
+
+pub(super) fn engine(crdt: &CrdtConfig) -> EngineConfig {
+    EngineConfig {
+        rebroadcast_interval: crdt.rebroadcast_interval,
+        repair_interval: crdt.repair_interval,
+        batching: Batching::new(crdt.batching.max_batch_size, crdt.batching.max_batch_age),
+        ..EngineConfig::default()
+    }
+}
+
+pub(super) fn tracker(config: &Config) -> TrackerConfig {
+    let max = config.cluster.pin_recover_interval;
+    TrackerConfig {
+        concurrent_pins: config.tracker.concurrent_pins,
+        backoff: Backoff { first: FIRST_RETRY.min(max), max },
+        ..TrackerConfig::default()
+    }
+}
+
+/// Whom to trust: those configured, and those that are joined unless that was ruled out.
+pub(super) fn trust(crdt: &CrdtConfig, joined: &[PeerId]) -> Trust {
+    match &crdt.trusted_peers {
+        TrustedPeers::Everyone => Trust::Everyone,
+        TrustedPeers::Only(peers) => Trust::Only(peers.iter().chain(joined).copied().collect()),
+    }
+}
+
+pub(super) fn peer(prepared: &Prepared, scratch: std::path::PathBuf) -> PeerConfig {
+    let cluster = &prepared.config.cluster;
+    PeerConfig {
+        id: prepared.identity.id(),
+        peername: cluster.peername.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        follower: cluster.follower_mode,
+        allocate_by: prepared.config.allocator.allocate_by.clone(),
+        place_on: match cluster.pin_only_on {
+            PinOnlyOn::AllPeers => PlaceOn::All,
+            PinOnlyOn::TrustedPeers => PlaceOn::Trusted,
+            PinOnlyOn::UntrustedPeers => PlaceOn::Untrusted,
+        },
+        ping_interval: cluster.monitor_ping_interval,
+        scratch,
+    }
+}
+
+pub(super) fn informers(config: &Config) -> InformersConfig {
+    let informers = &config.informers;
+    InformersConfig {
+        peername: config.cluster.peername.clone(),
+        ping_interval: config.cluster.monitor_ping_interval,
+        disk: informers.disk.as_ref().map(|disk| DiskInformer {
+            metric_ttl: disk.metric_ttl,
+            metric: match disk.metric_type {
+                DiskMetric::FreeSpace => cluster_peer::DiskMetric::FreeSpace,
+                DiskMetric::RepoSize => cluster_peer::DiskMetric::RepoSize,
+            },
+        }),
+        tags: informers
+            .tags
+            .as_ref()
+            .map(|tags| TagsInformer { metric_ttl: tags.metric_ttl, tags: tags.tags.clone() }),
+        pinqueue: informers
+            .pinqueue
+            .as_ref()
+            .map(|queue| PinqueueInformer {
+            metric_ttl: queue.metric_ttl,
+            weight_bucket_size: queue.weight_bucket_size,
+        }),
+    }
+}
+
+pub(super) fn swarm(prepared: &Prepared, crdt: &CrdtConfig) -> SwarmConfig {
+    let cluster = &prepared.config.cluster;
+    let limits = &cluster.resource_manager;
+    SwarmConfig {
+        keypair: prepared.identity.keypair().clone(),
+        secret: cluster.secret.clone(),
+        listen: cluster.listen_multiaddress.clone(),
+        announce: cluster.announce_multiaddress.clone(),
+        no_announce: cluster.no_announce_multiaddress.clone(),
+        enable_relay_hop: cluster.enable_relay_hop,
+        connection_manager: ConnectionManagerConfig {
+            low_water: cluster.connection_manager.low_water as usize,
+            high_water: cluster.connection_manager.high_water as usize,
+            grace_period: cluster.connection_manager.grace_period,
+        },
+        resource_limits: limits.enabled.then(|| ResourceLimits {
+            memory_bytes: limits.memory_limit_bytes.unwrap_or(0),
+            file_descriptors: limits.file_descriptors_limit.unwrap_or(0),
+        }),
+        pubsub: PubsubConfig {
+            heartbeat_interval: cluster.pubsub.heartbeat_interval,
+            d_factor: cluster.pubsub.d_factor as usize,
+            history_gossip: cluster.pubsub.history_gossip as usize,
+            history_length: cluster.pubsub.history_length as usize,
+            flood_publish: cluster.pubsub.flood_publish,
+        },
+        dial_timeout: cluster.dial_peer_timeout,
+        mdns: cluster.mdns_interval.is_some(),
+        peer_addresses: cluster.peer_addresses.clone(),
+        peerstore_file: Some(prepared.base.join(&cluster.peerstore_file)),
+        cluster_name: crdt.cluster_name.clone(),
+        agent_version: concat!("cluster-service/", env!("CARGO_PKG_VERSION")).to_owned(),
+        follower: cluster.follower_mode,
+    }
+}
