@@ -4,6 +4,7 @@ pub mod cluster_api;
 pub mod consensus;
 pub mod datastore;
 pub mod ipfs_connector;
+pub mod peer_set;
 pub mod rpc;
 pub mod swarm;
 
@@ -11,6 +12,7 @@ pub use cluster_api::{ClusterApi, MembershipApi};
 pub use consensus::Consensus;
 pub use datastore::Datastore;
 pub use ipfs_connector::IpfsConnector;
+pub use peer_set::PeerSet;
 pub use rpc::{PeerCalls, Rpc};
 pub use swarm::{BlockSource, Blocks, Broadcast, Network, SwarmListener};
 
