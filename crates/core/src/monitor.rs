@@ -123,10 +123,9 @@ impl Monitor {
         self.counting(PING, now).map(|ping| ping.peer).collect()
     }
 
-    /// Says whether a peer has a ping that counts now.
-    pub fn is_member(&self, peer: &PeerId, now: UnixMillis) -> bool {
-        let ping = self.peers.get(peer).and_then(|names| names.get(PING));
-        ping.is_some_and(|ping| ping.metric.counts_at(now))
+    /// Returns the last metric of one name and peer, whether it counts or not.
+    pub fn last(&self, name: &str, peer: &PeerId) -> Option<&Metric> {
+        Some(&self.peers.get(peer)?.get(name)?.metric)
     }
 
     fn counting(&self, name: &str, now: UnixMillis) -> impl Iterator<Item = &Metric> {

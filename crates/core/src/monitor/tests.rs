@@ -39,7 +39,8 @@ fn a_metric_counts_until_it_expires_and_the_last_one_stands() {
     assert_eq!(monitor.insert(metric(PING, p[0], at(5)), at(6)), Ok(Taken::Fresh));
     assert_eq!(monitor.members(at(30)), p);
     assert_eq!(monitor.members(at(31)), p[..1]);
-    assert!(monitor.is_member(&p[0], at(31)) && !monitor.is_member(&p[1], at(31)));
+    assert_eq!(monitor.last(PING, &p[1]).map(|last| last.peer), Some(p[1]));
+    assert_eq!(monitor.last("other", &p[1]), None);
     let newer = Metric { value: "2".to_owned(), ..metric(PING, p[0], at(15)) };
     monitor.insert(newer.clone(), at(16)).unwrap();
     let arrived = UnixNanos::from_millis(at(16));
