@@ -1,12 +1,14 @@
-//! Pins, the pinset and its one writer, the pure machines (allocation, tracker) and every port of the suite.
+//! Pins, the pinset and its one writer, the pure machines (allocation, monitor, tracker) and every port of the suite.
 //!
 //! Nothing here performs input or output: no clock, thread, socket or file. Time and randomness come in as
 //! arguments, what the world must do comes out as values, and what the machines need to read is a port.
 
 pub mod allocation;
+pub mod closest;
 pub mod error_kind;
 pub mod go_duration;
 pub mod metric;
+pub mod monitor;
 pub mod mutate;
 pub mod pin;
 pub mod pinset;

@@ -9,7 +9,7 @@ mod membership;
 
 use crate::{CheckMemory, IpfsWatch, MetricsBoard, TrackerPort};
 use cluster_core::{
-    Multiaddr, PeerId, Pin, PinKey,
+    PeerId, Pin, PinKey, ReplicationFactors, ReplicationPolicy,
     allocation::Placement,
     ports::{
         Consensus, Datastore, HeadsExchange, IpfsConnector, Network, PeerCalls, Rpc,
@@ -44,6 +44,8 @@ pub struct PeerConfig {
     pub version: &'static str,
     /// Takes no writes, and speaks for itself alone.
     pub follower: bool,
+    /// Factors of pins that name none.
+    pub replication: ReplicationFactors,
     /// Names of the metrics that order the peers for placement, most important first.
     pub allocate_by: Vec<String>,
     /// Where pins may go.
@@ -153,13 +155,20 @@ impl Peer {
             return Err(ApiError::FollowerMode);
         }
         let ranked_candidates = match &kind {
-            OperationKind::Pin(pin) => self.candidates(&pin.options.user_allocations, &[]),
-            // Allocations are copied, or go.
-            OperationKind::PinUpdate { .. } | OperationKind::Unpin(_) => Vec::new(),
+            OperationKind::Pin(pin) if !self.is_everywhere(pin) => {
+                self.candidates(&pin.options.user_allocations, &[])
+            }
+            // Nobody is chosen, or allocations are copied, or go.
+            OperationKind::Pin(_) | OperationKind::PinUpdate { .. } | OperationKind::Unpin(_) => Vec::new(),
         };
         let operation = Operation { kind, precondition, request_id, ranked_candidates };
         let applied = self.parts().consensus.submit(operation).await?;
         Ok((applied.pin, applied.etag))
+    }
+
+    fn is_everywhere(&self, pin: &Pin) -> bool {
+        let factors = pin.options.replication.or(self.config().replication);
+        matches!(factors.policy(), Ok(ReplicationPolicy::Everywhere))
     }
 
     /// Runs a read on a thread that may block.

@@ -81,7 +81,8 @@ pub(super) async fn candidates(case: &Case, harness: &mut impl Harness) -> Resul
     };
     let first = case.ok(consensus.submit(allocate(1, 2, &peers)).await)?;
     case.ensure(first.pin.allocations == peers[..2], "not the best ranked up to the maximum")?;
-    let kept = case.ok(consensus.submit(allocate(2, 3, &peers[2..])).await)?;
+    let worst_ranked = [peers[2], peers[3], peers[0], peers[1]];
+    let kept = case.ok(consensus.submit(allocate(2, 3, &worst_ranked)).await)?;
     case.ensure(kept.pin.allocations == peers[..2], "peers that are enough do not stay")?;
     let fewer = case.ok(consensus.submit(allocate(1, 1, &peers)).await)?;
     case.ensure(fewer.pin.allocations == peers[..1], "the worst ranked does not go")?;

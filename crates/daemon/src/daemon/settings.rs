@@ -65,6 +65,7 @@ pub(super) fn peer(prepared: &Prepared, scratch: std::path::PathBuf) -> PeerConf
         peername: cluster.peername.clone(),
         version: env!("CARGO_PKG_VERSION"),
         follower: cluster.follower_mode,
+        replication: cluster.replication,
         allocate_by: prepared.config.allocator.allocate_by.clone(),
         place_on: match cluster.pin_only_on {
             PinOnlyOn::AllPeers => PlaceOn::All,
