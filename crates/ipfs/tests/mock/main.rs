@@ -43,7 +43,7 @@ async fn mock() -> MockKubo {
 }
 
 fn request(cid: Cid, depth: PinDepth) -> PinRequest {
-    PinRequest { cid, depth, origins: Vec::new() }
+    PinRequest { cid, depth, origins: Vec::new(), update_from: None }
 }
 
 fn ignore() -> ProgressSink {

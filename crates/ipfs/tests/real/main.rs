@@ -66,7 +66,7 @@ fn nobody_has(number: u8) -> Cid {
 }
 
 fn request(cid: Cid, depth: PinDepth) -> PinRequest {
-    PinRequest { cid, depth, origins: Vec::new() }
+    PinRequest { cid, depth, origins: Vec::new(), update_from: None }
 }
 
 fn ignore() -> ProgressSink {
