@@ -71,7 +71,8 @@ impl Flow {
     async fn finish(&mut self, after: Option<Box<str>>) -> Piecewise {
         let listing = self.call.endpoint.is_listing();
         let says_all = matches!(self.end, End::Proper);
-        if !listing && !says_all && self.end != End::HalfObject {
+        let says_own = matches!(self.end, End::Endless(_));
+        if says_own || (!listing && !says_all && self.end != End::HalfObject) {
             return self.close().await;
         }
         if let End::Hang | End::Break | End::Trailer(_) | End::ErrorLine(_) | End::Early = self.end
