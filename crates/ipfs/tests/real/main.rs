@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod fetching;
+mod garbage;
+mod names;
 mod pins;
 mod reads;
+mod socket;
+mod swarm;
 mod trouble;
+mod updates;
 
 use cluster_core::{
     Cid, PinDepth,
