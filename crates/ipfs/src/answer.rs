@@ -59,6 +59,44 @@ pub(crate) struct VersionAnswer {
     pub(crate) version: String,
 }
 
+/// The answer to `pin/update`: `{"Pins":["<from>","<to>"]}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct PinUpdateAnswer {
+    pub(crate) pins: Vec<String>,
+}
+
+/// The answer to `swarm/peers`: `{"Peers":[{"Addr":"/ip4/…","Peer":"12D3…","Identify":{…}}]}`; `Peers` is `null` while
+/// there are none.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct SwarmPeersAnswer {
+    pub(crate) peers: Option<Vec<SwarmPeer>>,
+}
+
+/// One of `swarm/peers`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct SwarmPeer {
+    pub(crate) peer: String,
+}
+
+/// One line of `repo/gc?stream-errors=true`: `{"Key":{"/":"<cid>"}}` or `{"Key":null,"Error":"…"}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct GcLine {
+    pub(crate) key: Option<Link>,
+    pub(crate) error: Option<String>,
+    pub(crate) message: Option<String>,
+}
+
+/// A CID as DAG-JSON writes it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Link {
+    #[serde(rename = "/")]
+    pub(crate) cid: String,
+}
+
 /// The answer to `resolve`: `{"Path":"/ipfs/<cid>"}`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

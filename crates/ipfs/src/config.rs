@@ -7,18 +7,24 @@ use std::time::Duration;
 /// Settings of the connector (api §6.8).
 #[derive(Debug, Clone)]
 pub struct KuboConfig {
-    /// The daemon's RPC: `/ip4|ip6|dns|dns4|dns6/<host>/tcp/<port>`, optionally followed by `/http`.
+    /// The daemon's RPC: `/ip4|ip6|dns|dns4|dns6/<host>/tcp/<port>`, optionally followed by `/http`, `/https` or
+    /// `/tls/http`; or `/unix/<path>`, where the part of the socket holds its path with or without the first slash.
+    ///
+    /// With TLS the certificates that the system trusts are trusted; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others.
     pub node: Multiaddr,
     /// Longest a short call may take, and longest silence within a listing of pins.
     pub ipfs_request_timeout: Duration,
-    /// Longest a pin may go without progress; also the longest it waits for a connection before it starts.
+    /// Longest a pin may go without progress; also the longest it waits for a connection before it starts. A pin
+    /// that is an update of another may first spend five times as long on that, see `PinRequest::update_from`.
     pub pin_timeout: Duration,
     /// Longest an unpin may take.
     pub unpin_timeout: Duration,
+    /// Longest a garbage collection may take.
+    pub repogc_timeout: Duration,
     /// Refuses every unpin.
     pub unpin_disable: bool,
     /// Connections to the daemon at most, half of them for pins (see [`KuboConfig::connections_for`]); at least
-    /// [`KuboConfig::MIN_CONNECTIONS`].
+    /// [`KuboConfig::MIN_CONNECTIONS`]. Collecting garbage uses one more.
     pub max_connections: usize,
 }
 
@@ -33,6 +39,7 @@ impl KuboConfig {
             ipfs_request_timeout: Duration::from_mins(5),
             pin_timeout: Duration::from_mins(2),
             unpin_timeout: Duration::from_hours(3),
+            repogc_timeout: Duration::from_hours(24),
             unpin_disable: false,
             max_connections: 32,
         }
@@ -49,6 +56,7 @@ impl KuboConfig {
             ("ipfs_request_timeout", self.ipfs_request_timeout),
             ("pin_timeout", self.pin_timeout),
             ("unpin_timeout", self.unpin_timeout),
+            ("repogc_timeout", self.repogc_timeout),
         ] {
             if value.is_zero() {
                 return Err(KuboConfigError::ZeroTimeout { name });

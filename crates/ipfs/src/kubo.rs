@@ -1,25 +1,32 @@
 //! The connector itself.
 
 mod describe;
+mod garbage;
 mod origins;
 mod pin_add;
 mod pin_ls;
 mod pin_rm;
+mod pin_update;
 mod resolve;
+mod swarm;
 
 use crate::{
     config::{KuboConfig, KuboConfigError},
     lanes::{Lane, Lanes},
-    rpc::{Deadline, Rpc},
+    rpc::{Deadline, MAX_BODY, Rpc},
 };
 use cid::Cid;
 use cluster_core::{
     PinDepth,
     ports::{
         BoxFuture, BoxStream, IpfsConnector,
-        ipfs_connector::{IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinRequest, ProgressSink, RepoStat},
+        ipfs_connector::{
+            GcItem, IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinRequest, ProgressSink, RepoStat,
+        },
     },
 };
+use libp2p_identity::PeerId;
+use multiaddr::Multiaddr;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
@@ -35,6 +42,7 @@ pub struct Kubo {
     request_timeout: Duration,
     pin_timeout: Duration,
     unpin_timeout: Duration,
+    repogc_timeout: Duration,
     unpin_disable: bool,
 }
 
@@ -51,6 +59,7 @@ impl Kubo {
             request_timeout: config.ipfs_request_timeout,
             pin_timeout: config.pin_timeout,
             unpin_timeout: config.unpin_timeout,
+            repogc_timeout: config.repogc_timeout,
             unpin_disable: config.unpin_disable,
         })
     }
@@ -73,7 +82,17 @@ impl Kubo {
         deadline: Deadline,
     ) -> Result<T, IpfsError> {
         let _turn = self.enter(lane, path, deadline).await?;
-        let body = self.rpc.open(path, deadline).await?.whole(deadline).await?;
+        self.read_object(path, deadline, MAX_BODY).await
+    }
+
+    /// Makes a call whose turn has come and that answers with one object of at most `limit` bytes.
+    async fn read_object<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        deadline: Deadline,
+        limit: usize,
+    ) -> Result<T, IpfsError> {
+        let body = self.rpc.open(path, deadline).await?.whole(deadline, limit).await?;
         serde_json::from_slice(&body).map_err(|e| self.rpc.bad_answer(path, e.to_string()))
     }
 
@@ -106,6 +125,18 @@ impl IpfsConnector for Kubo {
 
     fn resolve(&self, path: String) -> BoxFuture<'_, Result<Cid, IpfsError>> {
         Box::pin(self.ask_resolve(path))
+    }
+
+    fn swarm_connect(&self, address: Multiaddr) -> BoxFuture<'_, Result<(), IpfsError>> {
+        Box::pin(self.connect_to(address))
+    }
+
+    fn swarm_peers(&self) -> BoxFuture<'_, Result<Vec<PeerId>, IpfsError>> {
+        Box::pin(self.ask_swarm_peers())
+    }
+
+    fn collect_garbage(&self) -> BoxStream<'_, Result<GcItem, IpfsError>> {
+        self.stream_garbage()
     }
 
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, IpfsError>> {

@@ -14,8 +14,10 @@ pub(crate) enum Lane {
     Query,
     /// Listings of all pins, as slow as their reader.
     Listing,
-    /// Hints to the daemon that nobody waits for.
+    /// Connections the daemon is asked to make, which may take as long as a dead peer is waited for.
     Background,
+    /// `repo/gc`: up to a day.
+    Garbage,
 }
 
 /// The budgets. A call that finds its lane full waits for its turn, within its own deadline.
@@ -26,10 +28,12 @@ pub(crate) struct Lanes {
     queries: Semaphore,
     listings: Semaphore,
     background: Semaphore,
+    garbage: Semaphore,
 }
 
 impl Lanes {
-    /// Shares out `connections`: half for pins, a quarter for queries, the rest for unpins, listings and hints.
+    /// Shares out `connections`: half for pins, a quarter for queries, the rest for unpins, listings and hints. One
+    /// more collects garbage: rare, long, and the daemon does it once at a time anyway.
     pub(crate) fn new(connections: usize) -> Self {
         let eighth = connections / 8;
         let sixteenth = (connections / 16).max(1);
@@ -42,6 +46,7 @@ impl Lanes {
             queries: Semaphore::new(queries),
             listings: Semaphore::new(sixteenth),
             background: Semaphore::new(sixteenth),
+            garbage: Semaphore::new(1),
         }
     }
 
@@ -53,6 +58,7 @@ impl Lanes {
             Lane::Query => &self.queries,
             Lane::Listing => &self.listings,
             Lane::Background => &self.background,
+            Lane::Garbage => &self.garbage,
         };
         // Nobody closes a semaphore; were it closed, the call would end like one that found no turn.
         tokio::time::timeout_at(deadline.at, semaphore.acquire()).await.ok()?.ok()

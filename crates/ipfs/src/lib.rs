@@ -7,6 +7,7 @@ mod kubo;
 mod lanes;
 mod lines;
 mod rpc;
+mod throttle;
 
 pub use config::{KuboConfig, KuboConfigError};
 pub use kubo::Kubo;

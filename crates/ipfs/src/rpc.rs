@@ -3,7 +3,9 @@
 use crate::{
     answer::ErrorAnswer,
     config::{KuboConfig, KuboConfigError},
+    endpoint::Route,
     lines::{Lines, MAX_LINE},
+    throttle::Throttle,
 };
 use bytes::{Bytes, BytesMut};
 use cluster_core::ports::ipfs_connector::IpfsError;
@@ -16,7 +18,7 @@ use tokio::time::Instant;
 /// Part of an error's body that is kept, in bytes.
 pub(crate) const MAX_ERROR_BODY: usize = 4 * 1024;
 
-/// Largest body of a call that answers with one object, in bytes.
+/// Largest body of an ordinary call that answers with one object, in bytes.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
 
 /// Longest a TCP handshake may take; a daemon that listens answers far sooner.
@@ -44,6 +46,11 @@ impl Deadline {
     pub(crate) fn progress_within(after: Duration) -> Self {
         Self { at: later(after), after, stall: true }
     }
+
+    /// Returns the one of two that comes first.
+    pub(crate) fn sooner(self, other: Self) -> Self {
+        if other.at < self.at { other } else { self }
+    }
 }
 
 /// Adds without overflow: a century is as good as "for ever".
@@ -59,6 +66,7 @@ pub(crate) struct Rpc {
     /// Ends in `/api/v0/`. Parsed once: reading the whole address again for each call costs as much as sending it.
     base: Url,
     node: String,
+    throttle: Throttle,
 }
 
 impl Rpc {
@@ -73,10 +81,21 @@ impl Rpc {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT.min(config.ipfs_request_timeout))
             .pool_max_idle_per_host(config.max_connections);
-        if endpoint.loopback {
-            client = client.no_proxy();
+        if !endpoint.is_tls() {
+            // Reading the system's certificates takes time, and fails on systems that have none.
+            client = client.tls_certs_only([]);
         }
-        Ok(Self { client: client.build()?, base: endpoint.base, node: config.node.to_string() })
+        client = match endpoint.route {
+            Route::Remote => client,
+            Route::Loopback => client.no_proxy(),
+            Route::Socket(path) => client.no_proxy().unix_socket(path),
+        };
+        Ok(Self {
+            client: client.build()?,
+            base: endpoint.base,
+            node: config.node.to_string(),
+            throttle: Throttle::new(),
+        })
     }
 
     /// Sends a call and waits for the head of its answer; an error status becomes the daemon's error. `path` is
@@ -86,11 +105,20 @@ impl Rpc {
         path: &'a str,
         deadline: Deadline,
     ) -> Result<Answer<'a>, IpfsError> {
-        let request = self.client.execute(reqwest::Request::new(Method::POST, self.url(path)));
+        let request = async {
+            self.throttle.pass().await;
+            self.client.execute(reqwest::Request::new(Method::POST, self.url(path))).await
+        };
         let response = match tokio::time::timeout_at(deadline.at, request).await {
             Err(_) => return Err(self.too_late(path, deadline)),
-            Ok(Err(error)) => return Err(self.unreachable(path, error)),
-            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                self.throttle.failed();
+                return Err(self.unreachable(path, error));
+            }
+            Ok(Ok(response)) => {
+                self.throttle.answered();
+                response
+            }
         };
         let status = response.status();
         let body = http::Response::<reqwest::Body>::from(response).into_body();
@@ -163,12 +191,12 @@ impl Answer<'_> {
         }
     }
 
-    /// Waits for the end of an answer of at most [`MAX_BODY`] bytes.
-    pub(crate) async fn whole(mut self, deadline: Deadline) -> Result<Bytes, IpfsError> {
+    /// Waits for the end of an answer of at most `limit` bytes.
+    pub(crate) async fn whole(mut self, deadline: Deadline, limit: usize) -> Result<Bytes, IpfsError> {
         let mut whole = BytesMut::new();
         while let Some(piece) = self.next_piece(deadline).await? {
-            if whole.len() + piece.len() > MAX_BODY {
-                return Err(self.bad(format!("it is longer than {MAX_BODY} bytes")));
+            if whole.len() + piece.len() > limit {
+                return Err(self.bad(format!("it is longer than {limit} bytes")));
             }
             whole.extend_from_slice(&piece);
         }

@@ -56,6 +56,8 @@ pub(crate) struct State {
     pub(crate) pins: Pins,
     pub(crate) config: Option<String>,
     pub(crate) paths: HashMap<String, String>,
+    pub(crate) peers: Option<String>,
+    pub(crate) garbage: String,
     scripts: HashMap<Endpoint, Script>,
     scripts_of: HashMap<(Endpoint, String), Script>,
     record: bool,
@@ -166,6 +168,16 @@ impl MockKubo {
     /// Sets the answer of `config/show`, as JSON text.
     pub fn set_config(&self, json: &str) {
         self.shared.state().config = Some(json.to_owned());
+    }
+
+    /// Sets the answer of `swarm/peers`, as JSON text.
+    pub fn set_peers(&self, json: &str) {
+        self.shared.state().peers = Some(json.to_owned());
+    }
+
+    /// Sets the lines of `repo/gc`, each as JSON text with its newline.
+    pub fn set_garbage(&self, lines: &str) {
+        self.shared.state().garbage = lines.to_owned();
     }
 
     /// Counts the calls of an endpoint so far.

@@ -181,7 +181,7 @@ pub trait IpfsConnector: Send + Sync + 'static {
     /// Asks for the daemon's identity; also the test whether it is there.
     fn id(&self) -> BoxFuture<'_, Result<IpfsId, IpfsError>>;
 
-    /// Pins, reporting progress, until done or stalled. One call to the daemon.
+    /// Pins, reporting progress, until done or stalled. One call to the daemon, but for updates of another pin.
     fn pin(&self, request: PinRequest, progress: ProgressSink) -> BoxFuture<'_, Result<(), IpfsError>>;
 
     /// Unpins; what is not pinned counts as done.

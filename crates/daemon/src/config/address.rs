@@ -19,13 +19,18 @@ pub(crate) fn tcp(ip: Ipv4Addr, port: u16) -> Multiaddr {
     Multiaddr::empty().with(Protocol::Ip4(ip)).with(Protocol::Tcp(port))
 }
 
-/// Says whether this is a TCP port of a host (optionally followed by `http` or `https`) or a Unix socket.
+/// Says whether this is a TCP port of a host (optionally followed by `http`, `https` or `tls/http`) or a Unix socket.
 pub(crate) fn tcp_or_unix(address: &Multiaddr) -> bool {
     let mut parts = address.iter();
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(Protocol::Unix(_)), None, None, None) => true,
-        (Some(host), Some(Protocol::Tcp(_)), None | Some(Protocol::Http | Protocol::Https), None) => {
-            is_host(&host)
+    match (parts.next(), parts.next()) {
+        (Some(Protocol::Unix(_)), None) => true,
+        (Some(host), Some(Protocol::Tcp(_))) => {
+            let http = match (parts.next(), parts.next()) {
+                (None | Some(Protocol::Http | Protocol::Https), None) => true,
+                (Some(Protocol::Tls), Some(Protocol::Http)) => parts.next().is_none(),
+                _ => false,
+            };
+            http && is_host(&host)
         }
         _ => false,
     }
@@ -71,6 +76,9 @@ mod tests {
             ("/ip4/0.0.0.0/tcp/9094", true, false),
             ("/dns4/localhost/tcp/9094/http", true, true),
             ("/dns4/example.org/tcp/443/https", true, false),
+            ("/dns4/example.org/tcp/443/tls/http", true, false),
+            ("/dns4/example.org/tcp/443/tls", false, false),
+            ("/dns4/example.org/tcp/443/tls/http/http", false, false),
             ("/unix/run/api.sock", true, true),
             ("/ip4/127.0.0.1/udp/9094", false, true),
             ("/ip4/127.0.0.1", false, true),

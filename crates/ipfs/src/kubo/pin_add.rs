@@ -24,15 +24,27 @@ impl Kubo {
         let path = pin_add_path(&request);
         let turn = Deadline::within(self.pin_timeout);
         let _turn = self.enter(Lane::Pin, &path, turn).await?;
-        let adding = self.follow_pin(&path, &request.cid, &sink);
+        let pinning = self.update_or_add(&path, &request, &sink);
         if request.origins.is_empty() {
-            return adding.await;
+            return pinning.await;
         }
         // The hints live no longer than the pin they are for.
-        match select(pin!(adding), pin!(self.connect_origins(&request.origins))).await {
+        match select(pin!(pinning), pin!(self.connect_origins(&request.origins))).await {
             Either::Left((outcome, _)) => outcome,
-            Either::Right(((), adding)) => adding.await,
+            Either::Right(((), pinning)) => pinning.await,
         }
+    }
+
+    async fn update_or_add(
+        &self,
+        path: &str,
+        request: &PinRequest,
+        sink: &ProgressSink,
+    ) -> Result<(), IpfsError> {
+        if self.update_pin(request).await {
+            return Ok(());
+        }
+        self.follow_pin(path, &request.cid, sink).await
     }
 
     /// Makes the call and follows it to its end. The clock of the watch starts again whenever a number grows, so a
@@ -135,7 +147,7 @@ mod tests {
 
     fn path(depth: i32) -> String {
         let cid = "bafkqaaa".parse().unwrap();
-        pin_add_path(&PinRequest { cid, depth: PinDepth(depth), origins: Vec::new() })
+        pin_add_path(&PinRequest { cid, depth: PinDepth(depth), origins: Vec::new(), update_from: None })
     }
 
     #[test]

@@ -103,8 +103,10 @@ async fn settings_that_can_never_work_are_refused() {
     assert_eq!(refused(zero), "pin_timeout must be longer than zero");
     let few = KuboConfig { max_connections: 7, ..config(&mock) };
     assert_eq!(refused(few), "max_connections is 7, but at least 8 are needed");
-    let socket = KuboConfig::new("/unix/%2Ftmp%2Fkubo.sock".parse().unwrap());
-    assert!(refused(socket).contains("Unix sockets are not supported yet"));
+    let zero = KuboConfig { repogc_timeout: Duration::ZERO, ..config(&mock) };
+    assert_eq!(refused(zero), "repogc_timeout must be longer than zero");
+    let udp = KuboConfig::new("/ip4/127.0.0.1/udp/5001".parse().unwrap());
+    assert!(refused(udp).contains("it has no TCP port after the host"));
     // As good as no limit at all.
     let forever = KuboConfig { ipfs_request_timeout: Duration::MAX, ..config(&mock) };
     Kubo::new(forever).unwrap().id().await.unwrap();

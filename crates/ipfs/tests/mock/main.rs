@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bounds;
+mod garbage;
 mod pins;
 mod queries;
+mod reach;
+mod swarm;
+mod updates;
 
 use cluster_core::{
     Cid, PinDepth,
@@ -35,6 +39,7 @@ fn config(mock: &MockKubo) -> KuboConfig {
     config.ipfs_request_timeout = LIMIT;
     config.pin_timeout = LIMIT;
     config.unpin_timeout = LIMIT;
+    config.repogc_timeout = LIMIT;
     config
 }
 
@@ -43,7 +48,7 @@ async fn mock() -> MockKubo {
 }
 
 fn request(cid: Cid, depth: PinDepth) -> PinRequest {
-    PinRequest { cid, depth, origins: Vec::new() }
+    PinRequest { cid, depth, origins: Vec::new(), update_from: None }
 }
 
 fn ignore() -> ProgressSink {

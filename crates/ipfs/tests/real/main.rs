@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod fetching;
+mod garbage;
+mod names;
 mod pins;
 mod reads;
+mod socket;
+mod swarm;
 mod trouble;
+mod updates;
 
 use cluster_core::{
     Cid, PinDepth,
@@ -66,7 +71,7 @@ fn nobody_has(number: u8) -> Cid {
 }
 
 fn request(cid: Cid, depth: PinDepth) -> PinRequest {
-    PinRequest { cid, depth, origins: Vec::new() }
+    PinRequest { cid, depth, origins: Vec::new(), update_from: None }
 }
 
 fn ignore() -> ProgressSink {

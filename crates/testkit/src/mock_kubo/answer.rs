@@ -36,6 +36,18 @@ pub(crate) fn perform(call: &Call, state: &mut State) -> Result<Piece, String> {
             state.pins.insert(&cid, kind);
             format!("{{\"Pins\":[\"{cid}\"]}}\n")
         }
+        Endpoint::PinUpdate => {
+            let (from, to) = arg.split_once(' ').ok_or("argument \"to-path\" is required")?;
+            let (from, to) = (cid(from)?, cid(to)?);
+            if state.pins.get(&from) != Some(PinnedAs::Recursive) {
+                return Err("'from' cid was not recursively pinned already".to_owned());
+            }
+            state.pins.insert(&to, PinnedAs::Recursive);
+            if call.unpin && from != to {
+                state.pins.remove(&from);
+            }
+            format!("{{\"Pins\":[\"{from}\",\"{to}\"]}}\n")
+        }
         Endpoint::PinRm => {
             let cid = cid(arg)?;
             if !state.pins.remove(&cid) {
@@ -64,6 +76,8 @@ pub(crate) fn perform(call: &Call, state: &mut State) -> Result<Piece, String> {
             .clone()
             .unwrap_or_else(|| "{\"Datastore\":{\"StorageMax\":\"10GB\"}}\n".to_owned()),
         Endpoint::SwarmConnect => "{\"Strings\":[\"connect success\"]}\n".to_owned(),
+        Endpoint::SwarmPeers => state.peers.clone().unwrap_or_else(|| "{\"Peers\":null}\n".to_owned()),
+        Endpoint::RepoGc => state.garbage.clone(),
         Endpoint::Other => return Err(format!("the stand-in does not know {arg}")),
     };
     Ok(Piece { text, next: None })

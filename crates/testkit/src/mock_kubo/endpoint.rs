@@ -9,6 +9,8 @@ pub enum Endpoint {
     Version,
     /// `pin/add`.
     PinAdd,
+    /// `pin/update`; its argument is the old CID, a space and the new one.
+    PinUpdate,
     /// `pin/rm`.
     PinRm,
     /// `pin/ls` of one CID.
@@ -23,6 +25,10 @@ pub enum Endpoint {
     ConfigShow,
     /// `swarm/connect`.
     SwarmConnect,
+    /// `swarm/peers`.
+    SwarmPeers,
+    /// `repo/gc`.
+    RepoGc,
     /// Anything else; its argument is the path.
     Other,
 }
@@ -36,6 +42,7 @@ impl Endpoint {
             "id" => Self::Id,
             "version" => Self::Version,
             "pin/add" => Self::PinAdd,
+            "pin/update" => Self::PinUpdate,
             "pin/rm" => Self::PinRm,
             "pin/ls" if has_arg => Self::PinLs,
             "pin/ls" => Self::PinLsAll,
@@ -43,7 +50,14 @@ impl Endpoint {
             "repo/stat" => Self::RepoStat,
             "config/show" => Self::ConfigShow,
             "swarm/connect" => Self::SwarmConnect,
+            "swarm/peers" => Self::SwarmPeers,
+            "repo/gc" => Self::RepoGc,
             _ => Self::Other,
         }
+    }
+
+    /// Says whether the answer is a list of many objects.
+    pub(crate) fn is_listing(self) -> bool {
+        matches!(self, Self::PinLsAll | Self::RepoGc)
     }
 }

@@ -1,7 +1,7 @@
 //! A streamed body, piece by piece, to whatever end its script says.
 
 use super::{
-    End, Endpoint, OpenCall, Shared, Step,
+    End, OpenCall, Shared, Step,
     answer::{Piece, list, perform},
     request::Call,
     server::error_object,
@@ -69,9 +69,10 @@ impl Flow {
 
     /// Says what Kubo would say after the progress, as far as the end allows.
     async fn finish(&mut self, after: Option<Box<str>>) -> Piecewise {
-        let listing = self.call.endpoint == Endpoint::PinLsAll;
+        let listing = self.call.endpoint.is_listing();
         let says_all = matches!(self.end, End::Proper);
-        if !listing && !says_all && self.end != End::HalfObject {
+        let says_own = matches!(self.end, End::Endless(_));
+        if says_own || (!listing && !says_all && self.end != End::HalfObject) {
             return self.close().await;
         }
         if let End::Hang | End::Break | End::Trailer(_) | End::ErrorLine(_) | End::Early = self.end
@@ -117,6 +118,13 @@ impl Flow {
                 Some(Err(io::Error::other("told to break")))
             }
             End::Garbage(bytes) => Some(Ok(Frame::data(bytes.into()))),
+            End::Endless(bytes) => {
+                self.at = At::Last;
+                self.end = End::Endless(bytes.clone());
+                // Lets everything else go on.
+                tokio::task::yield_now().await;
+                Some(Ok(Frame::data(bytes)))
+            }
         }
     }
 }

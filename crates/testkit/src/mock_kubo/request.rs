@@ -9,6 +9,8 @@ pub(crate) struct Call {
     pub(crate) endpoint: Endpoint,
     pub(crate) arg: String,
     pub(crate) recursive: bool,
+    /// Whether `pin/update` removes the old pin.
+    pub(crate) unpin: bool,
     pub(crate) kind: Option<PinnedAs>,
 }
 
@@ -16,12 +18,18 @@ impl Call {
     /// Reads a request's path and query; `None` when it is none of the RPC.
     pub(crate) fn read(uri: &Uri) -> Option<Self> {
         let path = uri.path().strip_prefix("/api/v0/")?;
-        let (mut arg, mut recursive, mut kind) = (None, true, None);
+        let (mut arg, mut recursive, mut unpin, mut kind) = (None::<String>, true, true, None);
         for pair in uri.query().unwrap_or_default().split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             match key {
-                "arg" if arg.is_none() => arg = Some(decode(value)),
+                "arg" => {
+                    arg = Some(match arg {
+                        Some(first) => format!("{first} {}", decode(value)),
+                        None => decode(value),
+                    });
+                }
                 "recursive" => recursive = value != "false",
+                "unpin" => unpin = value != "false",
                 "type" if value == "recursive" => kind = Some(PinnedAs::Recursive),
                 "type" if value == "direct" => kind = Some(PinnedAs::Direct),
                 _ => {}
@@ -33,7 +41,7 @@ impl Call {
             Endpoint::Other => path.to_owned(),
             _ => String::new(),
         });
-        Some(Self { endpoint, arg, recursive, kind })
+        Some(Self { endpoint, arg, recursive, unpin, kind })
     }
 }
 
@@ -76,6 +84,11 @@ mod tests {
         assert_eq!((list.endpoint, list.kind), (Endpoint::PinLsAll, Some(PinnedAs::Direct)));
         let resolve = call("/api/v0/resolve?arg=/ipfs/a%20b+%c3%a9%").unwrap();
         assert_eq!(resolve.arg, "/ipfs/a b é%");
+        let update = call("/api/v0/pin/update?arg=old&arg=new&unpin=false").unwrap();
+        assert_eq!(
+            (update.endpoint, update.arg.as_str(), update.unpin),
+            (Endpoint::PinUpdate, "old new", false)
+        );
         assert!(call("/elsewhere").is_none());
     }
 }

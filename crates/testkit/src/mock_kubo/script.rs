@@ -1,5 +1,6 @@
 //! How a call goes.
 
+use bytes::Bytes;
 use std::time::Duration;
 
 /// How a call goes: a delay, lines of progress (`pin/add` only), an end.
@@ -40,7 +41,7 @@ pub enum End {
     Trailer(String),
     /// With an error object in the body, then properly.
     ErrorLine(String),
-    /// Properly, but without the last object (`pin/add`) or the last half of the list (`pin/ls`).
+    /// Properly, but without the last object (`pin/add`) or the last half of the list (`pin/ls`, `repo/gc`).
     Early,
     /// In the middle of an object, otherwise properly.
     HalfObject,
@@ -48,6 +49,8 @@ pub enum End {
     Break,
     /// With these bytes in place of what Kubo would say.
     Garbage(Vec<u8>),
+    /// Never: says these bytes again and again.
+    Endless(Bytes),
 }
 
 impl Script {

@@ -62,7 +62,7 @@ async fn answer(call: Call, script: Script, open: OpenCall, shared: Arc<Shared>)
                     Err(message) => refuse(&message),
                 };
             }
-            End::Hang if call.endpoint != Endpoint::PinLsAll => std::future::pending::<()>().await,
+            End::Hang if !call.endpoint.is_listing() => std::future::pending::<()>().await,
             End::Status(code, body) => {
                 let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 return plain(code, body);
