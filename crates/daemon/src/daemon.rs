@@ -137,18 +137,16 @@ async fn serve(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonE
     );
     // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
     let server = match listen::rest_config(config)? {
-        Some((rest, limits)) => Some(RestServer::bind(rest, Arc::new(peer.clone())).await?.with_limits(limits)),
+        Some((rest, limits)) => {
+            Some(RestServer::bind(rest, Arc::new(peer.clone())).await?.with_limits(limits))
+        }
         None => None,
     };
     swarm.serve(Arc::new(peer.clone()));
 
     let tasks = Tasks::new();
-    let parts = TrackerParts {
-        store: opened.store.clone(),
-        ipfs: ipfs.clone(),
-        port,
-        in_flight: in_flight.clone(),
-    };
+    let parts =
+        TrackerParts { store: opened.store.clone(), ipfs: ipfs.clone(), port, in_flight: in_flight.clone() };
     let tracker = TrackerWorker::start(settings::tracker(config), parts, tracker_feed, tasks.stopping())
         .map_err(DaemonError::Runtime)?;
     let parts = CrdtParts {
@@ -199,12 +197,8 @@ async fn serve(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonE
     }
     if !config.cluster.follower_mode {
         let interval = config.cluster.state_sync_interval;
-        let expiry = Expiry {
-            store: opened.store.clone(),
-            consensus: consensus.clone(),
-            local: peer_id,
-            interval,
-        };
+        let expiry =
+            Expiry { store: opened.store.clone(), consensus: consensus.clone(), local: peer_id, interval };
         tasks.spawn("expiry", OnEnd::Stop, expiry.run(tasks.stopping()));
     }
     tasks.spawn("tidying", OnEnd::Stop, tidy(opened.store.clone(), tasks.stopping()));

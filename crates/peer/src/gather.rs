@@ -70,7 +70,8 @@ impl Merging {
             for input in &mut self.inputs {
                 input.fill().await;
             }
-            let Some(key) = self.inputs.iter().filter_map(|i| Some(&i.ahead.front()?.0)).min().cloned() else {
+            let Some(key) = self.inputs.iter().filter_map(|i| Some(&i.ahead.front()?.0)).min().cloned()
+            else {
                 break;
             };
             page.push(self.take(&key));
@@ -175,8 +176,13 @@ impl Input {
 }
 
 /// Makes what stands for a member that was not heard.
-pub(crate) fn template(peer: PeerId, peername: String, ipfs: Option<(PeerId, Vec<Multiaddr>)>) -> PinStatusOnPeer {
-    let (ipfs_peer_id, ipfs_peer_addresses) = ipfs.map(|(id, addresses)| (Some(id), addresses)).unwrap_or_default();
+pub(crate) fn template(
+    peer: PeerId,
+    peername: String,
+    ipfs: Option<(PeerId, Vec<Multiaddr>)>,
+) -> PinStatusOnPeer {
+    let (ipfs_peer_id, ipfs_peer_addresses) =
+        ipfs.map(|(id, addresses)| (Some(id), addresses)).unwrap_or_default();
     PinStatusOnPeer {
         peer,
         peername,

@@ -83,7 +83,9 @@ impl IpfsSwarms {
                     tracing::debug!(target: "cluster", %peer, %address, "IPFS daemons connected");
                     return true;
                 }
-                Err(error) => tracing::debug!(target: "cluster", %peer, %address, %error, "IPFS daemons not connected"),
+                Err(error) => {
+                    tracing::debug!(target: "cluster", %peer, %address, %error, "IPFS daemons not connected")
+                }
             }
         }
         false

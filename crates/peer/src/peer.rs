@@ -137,11 +137,13 @@ impl Peer {
     fn candidates(&self, wanted: &[PeerId], excluded: &[PeerId]) -> Vec<PeerId> {
         let placement = Placement { priority: wanted, blacklist: excluded };
         let trust = &self.parts().trust;
-        self.parts().metrics.rank(&self.config().allocate_by, placement, |peer| match self.config().place_on {
-            _ if trust.is_forgotten(peer) => false,
-            PlaceOn::All => true,
-            PlaceOn::Trusted => trust.is_trusted(peer),
-            PlaceOn::Untrusted => !trust.is_trusted(peer),
+        self.parts().metrics.rank(&self.config().allocate_by, placement, |peer| {
+            match self.config().place_on {
+                _ if trust.is_forgotten(peer) => false,
+                PlaceOn::All => true,
+                PlaceOn::Trusted => trust.is_trusted(peer),
+                PlaceOn::Untrusted => !trust.is_trusted(peer),
+            }
         })
     }
 

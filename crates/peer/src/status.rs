@@ -77,7 +77,6 @@ pub(crate) fn of_tracked(
     let created = pin.as_ref().and_then(|pin| pin.timestamp).map_or(row.since, |t| t.millis());
     LocalPinStatus { pin: pin.unwrap_or_else(|| bare(&key)), created, on_peer }
 }
-}
 
 /// Makes what stands for a CID outside the pinset.
 pub(crate) fn bare(key: &PinKey) -> Pin {

@@ -300,7 +300,12 @@ async fn perform(
                 *seen.lock().unwrap_or_else(PoisonError::into_inner) = progress;
                 in_flight.progress(&key, progress);
             });
-            let request = PinRequest { cid, depth: pin.depth, origins: pin.options.origins };
+            let request = PinRequest {
+                cid,
+                depth: pin.depth,
+                origins: pin.options.origins,
+                update_from: pin.options.pin_update,
+            };
             ipfs.pin(request, sink).await.map(|()| {
                 let progress = *last.lock().unwrap_or_else(PoisonError::into_inner);
                 JobResult::Done { size: progress.bytes.unwrap_or(0) }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_core::{
-    Cid, PeerId, Pin, PinDepth, PinKey, ReplicationFactors,
+    Cid, Multiaddr, PeerId, Pin, PinDepth, PinKey, ReplicationFactors,
     pinset::{
         NoBackend, TrackedState, TrackerSignal, Writer, WriterConfig,
         counters::{Counter, Counters},
@@ -12,7 +12,9 @@ use cluster_core::{
         BoxFuture, BoxStream, Datastore, IpfsConnector,
         consensus::{AppliedOn, Operation, OperationKind},
         datastore::{Batch, Durability, Row, Snapshot, StoreError, Tree},
-        ipfs_connector::{IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinRequest, ProgressSink, RepoStat},
+        ipfs_connector::{
+            GcItem, IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinRequest, ProgressSink, RepoStat,
+        },
     },
     tracker::{InFlight, TrackerConfig},
 };
@@ -153,6 +155,18 @@ impl Datastore for Flaky {
 struct Gate(Arc<Semaphore>);
 
 impl IpfsConnector for Gate {
+    fn swarm_connect(&self, _: Multiaddr) -> BoxFuture<'_, Result<(), IpfsError>> {
+        unreachable!()
+    }
+
+    fn swarm_peers(&self) -> BoxFuture<'_, Result<Vec<PeerId>, IpfsError>> {
+        unreachable!()
+    }
+
+    fn collect_garbage(&self) -> BoxStream<'_, Result<GcItem, IpfsError>> {
+        unreachable!()
+    }
+
     fn pin(&self, _: PinRequest, _: ProgressSink) -> BoxFuture<'_, Result<(), IpfsError>> {
         Box::pin(async {
             self.0.acquire().await.unwrap().forget();

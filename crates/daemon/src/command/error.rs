@@ -31,7 +31,9 @@ pub enum CommandError {
     #[error("asking for confirmation: {0}")]
     Prompt(#[from] PromptError),
     /// A peer to join is not named by a multiaddress.
-    #[error("parsing --bootstrap: {address:?}: {reason}; expected a multiaddress such as /ip4/192.0.2.1/tcp/9096/p2p/<peer ID>")]
+    #[error(
+        "parsing --bootstrap: {address:?}: {reason}; expected a multiaddress such as /ip4/192.0.2.1/tcp/9096/p2p/<peer ID>"
+    )]
     Bootstrap {
         /// What was given.
         address: String,

@@ -1,6 +1,9 @@
 //! Joining the peers named by `--bootstrap`.
 
-use cluster_core::{Multiaddr, PeerId, ports::{ClusterApi, cluster_api::Scope}};
+use cluster_core::{
+    Multiaddr, PeerId,
+    ports::{ClusterApi, cluster_api::Scope},
+};
 use cluster_peer::{Informers, Peer};
 use futures_util::StreamExt;
 use multiaddr::Protocol;

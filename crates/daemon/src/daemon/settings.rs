@@ -93,10 +93,7 @@ pub(super) fn informers(config: &Config) -> InformersConfig {
             .tags
             .as_ref()
             .map(|tags| TagsInformer { metric_ttl: tags.metric_ttl, tags: tags.tags.clone() }),
-        pinqueue: informers
-            .pinqueue
-            .as_ref()
-            .map(|queue| PinqueueInformer {
+        pinqueue: informers.pinqueue.as_ref().map(|queue| PinqueueInformer {
             metric_ttl: queue.metric_ttl,
             weight_bucket_size: queue.weight_bucket_size,
         }),

@@ -57,17 +57,16 @@ async fn members_are_merged_by_cid_in_key_order() {
 #[tokio::test]
 async fn answers_without_order_are_put_in_order_whatever_their_number() {
     let [a, b] = [PeerId::random(), PeerId::random()];
-    let count = 120_000;
+    let count = 120_000u32;
     // An order that jumps about: 7 and the count have no common factor.
-    let jumping: Vec<_> =
-        (0..count).map(|n| status(a, (u64::from(n) * 7 % u64::from(count)) as u32, TrackerStatus::Pinned)).collect();
+    let jumping: Vec<_> = (0..count)
+        .map(|n| status(a, (u64::from(n) * 7 % u64::from(count)) as u32, TrackerStatus::Pinned))
+        .collect();
     let mut pages: Vec<_> = jumping.chunks(1000).map(|page| Ok(page.to_vec())).collect();
     // One is told twice; the last word counts.
     pages.push(Ok(vec![status(a, 17, TrackerStatus::PinError)]));
-    let sources = vec![
-        source(a, false, pages),
-        source(b, true, vec![Ok(vec![status(b, 3, TrackerStatus::Remote)])]),
-    ];
+    let sources =
+        vec![source(a, false, pages), source(b, true, vec![Ok(vec![status(b, 3, TrackerStatus::Remote)])])];
     let all = merged(sources).await;
     assert_eq!(all.len(), count as usize);
     assert!((0..).zip(&all).all(|(number, global)| global.pin.cid == cid(number)));

@@ -10,9 +10,7 @@ use cluster_core::{
     pinset::read,
     ports::{
         BoxFuture, BoxStream, ClusterApi, PeerCalls,
-        cluster_api::{
-            ApiError, GlobalPinStatus, IpfsPath, LocalPinStatus, PinStatusOnPeer, PinWish, Scope,
-        },
+        cluster_api::{ApiError, GlobalPinStatus, IpfsPath, LocalPinStatus, PinStatusOnPeer, PinWish, Scope},
         consensus::{Etag, OperationKind, Precondition, RequestId},
         datastore::{Cursor, Tree},
         rpc::CallError,
@@ -176,9 +174,7 @@ impl ClusterApi for Peer {
     fn recover(&self, key: PinKey, scope: Scope) -> BoxFuture<'_, Result<GlobalPinStatus, ApiError>> {
         Box::pin(async move {
             match scope {
-                Scope::Local => {
-                    self.local_recover(&key).await?.map(alone).ok_or(ApiError::NotPinned)
-                }
+                Scope::Local => self.local_recover(&key).await?.map(alone).ok_or(ApiError::NotPinned),
                 Scope::Cluster => {
                     // What this peer still has to unpin is no longer in the pinset, so nobody is asked about it.
                     if self.pin_of(key.clone()).await?.is_none() {

@@ -88,11 +88,7 @@ impl MembershipApi for Peer {
         Box::pin(self.describe_members().map(Ok))
     }
 
-    fn add_peer(
-        &self,
-        peer: PeerId,
-        addresses: Vec<Multiaddr>,
-    ) -> BoxFuture<'_, Result<PeerInfo, ApiError>> {
+    fn add_peer(&self, peer: PeerId, addresses: Vec<Multiaddr>) -> BoxFuture<'_, Result<PeerInfo, ApiError>> {
         Box::pin(async move {
             if peer != self.config().id {
                 self.take_back(peer).await?;
