@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::Semaphore,
     time::{Instant, sleep_until},
 };
 
@@ -16,12 +16,11 @@ const PATIENCE: u32 = 10;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Counts failures of the transport in a row and, after more than ten, lets one request pass per second. One success
-/// lets all that wait go at once.
+/// lets all that wait go, the first of them when its second is over.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     /// Whoever holds it is the next to go; the others stand in line behind it.
     first: Semaphore,
-    recovered: Notify,
     state: Mutex<State>,
 }
 
@@ -34,7 +33,7 @@ struct State {
 
 impl Throttle {
     pub(crate) fn new() -> Self {
-        Self { first: Semaphore::new(1), recovered: Notify::new(), state: Mutex::default() }
+        Self { first: Semaphore::new(1), state: Mutex::default() }
     }
 
     /// Waits until a request may go.
@@ -47,16 +46,8 @@ impl Throttle {
         }
         // Nobody closes a semaphore; were it closed, requests would no longer be spaced out.
         let _first = self.first.acquire().await;
-        loop {
-            let recovered = self.recovered.notified();
-            tokio::pin!(recovered);
-            // Registered before the look, so that no recovery falls in between.
-            recovered.as_mut().enable();
-            let Some(next) = self.take_turn() else { return };
-            tokio::select! {
-                () = sleep_until(next) => {}
-                () = recovered => {}
-            }
+        while let Some(next) = self.take_turn() {
+            sleep_until(next).await;
         }
     }
 
@@ -79,7 +70,6 @@ impl Throttle {
         state.failures = 0;
         if state.next.take().is_some() {
             tracing::info!("the IPFS daemon can be reached again");
-            self.recovered.notify_waiters();
         }
     }
 
