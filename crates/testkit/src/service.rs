@@ -91,6 +91,10 @@ pub struct Service {
     base: PathBuf,
     environment: Vec<(String, String)>,
     rest: String,
+    /// Where other peers reach it, with its peer ID.
+    swarm: String,
+    /// Whom it joins at its next starts.
+    joined: Vec<String>,
     child: Option<Child>,
     /// Reads the log to its end, which comes with the process's.
     reader: Option<JoinHandle<()>>,
@@ -99,7 +103,8 @@ pub struct Service {
 
 impl Service {
     /// Makes a folder with `init --randomports` for a peer beside the IPFS daemon at `ipfs` (a multiaddress).
-    /// `environment` holds further variables for `init` and every start.
+    /// `environment` holds further variables for `init` and every start. It looks for nobody by multicast: other tests
+    /// run on this machine.
     ///
     /// # Errors
     /// When `init` fails.
@@ -107,6 +112,7 @@ impl Service {
         let mut variables: Vec<(String, String)> =
             environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         variables.push(("CLUSTER_IPFSHTTP_NODEMULTIADDRESS".to_owned(), ipfs.to_owned()));
+        variables.push(("CLUSTER_MDNSINTERVAL".to_owned(), "0s".to_owned()));
         variables.push(("CLUSTER_LISTENMULTIADDRESS".to_owned(), "/ip4/127.0.0.1/tcp/9096".to_owned()));
         let output = Command::new(program)
             .arg("--config")
@@ -121,21 +127,21 @@ impl Service {
         variables.retain(|(k, _)| k != "CLUSTER_LISTENMULTIADDRESS");
         let text = fs::read_to_string(base.join("service.toml"))?;
         let config: toml::Table = text.parse()?;
-        let address = config
-            .get("api")
-            .and_then(|api| api.get("restapi"))
-            .and_then(|rest| rest.get("http_listen_multiaddress"));
-        let address = match address {
-            Some(toml::Value::Array(list)) => list.first().and_then(toml::Value::as_str),
-            Some(value) => value.as_str(),
-            None => None,
-        };
-        let rest = address.context("the configuration has no REST address")?.to_owned();
+        let rest = first_text(&config, &["api", "restapi", "http_listen_multiaddress"])
+            .context("the configuration has no REST address")?;
+        let listen = first_text(&config, &["cluster", "listen_multiaddress"])
+            .context("the configuration has no address for peers")?;
+        let identity: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(base.join("identity.json"))?)?;
+        let id = identity["id"].as_str().context("the identity has no ID")?;
+        let swarm = format!("{listen}/p2p/{id}");
         Ok(Self {
             program: program.to_owned(),
             base: base.to_owned(),
             environment: variables,
             rest,
+            swarm,
+            joined: Vec::new(),
             child: None,
             reader: None,
             log: Arc::default(),
@@ -172,6 +178,7 @@ impl Service {
             .arg("--config")
             .arg(&self.base)
             .arg("daemon")
+            .args(self.joined.iter().flat_map(|address| ["--bootstrap", address]))
             .envs(self.environment.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -202,6 +209,27 @@ impl Service {
     /// Returns the REST API's multiaddress.
     pub fn rest(&self) -> &str {
         &self.rest
+    }
+
+    /// Returns the multiaddress at which other peers reach this one; it ends in `/p2p/<peer ID>`.
+    pub fn swarm_address(&self) -> &str {
+        &self.swarm
+    }
+
+    /// Returns the peer ID.
+    pub fn id(&self) -> &str {
+        self.swarm.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Makes the peer join others (`--bootstrap`) at its next starts.
+    pub fn join(&mut self, addresses: &[&str]) {
+        self.joined = addresses.iter().map(|address| (*address).to_owned()).collect();
+    }
+
+    /// Sets a variable for the next starts.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(key, _)| key != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Returns the REST API's host and port.
@@ -280,6 +308,20 @@ impl Service {
         command.arg("--config").arg(&self.base).args(arguments).stdin(Stdio::null());
         Ok(command.envs(self.environment.iter().map(|(k, v)| (k, v))).output()?)
     }
+}
+
+/// Returns a text of the configuration, or the first one of a list.
+fn first_text(config: &toml::Table, path: &[&str]) -> Option<String> {
+    let (first, rest) = path.split_first()?;
+    let mut value = config.get(*first)?;
+    for key in rest {
+        value = value.get(key)?;
+    }
+    match value {
+        toml::Value::Array(list) => list.first().and_then(toml::Value::as_str),
+        value => value.as_str(),
+    }
+    .map(str::to_owned)
 }
 
 impl Drop for Service {
