@@ -104,11 +104,14 @@ async fn a_large_body_is_refused_before_it_is_read() {
     assert_eq!(server.api.calls().len(), 1);
 }
 
+/// What fails, with which status and text.
+type Case = (fn() -> ApiError, u16, String);
+
 #[tokio::test]
 async fn a_peer_that_cannot_be_reached_is_500() {
     let server = TestServer::start().await;
     let body = format!("{{\"peer_id\":\"{}\"}}", peer(2));
-    let cases: [(fn() -> ApiError, u16, String); 4] = [
+    let cases: [Case; 4] = [
         (
             || ApiError::Connect(ConnectError::NoAddress { peer: peer(2) }),
             500,
