@@ -67,7 +67,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     /// Show the peer and its IPFS daemon
     Id,
-    /// List or remove the peers of the cluster
+    /// List, add or remove the peers of the cluster
     #[command(subcommand)]
     Peers(PeersCommand),
     /// Add content to the cluster
@@ -118,11 +118,27 @@ pub(crate) enum Command {
 pub(crate) enum PeersCommand {
     /// List the peers and their IPFS daemons
     Ls,
+    /// Add a peer to the cluster
+    ///
+    /// The peer contacted connects to it and shows what it says of itself; one that was forgotten is trusted again.
+    Add {
+        /// The peer to add: its ID, or an address of it that ends in /p2p/<peer ID>
+        #[arg(value_name = "peer ID|multiaddress")]
+        peer: String,
+        /// Where else it may be
+        #[arg(value_name = "multiaddress")]
+        addresses: Vec<String>,
+    },
     /// Remove a peer from the cluster
+    ///
+    /// The crdt consensus has no members to remove; there --forget is needed, once on each of the other peers.
     Rm {
         /// The peer to remove
         #[arg(value_name = "peer ID")]
         peer: String,
+        /// Trust it no longer and refuse its connections until it is added again; its pins go elsewhere
+        #[arg(long)]
+        forget: bool,
     },
 }
 

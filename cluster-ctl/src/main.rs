@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod dot;
 mod exit;
 mod failure;
 mod output;

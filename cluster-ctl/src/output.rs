@@ -1,7 +1,7 @@
 //! Standard output in one of two encodings (api §4.4, §4.5).
 
 use crate::{failure::Failure, text::Text};
-use cluster_client::api_types::{ConnectGraph, json};
+use cluster_client::api_types::json;
 use serde::Serialize;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
@@ -48,9 +48,9 @@ impl Output {
         }
     }
 
-    /// Prints the graph, which has no text form yet.
-    pub(crate) fn graph(&mut self, graph: &ConnectGraph) -> io::Result<()> {
-        self.json(graph)
+    /// Prints what is encoded already.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
     }
 
     /// Says whether JSON is wanted.

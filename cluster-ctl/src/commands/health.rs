@@ -1,18 +1,25 @@
 //! `health` and `ipfs`.
 
-use crate::{cli::HealthCommand, failure::Failure, session::Session};
-use cluster_client::Scope;
+use crate::{cli::HealthCommand, dot, failure::Failure, session::Session};
+use cluster_client::{Scope, api_types::json};
+use std::{fs, io};
 
 /// `health graph`, `metrics`, `alerts`, `bandwidth`
 pub(super) async fn health(session: &mut Session, command: HealthCommand) -> Result<(), Failure> {
     match command {
         HealthCommand::Graph { file, all_ipfs_peers } => {
-            // The server is asked first: when it has no graph its answer says more.
             let graph = session.client.graph().await?;
-            if !session.output.is_json() || !file.is_empty() || all_ipfs_peers {
-                return Err(Failure::unsupported("drawing the graph (use --enc=json)"));
+            let mut drawing = Vec::new();
+            if session.output.is_json() {
+                json::to_indented(&graph, &mut drawing).map_err(io::Error::other)?;
+            } else {
+                dot::draw(&graph, all_ipfs_peers, &mut drawing)?;
             }
-            Ok(session.output.graph(&graph)?)
+            if file.is_empty() {
+                return Ok(session.output.bytes(&drawing)?);
+            }
+            fs::write(&file, &drawing)
+                .map_err(|e| Failure::client("creating output file", format!("{file}: {e}")))
         }
         HealthCommand::Metrics { name: None } => {
             let names = session.client.metric_names().await?;

@@ -7,8 +7,9 @@ use crate::{
     session::Session,
 };
 use cluster_client::{
-    IpfsPath, PeerId, PinKindFilter, PinMode, TrackerStatus,
+    IpfsPath, PinKindFilter, PinMode, TrackerStatus,
     api_types::{PeerText, PinOptions, Timestamp},
+    parse_peer_id,
 };
 use std::{
     collections::BTreeMap,
@@ -88,7 +89,7 @@ fn parse_peers(text: &str) -> Result<Option<Vec<PeerText>>, Failure> {
         return Ok(None);
     }
     let peers: Result<Vec<PeerText>, _> =
-        text.split(',').map(|t| t.trim().parse::<PeerId>().map(|p| PeerText::from(&p))).collect();
+        text.split(',').map(|t| parse_peer_id(t.trim()).map(|p| PeerText::from(&p))).collect();
     peers.map(Some).map_err(|_| Failure::client("decoding allocations", "some peer IDs could not be decoded"))
 }
 

@@ -96,12 +96,21 @@ fn version_has_the_programs_name() {
 
 #[test]
 fn unknown_commands_and_bad_flags() {
-    for (line, name) in [("nope", "nope"), ("peers add", "add"), ("pin nope", "nope"), ("help nope", "nope")]
+    for (line, name) in
+        [("nope", "nope"), ("peers nope", "nope"), ("pin nope", "nope"), ("help nope", "nope")]
     {
         let Err(Stop::UnknownCommand { name: found, .. }) = words(line) else { panic!("{line}") };
         assert_eq!(found, name);
     }
-    for line in ["id --nope", "pin add", "pin add bafkqaaa --rmin x", "--timeout", "status --filter"] {
+    for line in [
+        "id --nope",
+        "pin add",
+        "peers add",
+        "peers rm",
+        "pin add bafkqaaa --rmin x",
+        "--timeout",
+        "status --filter",
+    ] {
         let Err(Stop::Usage(text)) = words(line) else { panic!("{line}") };
         assert!(text.starts_with("Incorrect Usage: ") && text.contains("\nUSAGE:\n"), "{text}");
     }

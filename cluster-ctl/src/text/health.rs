@@ -56,9 +56,9 @@ impl Text for GlobalRepoGc {
             let name = if gc.peername.is_empty() { peer } else { gc.peername.as_str() };
             if !gc.error.is_empty() {
                 writeln!(out, "{name:<15} | ERROR: {}", gc.error)?;
-                continue;
+            } else {
+                writeln!(out, "{name:<15}")?;
             }
-            writeln!(out, "{name:<15}")?;
             writeln!(out, "  > CIDs:")?;
             for key in gc.keys.iter().flatten() {
                 if key.error.is_empty() {

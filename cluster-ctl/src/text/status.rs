@@ -20,9 +20,7 @@ impl Text for GlobalPinInfo {
             writeln!(
                 out,
                 " | {} | Attempts: {} | Priority: {}",
-                status.timestamp.without_fraction(),
-                status.attempt_count,
-                status.priority_pin
+                status.timestamp, status.attempt_count, status.priority_pin
             )?;
         }
         Ok(())

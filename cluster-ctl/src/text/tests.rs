@@ -34,7 +34,7 @@ fn statuses() {
                 "B":{"peername":"","status":"pin_error","timestamp":"2026-01-31T10:20:30.25+01:00","error":"no route","attempt_count":3,"priority_pin":true},
                 "A":{"peername":"alpha","status":"pinned","timestamp":"2026-01-31T10:20:30Z","error":"","attempt_count":0,"priority_pin":false}}}"#
         ),
-        "QmTestCid | backup:\n    > alpha                : PINNED | 2026-01-31T10:20:30Z | Attempts: 0 | Priority: false\n    > B                    : PIN_ERROR: no route | 2026-01-31T10:20:30+01:00 | Attempts: 3 | Priority: true\n"
+        "QmTestCid | backup:\n    > alpha                : PINNED | 2026-01-31T10:20:30Z | Attempts: 0 | Priority: false\n    > B                    : PIN_ERROR: no route | 2026-01-31T10:20:30.25+01:00 | Attempts: 3 | Priority: true\n"
     );
     assert_eq!(text::<GlobalPinInfo>("{}"), "b:\n");
     let long = "a-name-longer-than-twenty-characters";
@@ -78,7 +78,7 @@ fn versions_errors_and_garbage() {
         text::<GlobalRepoGc>(
             r#"{"peer_map":{"A":{"peername":"alpha","keys":[{"key":"Qm"},{"key":null,"error":"e"}]},"B":{"error":"down"}}}"#
         ),
-        "alpha          \n  > CIDs:\n    - Qm\n    - ERROR: e\nB               | ERROR: down\n"
+        "alpha          \n  > CIDs:\n    - Qm\n    - ERROR: e\nB               | ERROR: down\n  > CIDs:\n"
     );
 }
 

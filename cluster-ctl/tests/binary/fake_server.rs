@@ -68,15 +68,18 @@ impl FakeServer {
         Self { host, asked }
     }
 
-    /// What was asked so far: method, path and query.
+    /// What was asked so far: method, path, query and, when there is one, the body.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
 
 async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body> {
-    shared.asked.lock().unwrap().push(format!("{} {}", request.method(), request.uri()));
-    let key = format!("{} {}", request.method(), request.uri().path());
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 16).await.unwrap();
+    let asked = format!("{} {} {}", head.method, head.uri, String::from_utf8_lossy(&body));
+    shared.asked.lock().unwrap().push(asked.trim_end().to_owned());
+    let key = format!("{} {}", head.method, head.uri.path());
     let answer = match shared.table.lock().unwrap().get_mut(key.as_str()) {
         Some(answers) if answers.len() > 1 => answers.remove(0),
         Some(answers) => answers[0].clone(),

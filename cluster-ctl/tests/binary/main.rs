@@ -3,6 +3,8 @@
 
 mod arguments;
 mod fake_server;
+mod health;
+mod membership;
 mod pins;
 mod reads;
 
@@ -12,6 +14,8 @@ use tokio::process::Command;
 /// A CID, and one peer of the invented cluster.
 const CID: &str = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
 const PEER: &str = "12D3KooWRmuMWTCRDPJgU6Lhgovh16Mc6pUAeynoz9uii3NSraDu";
+const SECOND: &str = "12D3KooWEzimCSQfZVrDWeSuz9ybdt3L8G4ioYfsXeRRhN3cwsQW";
+const THIRD: &str = "12D3KooWNAaixiCUx7PAnE4w7NPYYAt6dLh9uVM4iNPeYZHxeR7Y";
 
 /// What a run left behind.
 #[derive(Debug)]
@@ -64,10 +68,22 @@ fn pin_text() -> String {
 
 /// Its status on the one peer.
 fn status(name: &str) -> String {
+    status_on(&[(PEER, name)])
+}
+
+/// Its status on several.
+fn status_on(peers: &[(&str, &str)]) -> String {
+    let on = |(peer, status): &(&str, &str)| {
+        format!(
+            "\"{peer}\":{{\"peername\":\"{}\",\"status\":\"{status}\",\"timestamp\":\"2026-01-31T10:20:30Z\",\
+             \"error\":\"\",\"attempt_count\":0,\"priority_pin\":false}}",
+            if *peer == PEER { "alpha" } else { "" }
+        )
+    };
+    let map = peers.iter().map(on).collect::<Vec<_>>().join(",");
     format!(
         "{{\"cid\":\"{CID}\",\"name\":\"n\",\"allocations\":[],\"origins\":[],\"created\":\"2026-01-31T10:20:30Z\",\
-         \"metadata\":null,\"peer_map\":{{\"{PEER}\":{{\"peername\":\"alpha\",\"status\":\"{name}\",\
-         \"timestamp\":\"2026-01-31T10:20:30Z\",\"error\":\"\",\"attempt_count\":0,\"priority_pin\":false}}}}}}\n"
+         \"metadata\":null,\"peer_map\":{{{map}}}}}\n"
     )
 }
 

@@ -1,18 +1,22 @@
 //! Commands that change the pinset, and what they wait for.
 
 use super::{
-    CID, PEER,
+    CID, PEER, SECOND, THIRD,
     fake_server::{FakeServer, ok},
-    pin, pin_text, run, status, status_text,
+    pin, pin_text, run, status, status_on, status_text,
 };
 
 const PIN_PATH: &str = "/pins/ipfs/bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
 
 async fn server(statuses: &[&str]) -> FakeServer {
+    server_of(&pin(), statuses.iter().map(|s| status(s)).collect()).await
+}
+
+async fn server_of(pin: &str, statuses: Vec<String>) -> FakeServer {
     FakeServer::start([
-        (leak(format!("POST {PIN_PATH}")), vec![ok(pin())]),
-        (leak(format!("DELETE {PIN_PATH}")), vec![ok(pin())]),
-        (leak(format!("GET /pins/{CID}")), statuses.iter().map(|s| ok(status(s))).collect()),
+        (leak(format!("POST {PIN_PATH}")), vec![ok(pin)]),
+        (leak(format!("DELETE {PIN_PATH}")), vec![ok(pin)]),
+        (leak(format!("GET /pins/{CID}")), statuses.into_iter().map(ok).collect()),
     ])
     .await
 }
@@ -67,6 +71,69 @@ async fn waiting_succeeds_for_pin_and_unpin() {
     let server3 = server(&["pinned"]).await;
     let ns = run(&format!("--host {} pin add -w -ns {CID}", server3.host)).await;
     assert_eq!((ns.code, ns.out), (0, pin_text()), "{}", ns.err);
+}
+
+/// What three peers say in turn; the last for ever.
+fn three(steps: &[[&str; 3]]) -> Vec<String> {
+    let of = |[a, b, c]: &[&str; 3]| status_on(&[(PEER, a), (SECOND, b), (THIRD, c)]);
+    steps.iter().map(of).collect()
+}
+
+/// How often the status was asked for.
+fn polls(server: &FakeServer) -> usize {
+    server.asked().iter().filter(|line| line.starts_with("GET ")).count()
+}
+
+#[tokio::test]
+async fn of_several_peers_as_many_are_waited_for_as_asked() {
+    let steps = three(&[
+        ["pin_queued", "pinning", "pinning"],
+        ["pinning", "pinned", "pinning"],
+        ["pinned", "pinned", "pin_queued"],
+        ["pinned", "pinned", "pinned"],
+    ]);
+    let factors = |min: i32, max: i32| {
+        pin()
+            .replace("\"replication_factor_min\":-1", &format!("\"replication_factor_min\":{min}"))
+            .replace("\"replication_factor_max\":-1", &format!("\"replication_factor_max\":{max}"))
+    };
+    for (pin, flags, expected) in [
+        (factors(-1, -1), "", 4),
+        (factors(2, 3), "", 3),
+        (factors(1, 3), "", 2),
+        (factors(1, 3), "--wait-limit 3", 4),
+        (factors(-1, -1), "--wl 2", 3),
+        (factors(-1, -1), "--wl 1", 2),
+        (factors(2, 3), "--wl 99", 4),
+        (factors(2, 3), "--wl=-1", 4),
+    ] {
+        let server = server_of(&pin, steps.clone()).await;
+        let run = run(&format!("--host {} pin add {CID} --wait --wt 60s {flags}", server.host)).await;
+        assert_eq!((run.code, polls(&server)), (0, expected), "{flags} {pin} {run:?}");
+        assert_eq!(run.out.matches(" : PINNED | ").count(), expected - 1, "{}", run.out);
+    }
+}
+
+#[tokio::test]
+async fn peers_that_need_not_pin_are_not_waited_for() {
+    let steps = three(&[["pinned", "pinning", "remote"], ["pinned", "pinned", "remote"]]);
+    let server = server_of(&pin(), steps).await;
+    let run = run(&format!("--host {} pin add {CID} --wait --wt 60s", server.host)).await;
+    assert_eq!((run.code, polls(&server)), (0, 2), "{run:?}");
+}
+
+#[tokio::test]
+async fn an_unpin_waits_for_every_peer() {
+    let steps = three(&[
+        ["unpinned", "unpinning", "pinned"],
+        ["unpinned", "unpinned", "unpin_queued"],
+        ["unpinned", "unpinned", "unpinned"],
+    ]);
+    for (flags, expected) in [("", 3), ("--wl 2", 2), ("--wl 1", 1)] {
+        let server = server_of(&pin(), steps.clone()).await;
+        let run = run(&format!("--host {} pin rm {CID} --wait --wt 60s {flags}", server.host)).await;
+        assert_eq!((run.code, polls(&server)), (0, expected), "{flags} {run:?}");
+    }
 }
 
 #[tokio::test]

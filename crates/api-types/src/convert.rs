@@ -1,7 +1,10 @@
 //! Conversions between the wire structs and the domain's types.
 
+mod graph;
+mod metric;
 mod peer;
 mod pin;
+mod repo;
 mod status;
 
 /// A field of a wire struct does not mean anything to the domain.

@@ -59,11 +59,6 @@ impl Timestamp {
         format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", c.year, c.month, c.day, c.hour, c.minute, c.second)
     }
 
-    /// Writes RFC 3339 without a fraction, in the sender's zone.
-    pub fn without_fraction(self) -> String {
-        Self { nanos: 0, ..self }.to_string()
-    }
-
     fn civil(self) -> civil::Civil {
         civil::Civil::from_seconds(self.seconds + i64::from(self.offset_minutes) * 60)
     }

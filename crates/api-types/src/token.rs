@@ -1,6 +1,6 @@
 //! Small bodies of authentication and membership.
 
-use crate::PeerText;
+use crate::{AddrText, PeerText};
 use serde::{Deserialize, Serialize};
 
 /// Answer of `POST /token`.
@@ -23,4 +23,7 @@ impl std::fmt::Debug for Token {
 pub struct PeerAddBody {
     /// The peer to add.
     pub peer_id: PeerText,
+    /// Where it may be; left out, as in the reference, when there is nothing to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Vec<AddrText>>,
 }

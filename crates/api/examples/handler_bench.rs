@@ -6,10 +6,13 @@
 
 use cluster_api::{CorsRules, RestConfig, RestServer};
 use cluster_core::{
-    Cid, Pin, PinKey, PinKindFilter, StatusFilter,
+    Cid, Metric, Multiaddr, PeerId, Pin, PinKey, PinKindFilter, StatusFilter,
     ports::{
         BoxFuture, BoxStream, ClusterApi,
-        cluster_api::{ApiError, GlobalPinStatus, IpfsPath, PeerInfo, PinWish, Scope},
+        cluster_api::{
+            Alert, ApiError, ConnectGraph, GlobalPinStatus, IpfsPath, MembershipApi, PeerInfo, PinWish,
+            RepoGc, Scope,
+        },
         consensus::{Etag, Precondition, RequestId},
     },
 };
@@ -30,13 +33,37 @@ const PAGE: usize = 1000;
 /// Answers at once.
 struct Instantly(Etag);
 
-impl ClusterApi for Instantly {
+impl MembershipApi for Instantly {
     fn id(&self) -> BoxFuture<'_, PeerInfo> {
         Box::pin(std::future::pending())
     }
-    fn peers(&self) -> BoxStream<'_, Result<PeerInfo, ApiError>> {
+    fn peers(&self) -> BoxStream<'static, Result<PeerInfo, ApiError>> {
         Box::pin(stream::empty())
     }
+    fn add_peer(&self, _: PeerId, _: Vec<Multiaddr>) -> BoxFuture<'_, Result<PeerInfo, ApiError>> {
+        Box::pin(std::future::pending())
+    }
+    fn remove_peer(&self, _: PeerId, _: bool) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(std::future::pending())
+    }
+    fn connect_graph(&self) -> BoxFuture<'_, Result<ConnectGraph, ApiError>> {
+        Box::pin(std::future::pending())
+    }
+    fn alerts(&self) -> Vec<Alert> {
+        Vec::new()
+    }
+    fn metric_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn metrics(&self, _: &str) -> Vec<Metric> {
+        Vec::new()
+    }
+    fn collect_garbage(&self, _: Scope) -> BoxFuture<'_, Result<Vec<RepoGc>, ApiError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+impl ClusterApi for Instantly {
     fn pin(&self, wish: PinWish) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>> {
         Box::pin(std::future::ready(Ok((wish.pin, self.0))))
     }

@@ -14,8 +14,8 @@ const OBJECT_CAPACITY: usize = 768;
 
 /// Returns the status of an error.
 pub(crate) fn status(error: &ApiError) -> StatusCode {
-    // Whatever goes wrong with the IPFS daemon is 500 in the reference, and clients look at it.
-    if matches!(error, ApiError::Ipfs(_)) {
+    // Whatever goes wrong with the IPFS daemon or another peer is 500 in the reference, and clients look at it.
+    if matches!(error, ApiError::Ipfs(_) | ApiError::Call(_) | ApiError::Connect(_)) {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
     match error.kind() {
@@ -52,7 +52,10 @@ pub(crate) fn of_api(error: &ApiError) -> Reply {
 fn is_refusal(error: &ApiError) -> bool {
     matches!(
         error,
-        ApiError::Submit(SubmitError::Rejected(_)) | ApiError::FollowerMode | ApiError::Unsupported { .. }
+        ApiError::Submit(SubmitError::Rejected(_))
+            | ApiError::FollowerMode
+            | ApiError::CannotRemovePeers
+            | ApiError::Unsupported { .. }
     )
 }
 
@@ -109,7 +112,13 @@ pub(crate) fn empty(status: StatusCode) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cluster_core::ports::{consensus::Rejection, datastore::StoreError, ipfs_connector::IpfsError};
+    use cluster_core::{
+        PeerId,
+        ports::{
+            consensus::Rejection, datastore::StoreError, ipfs_connector::IpfsError, rpc::CallError,
+            swarm::ConnectError,
+        },
+    };
 
     #[test]
     fn every_kind_has_its_status() {
@@ -139,6 +148,11 @@ mod tests {
             ),
             (ApiError::Ipfs(IpfsError::Http { path: text(), status: 500, body: text() }), 500),
             (ApiError::Ipfs(IpfsError::UnpinDisabled), 500),
+            (ApiError::Call(CallError::Unreachable { cause: text() }), 500),
+            (ApiError::Connect(ConnectError::NoAddress { peer: PeerId::random() }), 500),
+            (ApiError::CannotRemovePeers, 500),
+            (ApiError::Forgotten { cause: text() }, 500),
+            (ApiError::ForgetSelf, 400),
         ] {
             assert_eq!(status(&error).as_u16(), expected, "{error}");
         }

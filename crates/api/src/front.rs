@@ -10,9 +10,10 @@ use crate::{
     paths,
     reply_body::ReplyBody,
     request_body::{self, BodyError},
-    routes::Reply,
+    routes::{Reply, reads_body},
 };
 use axum::body::Body;
+use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
     request::Parts,
@@ -57,10 +58,12 @@ impl Front {
         let unasked_trailers = head.version == Version::HTTP_11 && !asks_for_trailers(&head.headers);
         let busy = Busy::begin(activity, head.version == Version::HTTP_2);
         let mut log = AccessLog::start(remote, &head.method, &head.uri, head.version);
-        let reply = match request_body::drain(body, self.read_timeout).await {
-            Ok(()) => self.guarded(head).await,
+        let reply = match request_body::read(body, reads_body(&head), self.read_timeout).await {
+            Ok(body) => self.guarded(head, body).await,
             // An upload is the one request that may be large; its refusal is worth reading.
-            Err(BodyError::TooLarge) if head.uri.path() == "/add" => close(self.guarded(head).await),
+            Err(BodyError::TooLarge { .. }) if head.uri.path() == "/add" => {
+                close(self.guarded(head, Bytes::new()).await)
+            }
             Err(error) => close(self.complete(Completion::Json, refused(error))),
         };
         if let Some(log) = &mut log {
@@ -69,7 +72,7 @@ impl Front {
         Ok(reply.map(|inner| ReplyBody { inner, log, busy, unasked_trailers }))
     }
 
-    async fn guarded(&self, head: Parts) -> Reply {
+    async fn guarded(&self, head: Parts, body: Bytes) -> Reply {
         if let Some(credentials) = &self.config.credentials
             && let Err(refusal) = auth::check(credentials, &head.method, head.uri.path(), &head.headers)
         {
@@ -82,18 +85,18 @@ impl Front {
         let method = head.method.clone();
         let (completion, mut reply) = match paths::redirect(&head.uri) {
             Some(redirect) => (Completion::Bare, redirect),
-            None => self.routed(head).await,
+            None => self.routed(head, body).await,
         };
         self.cors.decorate(&method, origin.as_ref(), reply.headers_mut());
         self.complete(completion, reply)
     }
 
-    async fn routed(&self, mut head: Parts) -> (Completion, Reply) {
+    async fn routed(&self, mut head: Parts, body: Bytes) -> (Completion, Reply) {
         // The framework serves HEAD by GET handlers, the reference does not. No route knows TRACE.
         if head.method == Method::HEAD {
             head.method = Method::TRACE;
         }
-        let request = Request::from_parts(head, Body::empty());
+        let request = Request::from_parts(head, Body::from(body));
         let reply = self.routes.clone().call(request).await.unwrap_or_else(|never| match never {});
         match reply.status() {
             StatusCode::METHOD_NOT_ALLOWED => (Completion::Bare, without_head(reply)),
@@ -141,7 +144,7 @@ fn without_head(mut reply: Reply) -> Reply {
 
 fn refused(error: BodyError) -> Reply {
     let status = match error {
-        BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::Late => StatusCode::REQUEST_TIMEOUT,
         BodyError::Broken => StatusCode::BAD_REQUEST,
     };

@@ -13,6 +13,8 @@ mod cors;
 mod credentials;
 mod failure;
 mod front;
+mod health;
+mod membership;
 mod ndjson;
 mod paths;
 mod pin_query;

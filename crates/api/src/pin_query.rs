@@ -4,6 +4,7 @@ mod error;
 
 pub(crate) use error::PinQueryError;
 
+use cluster_api_types::parse_peer_id;
 use cluster_core::{
     Cid, Multiaddr, Pin, PinMode, ReplicationFactors, UnixMillis, UnixSeconds,
     go_duration::{self, DurationError},
@@ -47,7 +48,7 @@ pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, P
     }
     if let Some(peers) = query.get("user-allocations") {
         // Undecodable ones are dropped, as the reference does.
-        options.user_allocations = peers.split(',').filter_map(|p| p.trim().parse().ok()).collect();
+        options.user_allocations = peers.split(',').filter_map(|p| parse_peer_id(p.trim()).ok()).collect();
     }
     options.expire_at = expiry(query, now)?;
     for (key, value) in &query.0 {

@@ -1,4 +1,4 @@
-//! Requests that change nothing.
+//! Requests about pins that change nothing, and those about this peer alone.
 
 use crate::{
     conditions::etag_header,
@@ -18,13 +18,9 @@ use cluster_core::{
 };
 use futures_util::{StreamExt, stream};
 use http::{StatusCode, Uri, header};
-use tokio::sync::mpsc;
 
 /// CIDs of one request whose status is looked up at once.
 const LOOKUPS: usize = 16;
-
-/// Peers known but not yet written; when full, asking waits for the client.
-const PEERS_AHEAD: usize = 16;
 
 pub(crate) async fn get_id(State(api): Api) -> Reply {
     object(StatusCode::OK, &Id::from(&api.id().await))
@@ -32,21 +28,6 @@ pub(crate) async fn get_id(State(api): Api) -> Reply {
 
 pub(crate) async fn get_version() -> Reply {
     object(StatusCode::OK, &Version { version: env!("CARGO_PKG_VERSION").to_owned() })
-}
-
-pub(crate) async fn list_peers(State(api): Api) -> Reply {
-    let (sender, mut receiver) = mpsc::channel(PEERS_AHEAD);
-    // The port's stream borrows the port; a task of its own can hold both. It ends with the receiver.
-    tokio::spawn(async move {
-        let mut peers = api.peers();
-        while let Some(peer) = peers.next().await {
-            if sender.send(peer.map(|peer| vec![peer])).await.is_err() {
-                return;
-            }
-        }
-    });
-    let pages = stream::poll_fn(move |cx| receiver.poll_recv(cx));
-    ndjson::answer(pages, |peer, lines| push_line(&Id::from(peer), lines)).await
 }
 
 pub(crate) async fn list_allocations(State(api): Api, request: Request) -> Reply {
@@ -147,7 +128,8 @@ fn parse_cid(text: &str) -> Result<Cid, Box<Reply>> {
         .map_err(|error| Box::new(bad_request(&format!("error decoding Cid: {error}"))))
 }
 
-fn push_line<T: serde::Serialize>(value: &T, lines: &mut Vec<u8>) {
+/// Writes one line of a stream.
+pub(crate) fn push_line<T: serde::Serialize>(value: &T, lines: &mut Vec<u8>) {
     let start = lines.len();
     if json::to_line(value, lines).is_err() {
         // Writing to memory cannot fail; were it to, half a line must not go out.

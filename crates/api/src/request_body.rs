@@ -1,12 +1,17 @@
-//! Bodies of requests that say nothing: read and thrown away, so that the connection can go on.
+//! Bodies of requests. Most say nothing: they are read and thrown away, so that the connection can go on.
 
+use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::time::Duration;
 
 /// Largest body taken from a request to an endpoint that has none, in bytes.
-pub(crate) const LIMIT: u64 = 1 << 20;
+const LIMIT: u64 = 1 << 20;
+
+/// Largest body that an endpoint reads, in bytes: hundreds of addresses of one peer. It is held before anybody
+/// knows who sends it, so it is smaller.
+const KEPT_LIMIT: u64 = 64 << 10;
 
 /// How long a body may take when the configuration sets no limit.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -17,9 +22,12 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Why a body was not read to its end. The connection cannot be used again after any of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// It is larger than [`LIMIT`].
-    #[error("the body of the request is larger than {LIMIT} bytes")]
-    TooLarge,
+    /// It is larger than the endpoint takes.
+    #[error("the body of the request is larger than {limit} bytes")]
+    TooLarge {
+        /// What it takes, in bytes.
+        limit: u64,
+    },
     /// It did not end in time.
     #[error("the body of the request did not arrive in time")]
     Late,
@@ -28,32 +36,38 @@ pub(crate) enum BodyError {
     Broken,
 }
 
-/// Reads a body to its end.
-pub(crate) async fn drain(body: Incoming, timeout: Option<Duration>) -> Result<(), BodyError> {
+/// Reads a body to its end and returns it; empty unless it is to be kept.
+pub(crate) async fn read(body: Incoming, keep: bool, timeout: Option<Duration>) -> Result<Bytes, BodyError> {
     if body.is_end_stream() {
-        return Ok(());
+        return Ok(Bytes::new());
     }
-    drain_to_end(body, timeout.unwrap_or(DEFAULT_TIMEOUT)).await
+    read_to_end(body, keep, timeout.unwrap_or(DEFAULT_TIMEOUT)).await
 }
 
-async fn drain_to_end(mut body: Incoming, timeout: Duration) -> Result<(), BodyError> {
-    if body.size_hint().lower() > LIMIT {
+async fn read_to_end(mut body: Incoming, keep: bool, timeout: Duration) -> Result<Bytes, BodyError> {
+    let limit = if keep { KEPT_LIMIT } else { LIMIT };
+    if body.size_hint().lower() > limit {
         linger(body);
-        return Err(BodyError::TooLarge);
+        return Err(BodyError::TooLarge { limit });
     }
+    let mut kept = BytesMut::new();
     let reading = async {
         let mut total = 0;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| BodyError::Broken)?;
-            total += frame.data_ref().map_or(0, |data| data.len() as u64);
-            if total > LIMIT {
-                return Err(BodyError::TooLarge);
+            let Ok(data) = frame.into_data() else { continue };
+            total += data.len() as u64;
+            if total > limit {
+                return Err(BodyError::TooLarge { limit });
+            }
+            if keep {
+                kept.extend_from_slice(&data);
             }
         }
-        Ok(())
+        Ok(kept.freeze())
     };
     let outcome = tokio::time::timeout(timeout, reading).await.unwrap_or(Err(BodyError::Late));
-    if outcome == Err(BodyError::TooLarge) {
+    if matches!(outcome, Err(BodyError::TooLarge { .. })) {
         linger(body);
     }
     outcome

@@ -1,13 +1,13 @@
 //! The endpoints (api §3.5).
 
-use crate::{failure, reads, writes};
+use crate::{failure, health, membership, reads, writes};
 use axum::{
     Router,
     body::Body,
     routing::{delete, get, post},
 };
 use cluster_core::ports::ClusterApi;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode, request::Parts};
 use std::sync::Arc;
 
 /// An answer on its way through the server.
@@ -16,6 +16,11 @@ pub(crate) type Reply = Response<Body>;
 /// What handlers work with.
 pub(crate) type Api = axum::extract::State<Arc<dyn ClusterApi>>;
 
+/// Says whether the endpoint of a request reads its body.
+pub(crate) fn reads_body(head: &Parts) -> bool {
+    head.method == Method::POST && head.uri.path() == "/peers"
+}
+
 /// Makes the table of endpoints. Of two that fit, the reference takes the one it lists first; where the radix tree
 /// would choose the other, the path is registered by itself.
 pub(crate) fn routes(api: Arc<dyn ClusterApi>) -> Router {
@@ -23,8 +28,8 @@ pub(crate) fn routes(api: Arc<dyn ClusterApi>) -> Router {
         .route("/id", get(reads::get_id))
         .route("/version", get(reads::get_version))
         .route("/health", get(|| async { failure::empty(StatusCode::NO_CONTENT) }))
-        .route("/peers", get(reads::list_peers).post(|| not_yet("adding peers")))
-        .route("/peers/{peer}", delete(|| not_yet("removing peers")))
+        .route("/peers", get(membership::list_peers).post(membership::post_peer))
+        .route("/peers/{peer}", delete(membership::delete_peer))
         .route("/add", post(|| not_yet("adding content through the cluster")))
         .route("/allocations", get(reads::list_allocations))
         .route("/allocations/{hash}", get(reads::get_allocation))
@@ -32,12 +37,12 @@ pub(crate) fn routes(api: Arc<dyn ClusterApi>) -> Router {
         .route("/pins/{hash}", get(reads::get_status).post(writes::post_pin).delete(writes::delete_pin))
         .route("/pins/{hash}/recover", post(writes::recover_pin))
         .route("/pins/recover", post(writes::recover_all).get(reads::get_status).delete(writes::delete_pin))
-        .route("/ipfs/gc", post(|| not_yet("collecting garbage")))
-        .route("/health/graph", get(|| not_yet("the connection graph")))
-        .route("/health/alerts", get(|| not_yet("the list of alerts")))
+        .route("/ipfs/gc", post(health::collect_garbage))
+        .route("/health/graph", get(health::get_graph))
+        .route("/health/alerts", get(health::list_alerts))
         .route("/health/bandwidth", get(|| not_yet("counting bandwidth")))
-        .route("/monitor/metrics", get(|| not_yet("the list of metrics")))
-        .route("/monitor/metrics/{name}", get(|| not_yet("the list of metrics")))
+        .route("/monitor/metrics", get(health::list_metric_names))
+        .route("/monitor/metrics/{name}", get(health::list_metrics))
         .route("/token", post(|| not_yet("issuing tokens")));
     for namespace in ["ipfs", "ipns", "ipld"] {
         table = table

@@ -13,6 +13,10 @@ mod cors;
 mod endpoints;
 #[path = "rest/fake_api.rs"]
 mod fake_api;
+#[path = "rest/health.rs"]
+mod health;
+#[path = "rest/membership.rs"]
+mod membership;
 #[path = "rest/pin_options.rs"]
 mod pin_options;
 #[path = "rest/raw_client.rs"]

@@ -11,34 +11,49 @@ use crate::{
 use bytes::Bytes;
 use cluster_api_types::{Error, json};
 use http::{HeaderValue, Method, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// A typed client of the REST API.
 ///
 /// Hosts are tried in their order, moving on only when one cannot be reached or its connection fails before an
-/// answer: a request that changes something may then have taken effect already, which is harmless, for pinning and
-/// unpinning twice is the same as once.
+/// answer: a request that changes something may then have taken effect already, which is harmless, for pinning,
+/// unpinning, adding or removing twice is the same as once.
 pub struct Client {
     pub(crate) hosts: Vec<Host>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) connector: Box<dyn Connector>,
 }
 
-/// One call: method, path and query.
+/// One call: method, path, query and body.
 pub(crate) struct Call {
     method: Method,
     target: String,
+    body: Bytes,
 }
 
 impl Call {
     fn new(method: Method, path: &str) -> Self {
         let mut target = String::with_capacity(path.len() + 16);
         percent::push_path(&mut target, path);
-        Self { method, target }
+        Self { method, target, body: Bytes::new() }
+    }
+
+    fn segment(mut self, text: &str) -> Self {
+        percent::push_segment(&mut self.target, text);
+        self
     }
 
     fn query<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         percent::push_query(&mut self.target, pairs);
+        self
+    }
+
+    fn json<T: Serialize>(mut self, value: &T) -> Self {
+        let mut body = Vec::new();
+        // None of the wire structs can fail here; were one to, the server refuses the empty body.
+        if json::to_line(value, &mut body).is_ok() {
+            self.body = body.into();
+        }
         self
     }
 }
@@ -120,7 +135,10 @@ impl Client {
         if let Some(credentials) = &self.credentials {
             request = request.header(header::AUTHORIZATION, credentials.header());
         }
-        Ok(request.body(Bytes::new())?)
+        if !call.body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok(request.body(call.body.clone())?)
     }
 }
 

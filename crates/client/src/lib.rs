@@ -31,9 +31,10 @@ pub use builder::{BuildError, ClientBuilder};
 pub use client::Client;
 pub use cluster_api_types as api_types;
 pub use cluster_api_types::core::{
-    Cid, PeerId, PinKindFilter, PinMode, StatusFilter, TrackerStatus, go_duration, parse_cid,
+    Cid, Multiaddr, PeerId, PinKindFilter, PinMode, StatusFilter, TrackerStatus, go_duration, parse_cid,
     ports::cluster_api::{IpfsPath, Scope},
 };
+pub use cluster_api_types::{PeerAddress, PeerAddressError, parse_peer_id};
 pub use connector::{BodyFrames, BoxFuture, Connector, TransportError};
 pub use credentials::Credentials;
 pub use error::{AnswerProblem, ClientError};

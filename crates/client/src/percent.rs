@@ -7,6 +7,12 @@ pub(crate) fn push_path(out: &mut String, text: &str) {
     push(out, text, b"/");
 }
 
+/// Appends a slash and `text`, which may hold slashes of its own, as one segment.
+pub(crate) fn push_segment(out: &mut String, text: &str) {
+    out.push('/');
+    push(out, text, b"");
+}
+
 /// Appends `?key=value&…`; nothing when there are no pairs.
 pub(crate) fn push_query<'a>(out: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
     let mut separator = '?';
@@ -38,7 +44,8 @@ mod tests {
     fn segments_and_values_are_encoded() {
         let mut out = String::new();
         push_path(&mut out, "/ipfs/Qm/a b?c#d%é");
+        push_segment(&mut out, "a/b");
         push_query(&mut out, [("name", "x&y=z +/"), ("mode", "direct")]);
-        assert_eq!(out, "/ipfs/Qm/a%20b%3Fc%23d%25%C3%A9?name=x%26y%3Dz%20%2B%2F&mode=direct");
+        assert_eq!(out, "/ipfs/Qm/a%20b%3Fc%23d%25%C3%A9/a%2Fb?name=x%26y%3Dz%20%2B%2F&mode=direct");
     }
 }

@@ -17,8 +17,8 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 /// `unpin_error` and, while waiting for `pinned`, `unexpectedly_unpinned`) for `patience` without a break; any other
 /// status in between, such as `pinning` of the next attempt, starts the count anew. So a daemon that restarts does
 /// not fail a script, a CID that nobody has does, and nothing waits for ever on a state that does not change.
-/// `Duration::ZERO` is the reference's way. Peers beyond `limit` may stay in error: reaching the target is looked
-/// at first.
+/// `Duration::ZERO` has no patience at all. With a `limit`, peers may stay in error for as long as enough others are
+/// left to reach the target.
 #[derive(Debug, Clone)]
 pub struct WaitFor {
     /// The CID.
@@ -27,7 +27,7 @@ pub struct WaitFor {
     pub scope: Scope,
     /// The status wanted.
     pub target: TrackerStatus,
-    /// So many peers must have it; 0 means all. More than there are peers means all as well.
+    /// So many peers must have it; 0 means all. More than there are peers, or than shall pin it, means all as well.
     pub limit: usize,
     /// How long a peer may be in a state of error.
     pub patience: Duration,
@@ -63,18 +63,22 @@ impl WaitFor {
         Self { cid, scope: Scope::Cluster, target, limit: 0, patience: Duration::from_secs(10) }
     }
 
-    /// Says whether enough peers have the target. Peers that are `remote` do not count towards all (api §3.10).
+    /// Counts the peers that shall come to the target: those that are `remote` never pin (api §3.10).
+    fn candidates(&self, info: &GlobalPinInfo) -> usize {
+        let stays_out = |s| self.target == TrackerStatus::Pinned && s == TrackerStatus::Remote;
+        info.peers().filter(|(_, p)| !stays_out(p.status)).count()
+    }
+
+    /// Counts the peers that must have the target.
+    fn needed(&self, info: &GlobalPinInfo) -> usize {
+        let candidates = self.candidates(info);
+        if self.limit == 0 { candidates } else { self.limit.min(candidates) }
+    }
+
+    /// Says whether enough peers have the target.
     fn is_reached(&self, info: &GlobalPinInfo) -> bool {
-        let total = info.peers().count();
         let there = info.peers().filter(|(_, p)| p.status == self.target).count();
-        if total == 0 {
-            return false;
-        }
-        if self.limit > 0 {
-            return there >= self.limit.min(total);
-        }
-        let pinning = self.target == TrackerStatus::Pinned;
-        info.peers().all(|(_, p)| p.status == self.target || pinning && p.status == TrackerStatus::Remote)
+        info.peers().next().is_some() && there >= self.needed(info)
     }
 
     fn is_error(&self, status: TrackerStatus) -> bool {
@@ -92,13 +96,15 @@ impl WaitFor {
 struct Errors(BTreeMap<PeerText, Instant>);
 
 impl Errors {
-    /// Takes one poll; returns the failure when some peer's time is up.
+    /// Takes one poll; returns a failure when the peers whose time is up leave too few others.
     fn on_poll(&mut self, wait: &WaitFor, info: &GlobalPinInfo, now: Instant) -> Option<WaitError> {
         let mut still = BTreeMap::new();
         let mut failure = None;
+        let mut given_up = 0;
         for (peer, status) in info.peers().filter(|(_, p)| wait.is_error(p.status)) {
             let since = self.0.get(peer).copied().unwrap_or(now);
             if now.duration_since(since) >= wait.patience {
+                given_up += 1;
                 failure = Some(WaitError::Failed {
                     target: wait.target,
                     peer: if status.peername.is_empty() { peer.to_string() } else { status.peername.clone() },
@@ -107,6 +113,9 @@ impl Errors {
                 });
             }
             still.insert(peer.clone(), since);
+        }
+        if wait.candidates(info) >= wait.needed(info) + given_up {
+            failure = None;
         }
         if info.peers().next().is_none() {
             // Nobody answers for the CID: the same as one peer that says nothing.

@@ -1,7 +1,7 @@
 //! The client against bare sockets: failover, errors, streams and their trailers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use cluster_client::{AnswerProblem, Client, ClientError, Credentials, Host, Scope};
+use cluster_client::{AnswerProblem, Client, ClientError, Credentials, Host, PeerId, Scope};
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,7 +9,7 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Answers every connection with the same bytes, closes it, and reports the request's head.
+/// Answers every connection with the same bytes, closes it, and reports the request.
 async fn serve(answer: &'static str) -> (Host, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = Host::Tcp(listener.local_addr().unwrap());
@@ -32,6 +32,13 @@ async fn answer_one<S: AsyncReadExt + AsyncWriteExt + Unpin>(
     while !head.ends_with(b"\r\n\r\n") {
         head.push(socket.read_u8().await.unwrap());
     }
+    let length = String::from_utf8_lossy(&head)
+        .lines()
+        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok())
+        .unwrap_or(0);
+    let mut body = vec![0; length];
+    socket.read_exact(&mut body).await.unwrap();
+    head.append(&mut body);
     socket.write_all(answer.as_bytes()).await.unwrap();
     socket.shutdown().await.unwrap();
     let _ = heads.send(String::from_utf8(head).unwrap());
@@ -154,6 +161,79 @@ async fn empty_lists_and_wrong_answers() {
     );
     let (_, error) = cids(leak(format!("{HEAD}5\r\nnope\n\r\n0\r\n\r\n"))).await;
     assert!(matches!(error, Some(ClientError::Answer { problem: AnswerProblem::Json(_), .. })));
+}
+
+const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+fn peer() -> PeerId {
+    "12D3KooWRmuMWTCRDPJgU6Lhgovh16Mc6pUAeynoz9uii3NSraDu".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_peer_is_added_with_a_body_that_is_sent_to_every_host() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"id\":\"new\"}";
+    let (host, mut requests) = serve(answer).await;
+    let client = client(vec![dead_host(), host]).await;
+    assert_eq!(client.add_peer(&peer(), &[]).await.unwrap().id.as_str(), "new");
+    let request = requests.recv().await.unwrap();
+    assert!(request.starts_with("POST /peers HTTP/1.1\r\n"), "{request}");
+    assert!(request.to_lowercase().contains("\r\ncontent-type: application/json\r\n"), "{request}");
+    assert!(request.ends_with(&format!("\r\n\r\n{{\"peer_id\":\"{}\"}}\n", peer())), "{request}");
+
+    let address = "/ip4/192.0.2.1/tcp/9096".parse().unwrap();
+    client.add_peer(&peer(), &[address]).await.unwrap();
+    let request = requests.recv().await.unwrap();
+    assert!(request.ends_with(",\"addresses\":[\"/ip4/192.0.2.1/tcp/9096\"]}\n"), "{request}");
+}
+
+#[tokio::test]
+async fn a_peer_is_removed_and_perhaps_forgotten() {
+    let (host, mut requests) = serve(NO_CONTENT).await;
+    let client = client(vec![host]).await;
+    for (forget, query) in [(false, ""), (true, "?forget=true")] {
+        client.remove_peer(&peer(), forget).await.unwrap();
+        let request = requests.recv().await.unwrap();
+        assert!(request.starts_with(&format!("DELETE /peers/{}{query} HTTP/1.1\r\n", peer())), "{request}");
+        assert!(!request.to_lowercase().contains("content-type"), "{request}");
+    }
+}
+
+async fn client_of(body: &str) -> Client {
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let (host, _) = serve(leak(answer)).await;
+    client(vec![host]).await
+}
+
+#[tokio::test]
+async fn null_is_nothing_and_what_is_missing_is_empty() {
+    let nothing = client_of("null\n").await;
+    assert_eq!(nothing.graph().await.unwrap(), Default::default());
+    assert_eq!(nothing.collect_garbage(Scope::Local).await.unwrap(), Default::default());
+    assert!(nothing.alerts().await.unwrap().is_empty() && nothing.metrics("x").await.unwrap().is_empty());
+    assert!(nothing.metric_names().await.unwrap().is_empty());
+
+    let graph = client_of(r#"{"cluster_id":"a","cluster_links":{"a":null},"ipfs_links":null,"new":1}"#).await;
+    let graph = graph.graph().await.unwrap();
+    assert_eq!((graph.cluster_id.as_str(), graph.ipfs_links), ("a", None));
+    assert_eq!(graph.cluster_links.unwrap()["a"], None);
+    let metrics =
+        client_of(r#"[{"name":"ping","weight":-1,"new":{}},{}]"#).await.metrics("ping").await.unwrap();
+    assert_eq!((metrics[0].weight, metrics[1].name.as_str()), (-1, ""));
+    let alerts =
+        client_of(r#"[{"name":"ping","new":null,"triggered_at":null}]"#).await.alerts().await.unwrap();
+    assert!(alerts[0].metric.name == "ping" && alerts[0].triggered_at.is_zero());
+    let gc =
+        client_of(r#"{"peer_map":{"a":{"keys":null},"b":{"keys":[{"key":null,"error":"e"},{}]}}}"#).await;
+    let gc = gc.collect_garbage(Scope::Cluster).await.unwrap().peer_map.unwrap();
+    assert_eq!((gc["a"].keys.as_ref(), gc["b"].keys.as_ref().unwrap().len()), (None, 2));
+}
+
+#[tokio::test]
+async fn names_of_metrics_are_one_segment() {
+    let (host, mut requests) = serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]").await;
+    client(vec![host]).await.metrics("tag:a/b c").await.unwrap();
+    let request = requests.recv().await.unwrap();
+    assert!(request.starts_with("GET /monitor/metrics/tag%3Aa%2Fb%20c HTTP/1.1\r\n"), "{request}");
 }
 
 #[tokio::test]

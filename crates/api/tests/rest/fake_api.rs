@@ -1,10 +1,14 @@
 //! A port that records what it is asked and answers as told.
 
 use cluster_core::{
-    Cid, PeerId, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis,
+    Cid, Metric, Multiaddr, PeerId, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis,
+    metric::UnixNanos,
     ports::{
         BoxFuture, BoxStream, ClusterApi,
-        cluster_api::{ApiError, GlobalPinStatus, IpfsPath, PeerInfo, PinStatusOnPeer, PinWish, Scope},
+        cluster_api::{
+            Alert, ApiError, ConnectGraph, GlobalPinStatus, IpfsPath, MembershipApi, PeerInfo,
+            PinStatusOnPeer, PinWish, RepoGc, Scope,
+        },
         consensus::{Etag, Precondition, RequestId},
         ipfs_connector::IpfsId,
     },
@@ -29,6 +33,8 @@ pub(crate) struct FakeApi {
     failure: Mutex<Option<fn() -> ApiError>>,
     pins: Pages<Pin>,
     statuses: Pages<GlobalPinStatus>,
+    garbage: Mutex<Vec<RepoGc>>,
+    metrics: Mutex<Vec<Metric>>,
 }
 
 impl FakeApi {
@@ -48,6 +54,16 @@ impl FakeApi {
     /// Sets what the next listing of statuses streams.
     pub(crate) fn stream_statuses(&self, pages: Vec<Result<Vec<GlobalPinStatus>, ApiError>>) {
         *self.statuses.lock().unwrap() = Some(stream::iter(pages).boxed());
+    }
+
+    /// Sets what collecting garbage brings.
+    pub(crate) fn set_garbage(&self, outcomes: Vec<RepoGc>) {
+        *self.garbage.lock().unwrap() = outcomes;
+    }
+
+    /// Sets the metrics there are; each has an alert.
+    pub(crate) fn set_metrics(&self, metrics: Vec<Metric>) {
+        *self.metrics.lock().unwrap() = metrics;
     }
 
     /// Returns what was asked since the last time.
@@ -90,6 +106,19 @@ pub(crate) fn status_of(cid: Cid) -> GlobalPinStatus {
     }
 }
 
+pub(crate) fn metric(name: &str, seed: u8) -> Metric {
+    Metric {
+        name: name.to_owned(),
+        peer: peer(seed),
+        value: "7".to_owned(),
+        expires: UnixNanos(30_000_000_001),
+        valid: true,
+        weight: 7,
+        partitionable: true,
+        received_at: UnixNanos(5),
+    }
+}
+
 pub(crate) fn peer_info(seed: u8) -> PeerInfo {
     PeerInfo {
         id: peer(seed),
@@ -108,19 +137,65 @@ pub(crate) fn etag() -> Etag {
     Etag::of(b"value")
 }
 
-impl ClusterApi for FakeApi {
+impl MembershipApi for FakeApi {
     fn id(&self) -> BoxFuture<'_, PeerInfo> {
         self.called("id".to_owned()).ok();
         Box::pin(async { peer_info(1) })
     }
 
-    fn peers(&self) -> BoxStream<'_, Result<PeerInfo, ApiError>> {
+    fn peers(&self) -> BoxStream<'static, Result<PeerInfo, ApiError>> {
         match self.called("peers".to_owned()) {
             Ok(()) => stream::iter([Ok(peer_info(1)), Ok(peer_info(2))]).boxed(),
             Err(error) => stream::iter([Err(error)]).boxed(),
         }
     }
 
+    fn add_peer(&self, peer: PeerId, addresses: Vec<Multiaddr>) -> BoxFuture<'_, Result<PeerInfo, ApiError>> {
+        let answer = self.called(format!("add_peer {peer} {addresses:?}"));
+        Box::pin(async { answer.map(|()| peer_info(2)) })
+    }
+
+    fn remove_peer(&self, peer: PeerId, forget: bool) -> BoxFuture<'_, Result<(), ApiError>> {
+        let answer = self.called(format!("remove_peer {peer} {forget}"));
+        Box::pin(async { answer })
+    }
+
+    fn connect_graph(&self) -> BoxFuture<'_, Result<ConnectGraph, ApiError>> {
+        let answer = self.called("connect_graph".to_owned()).map(|()| ConnectGraph {
+            cluster_id: peer(1),
+            peernames: [(peer(1), "alpha".to_owned())].into(),
+            ipfs_links: [(peer(3), vec![peer(4)])].into(),
+            cluster_links: [(peer(1), vec![])].into(),
+            trust_links: [(peer(1), true)].into(),
+            cluster_to_ipfs: [(peer(1), peer(3))].into(),
+        });
+        Box::pin(async { answer })
+    }
+
+    fn alerts(&self) -> Vec<Alert> {
+        self.called("alerts".to_owned()).ok();
+        let alert = |metric: &Metric| Alert { metric: metric.clone(), triggered_at: UnixMillis(31_500) };
+        self.metrics.lock().unwrap().iter().map(alert).collect()
+    }
+
+    fn metric_names(&self) -> Vec<String> {
+        self.called("metric_names".to_owned()).ok();
+        self.metrics.lock().unwrap().iter().map(|metric| metric.name.clone()).collect()
+    }
+
+    fn metrics(&self, name: &str) -> Vec<Metric> {
+        self.called(format!("metrics {name}")).ok();
+        self.metrics.lock().unwrap().iter().filter(|metric| metric.name == name).cloned().collect()
+    }
+
+    fn collect_garbage(&self, scope: Scope) -> BoxFuture<'_, Result<Vec<RepoGc>, ApiError>> {
+        let answer = self.called(format!("collect_garbage {scope:?}"));
+        let outcomes = self.garbage.lock().unwrap().clone();
+        Box::pin(async { answer.map(|()| outcomes) })
+    }
+}
+
+impl ClusterApi for FakeApi {
     fn pin(&self, wish: PinWish) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>> {
         let answer = self.called(format!("pin {}", wish.pin.cid)).map(|()| (wish.pin.clone(), etag()));
         self.wishes.lock().unwrap().push(wish);

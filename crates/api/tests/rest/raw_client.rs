@@ -95,6 +95,13 @@ pub(crate) async fn ask(address: SocketAddr, line: &str, headers: &[&str]) -> An
     parse(&exchange(address, request.as_bytes()).await)
 }
 
+/// Asks with a body.
+pub(crate) async fn ask_with_body(address: SocketAddr, line: &str, body: &str) -> Answer {
+    let head =
+        format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    parse(&exchange(address, (head + body).as_bytes()).await)
+}
+
 /// Parses one whole answer.
 #[track_caller]
 pub(crate) fn parse(text: &str) -> Answer {

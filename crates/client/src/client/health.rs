@@ -11,7 +11,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn graph(&self) -> Result<ConnectGraph, ClientError> {
-        self.object(Call::new(Method::GET, "/health/graph")).await
+        self.object::<Option<_>>(Call::new(Method::GET, "/health/graph")).await.map(Option::unwrap_or_default)
     }
 
     /// Lists alerts, newest first (`GET /health/alerts`).
@@ -47,15 +47,16 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn metrics(&self, name: &str) -> Result<Vec<Metric>, ClientError> {
-        let call = Call::new(Method::GET, &format!("/monitor/metrics/{name}"));
+        let call = Call::new(Method::GET, "/monitor/metrics").segment(name);
         self.object::<Option<_>>(call).await.map(Option::unwrap_or_default)
     }
 
-    /// Collects garbage on the IPFS daemons (`POST /ipfs/gc`).
+    /// Collects garbage on the IPFS daemons (`POST /ipfs/gc`). Of several peers each tells its own failure.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// [`ClientError`]; with [`Scope::Local`] code 500 when the daemon fails.
     pub async fn collect_garbage(&self, scope: Scope) -> Result<GlobalRepoGc, ClientError> {
-        self.object(Call::new(Method::POST, "/ipfs/gc").query(local(scope))).await
+        let call = Call::new(Method::POST, "/ipfs/gc").query(local(scope));
+        self.object::<Option<_>>(call).await.map(Option::unwrap_or_default)
     }
 }

@@ -1,8 +1,8 @@
 //! Peers and versions.
 
 use super::{Call, Client};
-use crate::{ClientError, Lines, PeerId};
-use cluster_api_types::{Id, Version};
+use crate::{ClientError, Lines, Multiaddr, PeerId};
+use cluster_api_types::{AddrText, Id, PeerAddBody, PeerText, Version};
 use http::Method;
 
 impl Client {
@@ -30,11 +30,25 @@ impl Client {
         self.stream(Call::new(Method::GET, "/peers")).await
     }
 
-    /// Removes a member (`DELETE /peers/{peer}`).
+    /// Adds a member and returns what it says of itself (`POST /peers`). Addresses may end in `/p2p/<peer>`; servers
+    /// of the reference ignore them.
     ///
     /// # Errors
-    /// [`ClientError`].
-    pub async fn remove_peer(&self, peer: &PeerId) -> Result<(), ClientError> {
-        self.nothing(Call::new(Method::DELETE, &format!("/peers/{peer}"))).await
+    /// [`ClientError`]; code 500 when the peer cannot be reached.
+    pub async fn add_peer(&self, peer: &PeerId, addresses: &[Multiaddr]) -> Result<Id, ClientError> {
+        let addresses =
+            (!addresses.is_empty()).then(|| addresses.iter().map(AddrText::from).collect::<Vec<_>>());
+        let body = PeerAddBody { peer_id: PeerText::from(peer), addresses };
+        self.object(Call::new(Method::POST, "/peers").json(&body)).await
+    }
+
+    /// Removes a member (`DELETE /peers/{peer}`). With `forget` the peer asked no longer trusts it and refuses its
+    /// connections until it is added again; servers of the reference ignore that.
+    ///
+    /// # Errors
+    /// [`ClientError`]; without `forget` always code 500 in clusters whose consensus has no members to remove.
+    pub async fn remove_peer(&self, peer: &PeerId, forget: bool) -> Result<(), ClientError> {
+        let query = forget.then_some(("forget", "true"));
+        self.nothing(Call::new(Method::DELETE, &format!("/peers/{peer}")).query(query)).await
     }
 }

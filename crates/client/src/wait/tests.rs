@@ -30,6 +30,10 @@ fn limits_and_remote_peers() {
     assert!(wait(S::Pinned, 9).is_reached(&info(&[S::Pinned, S::Pinned])));
     assert!(!wait(S::Unpinned, 0).is_reached(&info(&[S::Unpinned, S::Remote])));
     assert!(!wait(S::Pinned, 0).is_reached(&info(&[])));
+    // More than shall pin it would never come.
+    assert!(wait(S::Pinned, 3).is_reached(&info(&[S::Pinned, S::Remote, S::Pinned])));
+    assert!(!wait(S::Pinned, 3).is_reached(&info(&[S::Pinned, S::Remote, S::Pinning])));
+    assert!(!wait(S::Unpinned, 2).is_reached(&info(&[S::Unpinned, S::Remote])));
 }
 
 #[test]
@@ -50,6 +54,23 @@ fn errors_end_the_wait_only_when_they_last() {
 }
 
 #[test]
+fn with_a_limit_errors_end_the_wait_only_when_too_few_others_are_left() {
+    let start = Instant::now();
+    let fails = |limit, statuses: &[S]| {
+        let wait = wait(S::Pinned, limit);
+        let mut errors = Errors::default();
+        assert!(errors.on_poll(&wait, &info(statuses), start).is_none());
+        errors.on_poll(&wait, &info(statuses), start + wait.patience).is_some()
+    };
+    assert!(!fails(2, &[S::Pinned, S::Pinning, S::ClusterError, S::Remote]));
+    assert!(!fails(1, &[S::Pinning, S::PinError, S::ClusterError]));
+    assert!(fails(2, &[S::Pinned, S::PinError, S::ClusterError, S::Remote]));
+    assert!(fails(3, &[S::Pinned, S::Pinning, S::ClusterError, S::Remote]));
+    assert!(fails(9, &[S::Pinned, S::Pinning, S::ClusterError]));
+    assert!(fails(0, &[S::Pinned, S::Pinning, S::ClusterError]));
+}
+
+#[test]
 fn no_state_that_stays_is_waited_on_for_ever() {
     let start = Instant::now();
     for statuses in [&[S::UnexpectedlyUnpinned][..], &[S::Undefined], &[S::ClusterError], &[]] {
@@ -61,7 +82,7 @@ fn no_state_that_stays_is_waited_on_for_ever() {
 }
 
 #[test]
-fn no_patience_is_the_references_way() {
+fn without_patience_the_first_error_counts() {
     let wait = WaitFor { patience: Duration::ZERO, ..wait(S::Pinned, 0) };
     assert!(Errors::default().on_poll(&wait, &info(&[S::Pinned, S::PinError]), Instant::now()).is_some());
 }

@@ -1,0 +1,105 @@
+//! Graph, alerts, metrics and garbage (api §3.6).
+
+use crate::{
+    fake_api::{metric, peer},
+    server::TestServer,
+};
+use cluster_core::ports::{
+    cluster_api::{ApiError, RepoGc},
+    ipfs_connector::{GcItem, IpfsError},
+};
+
+#[tokio::test]
+async fn the_graph_is_one_object() {
+    let server = TestServer::start().await;
+    let (a, i, far) = (peer(1), peer(3), peer(4));
+    let answer = server.ask("GET /health/graph", &[]).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    assert_eq!(
+        answer.body,
+        format!(
+            "{{\"cluster_id\":\"{a}\",\"id_to_peername\":{{\"{a}\":\"alpha\"}},\"ipfs_links\":{{\"{i}\":[\"{far}\"]}},\
+             \"cluster_links\":{{\"{a}\":[]}},\"cluster_trust_links\":{{\"{a}\":true}},\"cluster_to_ipfs\":{{\"{a}\":\"{i}\"}}}}\n"
+        )
+    );
+    server.api.fail_with(|| ApiError::Stopping);
+    server.ask("GET /health/graph", &[]).await.is_error(503, "the peer is stopping");
+}
+
+#[tokio::test]
+async fn lists_of_nothing_are_empty_arrays() {
+    let server = TestServer::start().await;
+    for (line, call) in [
+        ("GET /health/alerts", "alerts"),
+        ("GET /monitor/metrics", "metric_names"),
+        ("GET /monitor/metrics/ping", "metrics ping"),
+        ("GET /monitor/metrics/tag%3Agroup?x=y", "metrics tag:group"),
+    ] {
+        let answer = server.ask(line, &[]).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "[]\n"), "{line}");
+        assert_eq!(server.api.calls(), [call], "{line}");
+    }
+    assert_eq!(server.ask("GET /monitor/metrics/", &[]).await.status, 307);
+    assert_eq!(server.ask("GET /monitor/metrics/%ff", &[]).await.status, 400);
+}
+
+#[tokio::test]
+async fn metrics_and_alerts_are_arrays_in_the_order_given() {
+    let server = TestServer::start().await;
+    server.api.set_metrics(vec![metric("tag:group", 2), metric("ping", 1)]);
+    let names = server.ask("GET /monitor/metrics", &[]).await;
+    assert_eq!(names.body, "[\"tag:group\",\"ping\"]\n");
+    let fields = |name: &str, seed| {
+        format!(
+            "{{\"name\":\"{name}\",\"peer\":\"{}\",\"value\":\"7\",\"expire\":30000000001,\"valid\":true,\"weight\":7,\
+             \"partitionable\":true,\"received_at\":5",
+            peer(seed)
+        )
+    };
+    let group = server.ask("GET /monitor/metrics/tag:group", &[]).await;
+    assert_eq!(group.body, format!("[{}}}]\n", fields("tag:group", 2)));
+    let at = "\"triggered_at\":\"1970-01-01T00:00:31.5Z\"}";
+    let alerts = server.ask("GET /health/alerts", &[]).await;
+    assert_eq!(alerts.body, format!("[{},{at},{},{at}]\n", fields("tag:group", 2), fields("ping", 1)));
+}
+
+fn outcome(seed: u8, keys: Vec<GcItem>, error: &str) -> RepoGc {
+    RepoGc { peer: peer(seed), peername: "alpha".to_owned(), keys, error: error.to_owned() }
+}
+
+#[tokio::test]
+async fn garbage_of_all_peers_tells_failures_peer_by_peer() {
+    let server = TestServer::start().await;
+    server.api.set_garbage(vec![
+        outcome(1, vec![GcItem::Removed("bafkqaaa".parse().unwrap()), GcItem::Error("busy".to_owned())], ""),
+        outcome(2, vec![], "down"),
+    ]);
+    let (a, b) = (peer(1), peer(2));
+    for line in ["POST /ipfs/gc", "POST /ipfs/gc?local=1"] {
+        let answer = server.ask(line, &[]).await;
+        assert_eq!(answer.status, 200, "{line}");
+        assert_eq!(
+            answer.body,
+            format!(
+                "{{\"peer_map\":{{\"{a}\":{{\"peer\":\"{a}\",\"peername\":\"alpha\",\"keys\":[{{\"key\":\"bafkqaaa\"}},\
+                 {{\"key\":null,\"error\":\"busy\"}}]}},\"{b}\":{{\"peer\":\"{b}\",\"peername\":\"alpha\",\"keys\":[],\
+                 \"error\":\"down\"}}}}}}\n"
+            )
+        );
+        assert_eq!(server.api.calls(), ["collect_garbage Cluster"], "{line}");
+    }
+}
+
+#[tokio::test]
+async fn garbage_of_this_peer_alone_fails_as_a_whole() {
+    let server = TestServer::start().await;
+    server.api.set_garbage(vec![outcome(1, vec![GcItem::Error("busy".to_owned())], "")]);
+    let answer = server.ask("POST /ipfs/gc?local=true", &[]).await;
+    assert_eq!(answer.status, 200, "an error about one block is no failure");
+    assert_eq!(server.api.calls(), ["collect_garbage Local"]);
+    server.api.set_garbage(vec![outcome(1, vec![], "down")]);
+    server.ask("POST /ipfs/gc?local=true", &[]).await.is_error(500, "down");
+    server.api.fail_with(|| ApiError::Ipfs(IpfsError::UnpinDisabled));
+    let text = "ipfs unpinning is disallowed by configuration on this peer";
+    server.ask("POST /ipfs/gc?local=true", &[]).await.is_error(500, text);
+}
