@@ -4,5 +4,12 @@
 //! are those of the wire-protocol reference.
 
 mod bitswap;
+mod host;
 mod open_streams;
 mod rpc;
+
+pub use host::{
+    ConnectionManagerConfig, Counter, InboundStreams, OWN_RPC_PROTOCOL, PubsubConfig, RPC_PROTOCOL,
+    ResourceLimits, Swarm, SwarmConfig, SwarmCounters, SwarmError, SwarmHandle, SwarmParts, heads_topic,
+};
+pub use open_streams::{BoxedStream, Duplex, OpenError, OpenStreams};

@@ -1,0 +1,30 @@
+//! The libp2p host of the private swarm.
+
+mod address_book;
+mod behaviour;
+mod config;
+mod counters;
+mod descriptors;
+mod error;
+mod gossip;
+mod handle;
+mod handshake_alarm;
+mod inbound_gate;
+mod mdns;
+mod own_addresses;
+mod peerstore;
+mod routing;
+mod security;
+mod shared;
+mod start;
+mod streams;
+mod transport;
+mod worker;
+
+pub use config::{ConnectionManagerConfig, PubsubConfig, ResourceLimits, SwarmConfig};
+pub use counters::{Counter, SwarmCounters};
+pub use error::SwarmError;
+pub use gossip::heads_topic;
+pub use handle::SwarmHandle;
+pub use start::{Swarm, SwarmParts};
+pub use streams::{InboundStreams, OWN_RPC_PROTOCOL, RPC_PROTOCOL};

@@ -1,0 +1,372 @@
+//! Connects to peers: by the addresses known, by those the tables find, and again later.
+
+use super::Worker;
+use crate::host::{
+    address_book::{AddressBook, LAST, MAX_ADDRESSES},
+    own_addresses::without_peer,
+    routing,
+    transport::LinkError,
+};
+use cluster_core::{Multiaddr, PeerId, ports::swarm::ConnectError};
+use libp2p::{
+    kad::{GetClosestPeersError, QueryId, QueryResult},
+    multiaddr::Protocol,
+    swarm::{
+        ConnectionId, DialError,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+};
+use rand::seq::SliceRandom;
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// How long one attempt to connect may take with all its addresses and lookups.
+const CONNECT_LIMIT: Duration = Duration::from_secs(14);
+
+/// Attempts at the same time; a connect beyond is refused, a discovery is dropped.
+const MAX_ATTEMPTS: usize = 256;
+
+/// Peers dialled at the same time at the start, by rank, before the rest follows.
+const FIRST_DIALS: usize = 3;
+
+/// Peers dialled at the same time that nobody waits for.
+const BACKGROUND_DIALS: usize = 8;
+
+/// How often known peers are dialled while there are few connections.
+const BOOTSTRAP_EVERY: Duration = Duration::from_secs(30);
+
+/// How often one of the configured peers is dialled if it is not connected.
+const CONFIGURED_EVERY: Duration = Duration::from_secs(5 * 60);
+
+type Reply = oneshot::Sender<Result<(), ConnectError>>;
+
+/// One of the two routing tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Table {
+    Lan,
+    Wan,
+}
+
+/// The attempts under way, and the peers to be dialled when there is room.
+pub(super) struct Dialling {
+    attempts: HashMap<PeerId, Attempt>,
+    /// Bounded by the book: every peer is in it once.
+    backlog: VecDeque<PeerId>,
+    /// Attempts that ended since the start.
+    ended: usize,
+    next_bootstrap: Instant,
+    next_configured: Instant,
+}
+
+impl Dialling {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            attempts: HashMap::new(),
+            backlog: VecDeque::new(),
+            ended: 0,
+            next_bootstrap: now + BOOTSTRAP_EVERY,
+            next_configured: now + CONFIGURED_EVERY,
+        }
+    }
+
+    fn enqueue(&mut self, peers: impl IntoIterator<Item = PeerId>) {
+        for peer in peers {
+            if !self.backlog.contains(&peer) {
+                self.backlog.push_back(peer);
+            }
+        }
+    }
+}
+
+/// One attempt to connect to one peer.
+struct Attempt {
+    since: Instant,
+    /// Nobody waits for attempts of the background; somebody may join one.
+    waiters: Vec<Reply>,
+    /// Addresses found for this attempt alone.
+    found: Vec<Multiaddr>,
+    tried: HashSet<Multiaddr>,
+    dial: Option<ConnectionId>,
+    fresh_port: bool,
+    looked_up: bool,
+    lookups: HashSet<(Table, QueryId)>,
+    causes: Vec<String>,
+    broke: Option<String>,
+}
+
+impl Attempt {
+    fn new(found: Vec<Multiaddr>) -> Self {
+        Self {
+            since: Instant::now(),
+            waiters: Vec::new(),
+            found,
+            tried: HashSet::new(),
+            dial: None,
+            fresh_port: false,
+            looked_up: false,
+            lookups: HashSet::new(),
+            causes: Vec::new(),
+            broke: None,
+        }
+    }
+
+    fn error(self, peer: PeerId) -> (ConnectError, Vec<Reply>) {
+        let error = match self.broke {
+            Some(cause) => ConnectError::Secret { peer, cause },
+            None if self.tried.is_empty() => ConnectError::NoAddress { peer },
+            None if self.causes.is_empty() => {
+                ConnectError::Failed { peer, cause: format!("no answer within {}s", CONNECT_LIMIT.as_secs()) }
+            }
+            None => ConnectError::Failed { peer, cause: self.causes.join("; ") },
+        };
+        (error, self.waiters)
+    }
+}
+
+impl Worker {
+    pub(super) fn on_connect(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, reply: Reply) {
+        let (refused, new, connected) = {
+            let mut state = self.shared.state();
+            let refused = state.forgotten.contains(&peer);
+            let new = !refused && peer != self.shared.own && state.book.give(peer, &addresses, LAST, false);
+            (refused, new, state.book.is_connected(&peer))
+        };
+        if new {
+            self.save_peers();
+        }
+        if refused {
+            _ = reply.send(Err(ConnectError::Forgotten { peer }));
+        } else if connected || peer == self.shared.own {
+            _ = reply.send(Ok(()));
+        } else if self.dialling.attempts.len() >= MAX_ATTEMPTS && !self.dialling.attempts.contains_key(&peer)
+        {
+            let cause = "too many peers are being dialled".into();
+            _ = reply.send(Err(ConnectError::Failed { peer, cause }));
+        } else {
+            let attempt = self.dialling.attempts.entry(peer).or_insert_with(|| Attempt::new(Vec::new()));
+            attempt.found.extend(addresses.iter().map(without_peer));
+            attempt.waiters.push(reply);
+            self.advance(peer);
+        }
+    }
+
+    /// Connects to a peer of the local network. Its addresses are not kept before it proved who it is.
+    pub(super) fn on_discovered(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        let unwanted = {
+            let state = self.shared.state();
+            state.forgotten.contains(&peer) || state.book.is_connected(&peer) || peer == self.shared.own
+        };
+        let attempts = &mut self.dialling.attempts;
+        if !unwanted && attempts.len() < MAX_ATTEMPTS && !attempts.contains_key(&peer) {
+            attempts.insert(peer, Attempt::new(addresses));
+            self.advance(peer);
+        }
+    }
+
+    /// Puts every peer known in line, the first ranks first.
+    pub(super) fn dial_all_known(&mut self) {
+        let ranked = self.shared.state().book.ranked();
+        self.dialling.enqueue(ranked);
+    }
+
+    /// Dials from the backlog while there is room: first a few peers by rank, then more at a time.
+    pub(super) fn dial_next(&mut self) {
+        while !self.dialling.backlog.is_empty() {
+            let room = if self.dialling.ended < FIRST_DIALS { FIRST_DIALS } else { BACKGROUND_DIALS };
+            let busy = self.dialling.attempts.values().filter(|attempt| attempt.waiters.is_empty()).count();
+            if busy >= room {
+                return;
+            }
+            let Some(peer) = self.dialling.backlog.pop_front() else { return };
+            self.on_discovered(peer, Vec::new());
+        }
+    }
+
+    /// Takes the next step of an attempt: dial what was not tried, else ask the tables, else give up.
+    fn advance(&mut self, peer: PeerId) {
+        loop {
+            let known = self.shared.state().book.ways_to(&peer);
+            let Some(attempt) = self.dialling.attempts.get_mut(&peer) else { return };
+            if attempt.dial.is_some() {
+                return;
+            }
+            let mut ways: Vec<Multiaddr> = known;
+            ways.extend(attempt.found.iter().cloned());
+            ways.retain(|address| attempt.tried.insert(address.clone()));
+            if !ways.is_empty() {
+                if self.dial(peer, ways, false) {
+                    return;
+                }
+                continue;
+            }
+            if !attempt.looked_up {
+                attempt.looked_up = true;
+                attempt.lookups = Self::look_up(&mut self.swarm, peer);
+            }
+            if attempt.lookups.is_empty() {
+                self.give_up(peer);
+            }
+            return;
+        }
+    }
+
+    /// Starts a dial; false when it failed at once.
+    fn dial(&mut self, peer: PeerId, ways: Vec<Multiaddr>, fresh_port: bool) -> bool {
+        // Others may be dialling the same peer; two connections are better than none.
+        let options = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(ways);
+        let options = if fresh_port { options.allocate_new_port().build() } else { options.build() };
+        let connection = options.connection_id();
+        let result = self.swarm.dial(options);
+        if let Err(error) = &result {
+            self.note_outbound_failure(error);
+        }
+        let Some(attempt) = self.dialling.attempts.get_mut(&peer) else { return false };
+        match result {
+            Ok(()) => {
+                attempt.dial = Some(connection);
+                true
+            }
+            Err(error) => {
+                attempt.causes.push(error.to_string());
+                false
+            }
+        }
+    }
+
+    pub(super) fn on_outbound_failure(
+        &mut self,
+        connection: ConnectionId,
+        peer: Option<PeerId>,
+        error: DialError,
+    ) {
+        self.note_outbound_failure(&error);
+        let Some(peer) = peer else { return };
+        let Some(attempt) = self.dialling.attempts.get_mut(&peer) else { return };
+        if attempt.dial != Some(connection) {
+            return;
+        }
+        attempt.dial = None;
+        let mut again = Vec::new();
+        match error {
+            DialError::Transport(failures) => {
+                for (address, error) in failures {
+                    let link = LinkError::of(&error);
+                    if let Some(link) = link.filter(|link| link.smells_of_secret()) {
+                        attempt.broke = Some(format!("{address}: {link}"));
+                    }
+                    if matches!(link, Some(LinkError::Broke(_))) {
+                        again.push(address.clone());
+                    }
+                    let cause = link.map_or_else(|| error.to_string(), LinkError::to_string);
+                    attempt.causes.push(format!("{address}: {cause}"));
+                }
+            }
+            other => attempt.causes.push(other.to_string()),
+        }
+        // Two peers that dial each other from their listening ports at the same moment meet in one TCP connection
+        // which both sides started: the handshake breaks as with another secret. A port of its own cannot meet.
+        if !attempt.fresh_port && !again.is_empty() {
+            attempt.fresh_port = true;
+            if self.dial(peer, again, true) {
+                return;
+            }
+        }
+        self.advance(peer);
+    }
+
+    fn look_up(swarm: &mut libp2p::Swarm<super::Behaviour>, peer: PeerId) -> HashSet<(Table, QueryId)> {
+        let behaviour = swarm.behaviour_mut();
+        let mut lookups = HashSet::new();
+        if behaviour.lan.kbuckets().any(|bucket| !bucket.is_empty()) {
+            lookups.insert((Table::Lan, behaviour.lan.get_closest_peers(peer)));
+        }
+        if behaviour.wan.kbuckets().any(|bucket| !bucket.is_empty()) {
+            lookups.insert((Table::Wan, behaviour.wan.get_closest_peers(peer)));
+        }
+        lookups
+    }
+
+    pub(super) fn on_lookup(&mut self, table: Table, query: QueryId, result: QueryResult, last: bool) {
+        let QueryResult::GetClosestPeers(result) = result else { return };
+        let asked =
+            self.dialling.attempts.iter_mut().find(|(_, attempt)| attempt.lookups.contains(&(table, query)));
+        let Some((&peer, attempt)) = asked else { return };
+        let found = match result {
+            Ok(found) => found.peers,
+            Err(GetClosestPeersError::Timeout { peers, .. }) => peers,
+        };
+        for info in found.into_iter().filter(|info| info.peer_id == peer) {
+            // On one machine the tables hold loopback addresses, and only there they are of use.
+            attempt.found.extend(routing::usable(&info.addrs, true).into_iter().take(MAX_ADDRESSES).map(
+                |address| match address.iter().last() {
+                    Some(Protocol::P2p(id)) if id == peer => without_peer(&address),
+                    _ => address,
+                },
+            ));
+        }
+        if last {
+            attempt.lookups.remove(&(table, query));
+        }
+        self.advance(peer);
+    }
+
+    /// Ends an attempt, if there is one, and tells those who wait.
+    pub(super) fn finish_dialling(&mut self, peer: PeerId, result: Result<(), ConnectError>) {
+        if let Some(attempt) = self.dialling.attempts.remove(&peer) {
+            for reply in attempt.waiters {
+                _ = reply.send(result.clone());
+            }
+            self.dialling.ended = self.dialling.ended.saturating_add(1);
+        }
+    }
+
+    fn give_up(&mut self, peer: PeerId) {
+        let Some(attempt) = self.dialling.attempts.remove(&peer) else { return };
+        self.shared.state().book.failed(&peer);
+        let (error, waiters) = attempt.error(peer);
+        tracing::debug!(target: "swarm", %peer, %error, "not connected");
+        for reply in waiters {
+            _ = reply.send(Err(error.clone()));
+        }
+        self.dialling.ended = self.dialling.ended.saturating_add(1);
+    }
+
+    pub(super) fn on_dialling_tick(&mut self, now: Instant) {
+        let late: Vec<PeerId> = self
+            .dialling
+            .attempts
+            .iter()
+            .filter(|(_, attempt)| now.saturating_duration_since(attempt.since) >= CONNECT_LIMIT)
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in late {
+            self.give_up(peer);
+        }
+        let connected = self.swarm.connected_peers().count();
+        if now >= self.dialling.next_bootstrap {
+            self.dialling.next_bootstrap = now + BOOTSTRAP_EVERY;
+            let missing = self.limits.low_water.saturating_sub(connected);
+            self.enqueue_unconnected(|book| book.ranked(), missing);
+        }
+        if now >= self.dialling.next_configured {
+            self.dialling.next_configured = now + CONFIGURED_EVERY;
+            self.enqueue_unconnected(|book| book.configured(), 1);
+        }
+    }
+
+    /// Puts up to `count` of these peers in line, by chance, leaving out those that are connected.
+    fn enqueue_unconnected(&mut self, choose: impl Fn(&AddressBook) -> Vec<PeerId>, count: usize) {
+        let mut peers = {
+            let state = self.shared.state();
+            let mut peers = choose(&state.book);
+            peers.retain(|peer| !state.book.is_connected(peer));
+            peers
+        };
+        peers.shuffle(&mut rand::rng());
+        peers.truncate(count);
+        self.dialling.enqueue(peers);
+    }
+}

@@ -1,0 +1,73 @@
+//! What the gossip brings and takes.
+
+use super::Worker;
+use cluster_core::{
+    PeerId,
+    ports::swarm::{PeerEvent, Verdict},
+};
+use libp2p::gossipsub::{Event, Message, MessageAcceptance, TopicHash};
+
+/// Bytes of one metric; Go's are a few hundred.
+const MAX_METRIC: usize = 64 * 1024;
+
+impl Worker {
+    pub(super) fn publish(&mut self, topic: TopicHash, payload: Vec<u8>) {
+        if let Err(error) = self.swarm.behaviour_mut().gossip.publish(topic, payload) {
+            // Nobody listens, or all are slow: what is told now is told again later.
+            self.shared.counters.dropped_publishes.increase();
+            tracing::trace!(target: "swarm", %error, "not published");
+        }
+    }
+
+    pub(super) fn on_gossip(&mut self, event: Event) {
+        match event {
+            Event::Message { propagation_source, message_id, message } => {
+                let acceptance = match self.judge(&message) {
+                    Verdict::Accept => MessageAcceptance::Accept,
+                    Verdict::Ignore => MessageAcceptance::Ignore,
+                    Verdict::Reject => MessageAcceptance::Reject,
+                };
+                // The verdict is about the peer that passed it on; the author was judged above.
+                self.swarm.behaviour_mut().gossip.report_message_validation_result(
+                    &message_id,
+                    &propagation_source,
+                    acceptance,
+                );
+            }
+            Event::Subscribed { peer_id, topic, .. } if topic == self.metrics => {
+                self.listener.on_peer(PeerEvent::ListensToMetrics(peer_id));
+            }
+            _ => {}
+        }
+    }
+
+    fn judge(&self, message: &Message) -> Verdict {
+        let counters = &self.shared.counters;
+        let (verdict, rejected) = match message.source {
+            Some(author) if message.topic == self.heads => {
+                (self.listener.on_heads(author, &message.data), &counters.rejected_heads)
+            }
+            Some(author) if message.topic == self.metrics => {
+                (self.judge_metric(author, &message.data), &counters.rejected_metrics)
+            }
+            _ => (Verdict::Ignore, &counters.ignored_gossip),
+        };
+        match verdict {
+            Verdict::Accept => {}
+            Verdict::Ignore => counters.ignored_gossip.increase(),
+            Verdict::Reject => rejected.increase(),
+        }
+        verdict
+    }
+
+    fn judge_metric(&self, author: PeerId, payload: &[u8]) -> Verdict {
+        if payload.len() > MAX_METRIC {
+            return Verdict::Reject;
+        }
+        match (self.decode_metric)(payload) {
+            // Go sends only its own: one of another peer is forged (wire-protocol §3.5).
+            Some(metric) if metric.peer == author => self.listener.on_metric(metric),
+            _ => Verdict::Reject,
+        }
+    }
+}
