@@ -4,5 +4,8 @@
 //! are those of the wire-protocol reference.
 
 mod bitswap;
+// The host joins these.
+#[allow(dead_code)]
 mod open_streams;
+#[allow(dead_code, unused_imports)]
 mod rpc;
