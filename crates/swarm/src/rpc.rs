@@ -1,1 +1,21 @@
-//! Calls between peers (wire-protocol §5).
+//! Calls between peers (wire-protocol §5), and the metrics of the gossip, which are written alike.
+
+mod call_stream;
+mod client;
+mod decoder;
+mod encoder;
+mod head;
+mod limits;
+mod method;
+mod metric_codec;
+mod protocols;
+mod response;
+mod scanner;
+mod server;
+mod service_id;
+mod wire;
+
+pub(crate) use client::RpcClient;
+pub(crate) use metric_codec::{decode_metric, encode_metric};
+pub(crate) use protocols::{GO_PROTOCOL, OUR_PROTOCOL, PROTOCOLS};
+pub(crate) use server::RpcServer;
