@@ -6,3 +6,6 @@
 mod bitswap;
 mod open_streams;
 mod rpc;
+
+pub use bitswap::{BITSWAP_PROTOCOLS, Bitswap, BitswapCounters};
+pub use open_streams::{BoxedStream, Duplex, OpenError, OpenStreams};

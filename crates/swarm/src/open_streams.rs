@@ -6,16 +6,16 @@ use libp2p::StreamProtocol;
 use std::pin::Pin;
 
 /// A stream to or from a peer, both directions.
-pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send {}
+pub trait Duplex: AsyncRead + AsyncWrite + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
 
 /// A boxed stream.
-pub(crate) type BoxedStream = Pin<Box<dyn Duplex>>;
+pub type BoxedStream = Pin<Box<dyn Duplex>>;
 
 /// Why a stream was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum OpenError {
+pub enum OpenError {
     /// No connection, and none came about.
     #[error("cannot connect: {0}")]
     NotConnected(String),
@@ -36,7 +36,7 @@ pub(crate) enum OpenError {
 /// * Protocols are offered in order; the one agreed on comes back.
 /// * An opener decides whether it dials a peer that is not connected.
 /// * Bounded: at most a fixed number of streams per peer wait to be opened; more are refused.
-pub(crate) trait OpenStreams: Send + Sync + 'static {
+pub trait OpenStreams: Send + Sync + 'static {
     /// Opens a stream to `peer`.
     fn open(
         &self,
