@@ -24,11 +24,11 @@ use std::{
     collections::HashMap,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
     sync::{Notify, Semaphore},
-    time::{sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -132,7 +132,7 @@ impl Bitswap {
     async fn fetch(&self, cid: Cid, first: Option<PeerId>, limit: Duration) -> Result<Vec<u8>, FetchError> {
         let shared = &self.shared;
         let mut ready = Vec::new();
-        let started = shared.lock_fetches().start(cid, first, Instant::now(), &mut ready)?;
+        let started = shared.lock_fetches().start(cid, first, now(), &mut ready)?;
         let (number, block) = match started {
             Started::Kept(data) => {
                 shared.counters.blocks_kept_used.add(1);
@@ -174,7 +174,7 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let ready = self.shared.lock_fetches().end(&self.cid, self.number, Instant::now());
+        let ready = self.shared.lock_fetches().end(&self.cid, self.number, now());
         self.shared.wake(&ready, |session| &session.wants_ready);
     }
 }
@@ -187,7 +187,7 @@ impl Shared {
             if session.gone.is_cancelled() {
                 return;
             }
-            fetches.list.handle(input, Instant::now())
+            fetches.list.handle(input, now())
         };
         self.after_wants(ready);
     }
@@ -206,7 +206,7 @@ impl Shared {
 
     /// Takes verified blocks that a peer sent.
     pub(super) fn on_blocks(&self, session: &Session, blocks: Vec<(Cid, Vec<u8>)>) {
-        let taken = self.lock_fetches().take_blocks(session.peer, session.is_ours(), blocks, Instant::now());
+        let taken = self.lock_fetches().take_blocks(session.peer, session.is_ours(), blocks, now());
         self.counters.blocks_received.add(taken.wanted);
         self.counters.blocks_kept.add(taken.kept);
         self.counters.blocks_unwanted.add(taken.unwanted);
@@ -253,7 +253,7 @@ impl Shared {
         // afterwards belongs to the next session.
         session.gone.cancel();
         self.ledger(LedgerInput::Disconnected(peer));
-        let ready = self.lock_fetches().list.handle(WantInput::Disconnected(peer), Instant::now());
+        let ready = self.lock_fetches().list.handle(WantInput::Disconnected(peer), now());
         self.after_wants(ready);
     }
 
@@ -286,6 +286,11 @@ impl Shared {
     }
 }
 
+/// Returns the time of the runtime, which tests may stop.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
 /// Runs a task until its session ends.
 fn spawn_for(session: &Session, task: impl Future<Output = ()> + Send + 'static) {
     let gone = session.gone.clone();
@@ -295,7 +300,7 @@ fn spawn_for(session: &Session, task: impl Future<Output = ()> + Send + 'static)
 /// Tells the list of wants the time whenever something is due.
 async fn run_timer(shared: Arc<Shared>) {
     loop {
-        let now = Instant::now();
+        let now = now();
         let (ready, next) = {
             let mut fetches = shared.lock_fetches();
             let ready = fetches.list.handle(WantInput::Tick, now);

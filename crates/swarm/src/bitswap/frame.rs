@@ -91,3 +91,6 @@ impl<S: AsyncRead + Unpin> FrameReader<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -241,3 +241,6 @@ fn prefix(cid: &Cid) -> Vec<u8> {
     }
     prefix
 }
+
+#[cfg(test)]
+mod tests;

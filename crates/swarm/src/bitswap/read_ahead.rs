@@ -75,3 +75,6 @@ impl ReadAhead {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
