@@ -117,6 +117,18 @@ impl Bitswap {
         self.shared.counters.read()
     }
 
+    /// Counts the bytes of blocks kept for later.
+    #[cfg(test)]
+    pub(super) fn cached_bytes(&self) -> usize {
+        self.shared.lock_fetches().cached_bytes()
+    }
+
+    /// Says whether nothing is known of a peer's want.
+    #[cfg(test)]
+    pub(super) fn is_forgotten(&self, peer: &PeerId, cid: &Cid) -> bool {
+        self.shared.lock_ledger().is_forgotten(peer, cid)
+    }
+
     fn on_connected(&self, peer: PeerId) {
         let shared = &self.shared;
         // A second event for a connected peer would be a mistake of the caller; the newer one counts.

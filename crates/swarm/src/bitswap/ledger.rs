@@ -144,6 +144,13 @@ impl Ledger {
         self.accounts.get_mut(peer)?.read_ahead.as_mut()
     }
 
+    /// Says whether nothing is known of a want.
+    #[cfg(test)]
+    pub(super) fn is_forgotten(&self, peer: &PeerId, cid: &Cid) -> bool {
+        let knows = |account: &Account| account.due.contains(cid) || account.missing.contains(cid);
+        !self.accounts.get(peer).is_some_and(knows)
+    }
+
     fn on_answered(&mut self, peer: &PeerId) {
         let in_all: usize = self.accounts.values().map(|account| account.missing.len()).sum();
         let Some(account) = self.accounts.get_mut(peer) else { return };
