@@ -25,6 +25,6 @@ pub use config::{ConnectionManagerConfig, PubsubConfig, ResourceLimits, SwarmCon
 pub use counters::{Counter, SwarmCounters};
 pub use error::SwarmError;
 pub use gossip::heads_topic;
-pub use handle::SwarmHandle;
-pub use start::{Swarm, SwarmParts};
+pub use handle::{HostHandle, STOP_LIMIT};
+pub use start::{Host, HostParts};
 pub use streams::{InboundStreams, OWN_RPC_PROTOCOL, RPC_PROTOCOL};

@@ -7,9 +7,12 @@ mod bitswap;
 mod host;
 mod open_streams;
 mod rpc;
+mod swarm;
 
+pub use bitswap::{BITSWAP_PROTOCOLS, Bitswap, BitswapCounters};
 pub use host::{
-    ConnectionManagerConfig, Counter, InboundStreams, OWN_RPC_PROTOCOL, PubsubConfig, RPC_PROTOCOL,
-    ResourceLimits, Swarm, SwarmConfig, SwarmCounters, SwarmError, SwarmHandle, SwarmParts, heads_topic,
+    ConnectionManagerConfig, Counter, Host, HostHandle, HostParts, InboundStreams, OWN_RPC_PROTOCOL,
+    PubsubConfig, RPC_PROTOCOL, ResourceLimits, SwarmConfig, SwarmCounters, SwarmError, heads_topic,
 };
 pub use open_streams::{BoxedStream, Duplex, OpenError, OpenStreams};
+pub use swarm::{Swarm, SwarmParts, Trusted};

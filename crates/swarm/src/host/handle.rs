@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 const OPEN_LIMIT: Duration = NEGOTIATION_TIMEOUT.saturating_add(Duration::from_secs(2));
 
 /// How long an orderly stop may take.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+pub const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the worker is asked to do.
 pub(super) enum Command {
@@ -39,7 +39,7 @@ pub(super) enum Command {
 
 /// A handle of the running swarm; clones are handles of the same one.
 #[derive(Clone)]
-pub struct SwarmHandle {
+pub struct HostHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) encode_metric: fn(&Metric) -> Vec<u8>,
@@ -47,7 +47,7 @@ pub struct SwarmHandle {
     pub(super) finished: CancellationToken,
 }
 
-impl SwarmHandle {
+impl HostHandle {
     /// Returns the ID of this peer.
     pub fn local_peer(&self) -> PeerId {
         self.shared.own
@@ -87,7 +87,7 @@ impl SwarmHandle {
     }
 }
 
-impl Network for SwarmHandle {
+impl Network for HostHandle {
     fn local_addresses(&self) -> Vec<Multiaddr> {
         self.with_own_id(&self.shared.state().told)
     }
@@ -135,7 +135,7 @@ impl Network for SwarmHandle {
     }
 }
 
-impl Broadcast for SwarmHandle {
+impl Broadcast for HostHandle {
     fn publish_metric(&self, metric: &Metric) {
         let payload = (self.encode_metric)(metric);
         let bytes = payload.len();
@@ -149,7 +149,7 @@ impl Broadcast for SwarmHandle {
 }
 
 /// Dials a peer that is not connected, by the addresses known and those the swarm finds.
-impl OpenStreams for SwarmHandle {
+impl OpenStreams for HostHandle {
     fn open(
         &self,
         peer: PeerId,

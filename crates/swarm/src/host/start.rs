@@ -6,7 +6,7 @@ use super::{
     descriptors,
     error::SwarmError,
     gossip::{METRICS_TOPIC, heads_topic},
-    handle::SwarmHandle,
+    handle::HostHandle,
     mdns, peerstore,
     shared::Shared,
     streams::InboundStreams,
@@ -35,12 +35,12 @@ const MAX_NEGOTIATING: usize = 128;
 /// For ever, as timers know it: no connection is closed for being quiet.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// The private swarm.
+/// The libp2p host of the private swarm.
 #[derive(Debug)]
-pub struct Swarm;
+pub struct Host;
 
 /// What the swarm needs of the rest of the peer.
-pub struct SwarmParts {
+pub struct HostParts {
     /// Hears of peers, heads and metrics.
     pub listener: Arc<dyn SwarmListener>,
     /// Takes the streams that peers open.
@@ -53,14 +53,14 @@ pub struct SwarmParts {
     pub encode_metric: fn(&Metric) -> Vec<u8>,
 }
 
-impl Swarm {
+impl Host {
     /// Starts the swarm: listens, and connects to the peers known in the background. Returns when every listener
     /// knows its addresses.
     ///
     /// # Errors
     /// Says which address cannot be listened on and what to do about it, or which part of the transport cannot be
     /// set up.
-    pub async fn start(config: SwarmConfig, parts: SwarmParts) -> Result<SwarmHandle, SwarmError> {
+    pub async fn start(config: SwarmConfig, parts: HostParts) -> Result<HostHandle, SwarmError> {
         if config.secret.is_none() {
             tracing::warn!(target: "swarm", "no cluster secret: anybody who reaches this peer can join its network");
         }
@@ -86,7 +86,7 @@ impl Swarm {
         let (commands, requests) = mpsc::channel(COMMANDS);
         let stop = parts.tasks.stopping().child_token();
         let finished = CancellationToken::new();
-        let handle = SwarmHandle {
+        let handle = HostHandle {
             shared: shared.clone(),
             commands: commands.clone(),
             encode_metric: parts.encode_metric,

@@ -94,7 +94,7 @@ impl RpcServer {
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
         match request {
-            Request::Unary(method, call) => self.answer_unary(method, call, stream).await,
+            Request::Unary(method, call) => self.answer_unary(*peer, method, call, stream).await,
             Request::Id => {
                 let calls = Arc::clone(&self.calls);
                 let id = stream::once(async move { calls.id().await.map(|id| vec![id]) });
@@ -124,8 +124,14 @@ impl RpcServer {
     }
 
     /// Runs a method, unless the caller loses interest: it keeps its side open as long as it waits.
-    async fn answer_unary(&self, method: Method, call: UnaryCall, stream: &mut CallStream) -> io::Result<()> {
-        let run = Box::pin(call.run(&*self.calls));
+    async fn answer_unary(
+        &self,
+        peer: PeerId,
+        method: Method,
+        call: UnaryCall,
+        stream: &mut CallStream,
+    ) -> io::Result<()> {
+        let run = Box::pin(call.run(peer, &*self.calls));
         let outcome = match select(run, pin!(stream.input_end())).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right((ended, _)) => {

@@ -267,7 +267,7 @@ impl PeerCalls for RemotePeer {
         self.ask_about_itself(call, GARBAGE_LIMIT, |garbage: &RepoGc| &garbage.peer).boxed()
     }
 
-    fn exchange_heads(&self, payload: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, CallError>> {
+    fn exchange_heads(&self, _: PeerId, payload: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, CallError>> {
         self.ask(Call::new(Method::CrdtExchangeHeads, |to| payload.write(to)), ANSWER_LIMIT).boxed()
     }
 }

@@ -53,8 +53,8 @@ impl UnaryCall {
         })
     }
 
-    /// Lets the local peer answer, and encodes the reply.
-    pub(super) async fn run(self, calls: &dyn PeerCalls) -> Result<Vec<u8>, CallError> {
+    /// Lets the local peer answer `caller`, and encodes the reply.
+    pub(super) async fn run(self, caller: PeerId, calls: &dyn PeerCalls) -> Result<Vec<u8>, CallError> {
         match self {
             Self::Id => calls.id().await.map(encoded),
             Self::AddPeer(joiner) => calls.add_peer(joiner).await.map(encoded),
@@ -70,7 +70,7 @@ impl UnaryCall {
             Self::SwarmPeers => calls.ipfs_swarm_peers().await.map(encoded),
             Self::RepoStat => calls.repo_stat().await.map(encoded),
             Self::CollectGarbage => calls.collect_garbage().await.map(encoded),
-            Self::ExchangeHeads(payload) => calls.exchange_heads(payload).await.map(encoded),
+            Self::ExchangeHeads(payload) => calls.exchange_heads(caller, payload).await.map(encoded),
         }
     }
 }

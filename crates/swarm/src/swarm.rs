@@ -1,0 +1,240 @@
+//! The swarm as the rest of the peer sees it: the host with the protocols that run on its streams.
+
+use crate::{
+    bitswap::Bitswap,
+    host::{self, Host, HostHandle, HostParts, InboundStreams, SwarmConfig, SwarmCounters, SwarmError},
+    open_streams::{BoxedStream, OpenError, OpenStreams},
+    rpc::{self, RpcClient, RpcServer},
+};
+use cluster_core::{
+    Metric, PeerId,
+    ports::{
+        BlockSource, Blocks, BoxFuture, Broadcast, Network, PeerCalls, Rpc, SwarmListener,
+        swarm::{PeerEvent, Verdict},
+    },
+};
+use cluster_runtime::Tasks;
+use libp2p::StreamProtocol;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// Calls that may come before the peer is ready to answer; more are dropped, and their callers see that.
+const MAX_EARLY: usize = 64;
+
+/// Says whether a peer is trusted.
+pub type Trusted = Arc<dyn Fn(&PeerId) -> bool + Send + Sync>;
+
+/// What the swarm needs of the rest of the peer.
+pub struct SwarmParts {
+    /// Hears of peers, heads and metrics.
+    pub listener: Arc<dyn SwarmListener>,
+    /// The blocks to serve.
+    pub blocks: Arc<dyn BlockSource>,
+    /// Who may use trusted methods.
+    pub trusted: Trusted,
+    /// Peers to refuse from the start.
+    pub forgotten: Vec<PeerId>,
+    /// Peers whose connections are kept when there are too many.
+    pub protected: Vec<PeerId>,
+}
+
+/// The running swarm; clones are handles of the same one.
+#[derive(Clone)]
+pub struct Swarm {
+    host: HostHandle,
+    bitswap: Arc<Bitswap>,
+    rpc: Arc<RpcClient>,
+    calls: Arc<Calls>,
+    tasks: Tasks,
+}
+
+impl Swarm {
+    /// Starts the swarm: listens, and connects to the peers known in the background. Calls are answered from
+    /// [`Swarm::serve`] on.
+    ///
+    /// # Errors
+    /// Says which address cannot be listened on and what to do about it, or which part of the transport cannot be
+    /// set up.
+    pub async fn start(config: SwarmConfig, parts: SwarmParts) -> Result<Self, SwarmError> {
+        let tasks = Tasks::new();
+        let local = config.keypair.public().to_peer_id();
+        let opener = Arc::new(LateOpener::default());
+        let bitswap = Arc::new(Bitswap::new(opener.clone(), parts.blocks, tasks.stopping()));
+        let calls = Arc::new(Calls {
+            trusted: parts.trusted,
+            follower: config.follower,
+            server: OnceLock::new(),
+            early: Mutex::default(),
+            stop: tasks.stopping(),
+        });
+        let host = Host::start(
+            config,
+            HostParts {
+                listener: Arc::new(Ears { bitswap: bitswap.clone(), listener: parts.listener }),
+                inbound: Arc::new(Streams { bitswap: bitswap.clone(), calls: calls.clone() }),
+                tasks: tasks.clone(),
+                decode_metric: rpc::decode_metric,
+                encode_metric: rpc::encode_metric,
+            },
+        )
+        .await?;
+        host.protect(parts.protected);
+        for peer in parts.forgotten {
+            host.forget(peer);
+        }
+        // Nobody else sets it.
+        let _ = opener.0.set(host.clone());
+        let rpc = Arc::new(RpcClient::new(opener, local));
+        Ok(Self { host, bitswap, rpc, calls, tasks })
+    }
+
+    /// Answers the calls of other peers with those of the local one.
+    pub fn serve(&self, local: Arc<dyn PeerCalls>) {
+        self.calls.serve(local);
+    }
+
+    /// Returns the connections.
+    pub fn network(&self) -> Arc<dyn Network> {
+        Arc::new(self.host.clone())
+    }
+
+    /// Returns what tells all peers something.
+    pub fn gossip(&self) -> Arc<dyn Broadcast> {
+        Arc::new(self.host.clone())
+    }
+
+    /// Returns the exchange of blocks.
+    pub fn blocks(&self) -> Arc<dyn Blocks> {
+        self.bitswap.clone()
+    }
+
+    /// Returns the calls to other peers.
+    pub fn rpc(&self) -> Arc<dyn Rpc> {
+        self.rpc.clone()
+    }
+
+    /// Returns the counts of what was refused and dropped by the host.
+    pub fn counters(&self) -> &SwarmCounters {
+        self.host.counters()
+    }
+
+    /// Notes that the peer works: from now on an orderly stop writes the file of peers.
+    pub fn set_ready(&self) {
+        self.host.mark_ready();
+    }
+
+    /// Waits until a part of the swarm has ended that must not, or `stop` is cancelled.
+    pub fn ended(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        let tasks = self.tasks.clone();
+        async move {
+            tokio::select! {
+                () = tasks.failed() => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Closes all connections and writes the file of peers; returns when that is done.
+    pub async fn stop(&self) {
+        self.host.stop().await;
+        self.tasks.stop(host::STOP_LIMIT).await;
+    }
+}
+
+/// The host, for those who must exist before it.
+#[derive(Default)]
+struct LateOpener(OnceLock<HostHandle>);
+
+impl OpenStreams for LateOpener {
+    fn open(
+        &self,
+        peer: PeerId,
+        protocols: &'static [StreamProtocol],
+    ) -> BoxFuture<'_, Result<(StreamProtocol, BoxedStream), OpenError>> {
+        match self.0.get() {
+            Some(host) => host.open(peer, protocols),
+            None => Box::pin(async { Err(OpenError::NotConnected("the swarm is starting".to_owned())) }),
+        }
+    }
+}
+
+/// Tells the exchange of blocks about peers before everybody else hears of them.
+struct Ears {
+    bitswap: Arc<Bitswap>,
+    listener: Arc<dyn SwarmListener>,
+}
+
+impl SwarmListener for Ears {
+    fn on_heads(&self, author: PeerId, payload: &[u8]) -> Verdict {
+        self.listener.on_heads(author, payload)
+    }
+
+    fn on_metric(&self, metric: Metric) -> Verdict {
+        self.listener.on_metric(metric)
+    }
+
+    fn on_peer(&self, event: PeerEvent) {
+        self.bitswap.on_peer(&event);
+        self.listener.on_peer(event);
+    }
+}
+
+/// Sends streams where they belong.
+struct Streams {
+    bitswap: Arc<Bitswap>,
+    calls: Arc<Calls>,
+}
+
+impl InboundStreams for Streams {
+    fn on_stream(&self, peer: PeerId, protocol: StreamProtocol, stream: BoxedStream) {
+        if rpc::PROTOCOLS.contains(&protocol) {
+            self.calls.on_call(peer, protocol, stream);
+        } else {
+            self.bitswap.on_stream(peer, stream);
+        }
+    }
+}
+
+/// One inbound call.
+type Call = (PeerId, StreamProtocol, BoxedStream);
+
+/// Answers calls, or keeps a few until somebody can.
+struct Calls {
+    trusted: Trusted,
+    follower: bool,
+    server: OnceLock<Arc<RpcServer>>,
+    early: Mutex<Vec<Call>>,
+    stop: CancellationToken,
+}
+
+impl Calls {
+    fn serve(&self, local: Arc<dyn PeerCalls>) {
+        let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = RpcServer::new(local, self.trusted.clone(), self.follower);
+        // A second local peer would be a mistake of whoever assembles the peer; the first one stays.
+        let _ = self.server.set(Arc::new(server));
+        for call in early.drain(..) {
+            self.answer(call);
+        }
+    }
+
+    fn on_call(&self, peer: PeerId, protocol: StreamProtocol, stream: BoxedStream) {
+        let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        let call = (peer, protocol, stream);
+        if self.server.get().is_some() {
+            drop(early);
+            self.answer(call);
+        } else if early.len() < MAX_EARLY {
+            early.push(call);
+        }
+    }
+
+    /// Answers in a task of its own: the host bounds the streams of each peer, the server the calls.
+    fn answer(&self, (peer, protocol, stream): Call) {
+        let Some(server) = self.server.get().cloned() else { return };
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            stop.run_until_cancelled(server.serve(peer, protocol, stream)).await;
+        });
+    }
+}
