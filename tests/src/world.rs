@@ -198,7 +198,11 @@ impl<D> World<D> {
     }
 }
 
-async fn client_of(peer: &Service) -> Result<Client> {
+/// Makes a client of a running peer.
+///
+/// # Errors
+/// When its address cannot be used.
+pub async fn client_of(peer: &Service) -> Result<Client> {
     Ok(Client::builder(vec![Host::parse(peer.rest())?]).build().await?)
 }
 
