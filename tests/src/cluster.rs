@@ -16,7 +16,6 @@ use std::{
     fmt,
     fs::File,
     io::Read,
-    process::Output,
     time::{Duration, Instant},
 };
 
@@ -212,26 +211,18 @@ impl Cluster {
         Ok(())
     }
 
-    /// Runs `cluster-ctl` against one member.
+    /// Runs `cluster-ctl` against one member and returns what it prints.
     ///
     /// # Errors
-    /// When it cannot be run or does not succeed.
+    /// When it cannot be run or does not succeed; what it printed is in the error.
     pub fn ctl(&self, number: usize, arguments: &[&str]) -> Result<String> {
-        let output = self.try_ctl(number, arguments)?;
+        let mut command = std::process::Command::new(Programs::build()?.ctl);
+        let output = command.args(["--host", self.members[number].peer.rest()]).args(arguments).output()?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if !output.status.success() {
             bail!("cluster-ctl {arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
         }
         Ok(text(&output.stdout))
-    }
-
-    /// Runs `cluster-ctl` against one member, whatever comes of it.
-    ///
-    /// # Errors
-    /// When it cannot be run.
-    pub fn try_ctl(&self, number: usize, arguments: &[&str]) -> Result<Output> {
-        let mut command = std::process::Command::new(Programs::build()?.ctl);
-        Ok(command.args(["--host", self.members[number].peer.rest()]).args(arguments).output()?)
     }
 }
 

@@ -238,7 +238,7 @@ async fn serve(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonE
     drop(serving);
     orderly &= tasks.stop(STOP_LIMIT).await;
     orderly &= tokio::time::timeout(STOP_LIMIT, swarm.stop()).await.is_ok();
-    drop((tasks, consensus, pinset, peer));
+    drop((tasks, consensus, pinset, peer, swarm));
     let store = opened.store.clone();
     let threads = tokio::task::spawn_blocking(move || tracker.join() & crdt.join() & pinset_thread.join());
     orderly &= matches!(tokio::time::timeout(STOP_LIMIT, threads).await, Ok(Ok(true)));

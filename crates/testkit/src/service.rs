@@ -113,7 +113,6 @@ impl Service {
             environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         variables.push(("CLUSTER_IPFSHTTP_NODEMULTIADDRESS".to_owned(), ipfs.to_owned()));
         variables.push(("CLUSTER_MDNSINTERVAL".to_owned(), "0s".to_owned()));
-        variables.push(("CLUSTER_LISTENMULTIADDRESS".to_owned(), "/ip4/127.0.0.1/tcp/9096".to_owned()));
         let output = Command::new(program)
             .arg("--config")
             .arg(base)
@@ -123,14 +122,17 @@ impl Service {
             .output()
             .with_context(|| format!("cannot run {}", program.display()))?;
         ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
-        // The listen address in the file is the random one; the variable was for `init` alone.
-        variables.retain(|(k, _)| k != "CLUSTER_LISTENMULTIADDRESS");
         let text = fs::read_to_string(base.join("service.toml"))?;
         let config: toml::Table = text.parse()?;
         let rest = first_text(&config, &["api", "restapi", "http_listen_multiaddress"])
             .context("the configuration has no REST address")?;
         let listen = first_text(&config, &["cluster", "listen_multiaddress"])
             .context("the configuration has no address for peers")?;
+        // The random port, on loopback alone.
+        let listen = listen.replace("/0.0.0.0/", "/127.0.0.1/");
+        if variables.iter().all(|(name, _)| name != "CLUSTER_LISTENMULTIADDRESS") {
+            variables.push(("CLUSTER_LISTENMULTIADDRESS".to_owned(), listen.clone()));
+        }
         let identity: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(base.join("identity.json"))?)?;
         let id = identity["id"].as_str().context("the identity has no ID")?;
