@@ -18,6 +18,12 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long an orderly stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
+/// Age before which a daemon of the Go suite is not stopped.
+const YOUNG: Duration = Duration::from_secs(2);
+
+const REST_VARIABLE: &str = "CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS";
+const SWARM_VARIABLE: &str = "CLUSTER_LISTENMULTIADDRESS";
+
 /// Lines of a peer's log that are kept for error messages.
 const LOG_LINES: usize = 200;
 
@@ -96,47 +102,57 @@ pub struct Service {
     /// Whom it joins at its next starts.
     joined: Vec<String>,
     child: Option<Child>,
+    /// When the process was started.
+    started: Instant,
     /// Reads the log to its end, which comes with the process's.
     reader: Option<JoinHandle<()>>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service {
-    /// Makes a folder with `init --randomports` for a peer beside the IPFS daemon at `ipfs` (a multiaddress).
-    /// `environment` holds further variables for `init` and every start. It looks for nobody by multicast: other tests
-    /// run on this machine.
+    /// Makes a folder with `init` for a peer beside the IPFS daemon at `ipfs` (a multiaddress), listening on free
+    /// loopback ports. `environment` holds further variables for `init` and every start. It looks for nobody by
+    /// multicast: other tests run on this machine.
+    ///
+    /// The program may also be that of the Go suite: folder, variables and commands are the same.
     ///
     /// # Errors
     /// When `init` fails.
     pub fn init(program: &Path, base: &Path, ipfs: &str, environment: &[(&str, &str)]) -> Result<Self> {
+        let [rest, swarm, pinning, proxy] = free_addresses()?;
         let mut variables: Vec<(String, String)> =
             environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        variables.push(("CLUSTER_IPFSHTTP_NODEMULTIADDRESS".to_owned(), ipfs.to_owned()));
-        variables.push(("CLUSTER_MDNSINTERVAL".to_owned(), "0s".to_owned()));
+        let defaults = [
+            ("CLUSTER_IPFSHTTP_NODEMULTIADDRESS", ipfs),
+            ("CLUSTER_MDNSINTERVAL", "0s"),
+            (REST_VARIABLE, &rest),
+            (SWARM_VARIABLE, &swarm),
+            ("CLUSTER_PINSVCAPI_HTTPLISTENMULTIADDRESS", &pinning),
+            ("CLUSTER_IPFSPROXY_LISTENMULTIADDRESS", &proxy),
+        ];
+        for (name, value) in defaults {
+            if variables.iter().all(|(given, _)| given != name) {
+                variables.push((name.to_owned(), value.to_owned()));
+            }
+        }
         let output = Command::new(program)
             .arg("--config")
             .arg(base)
-            .args(["init", "--randomports"])
+            .arg("init")
             .envs(variables.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("cannot run {}", program.display()))?;
         ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
-        let text = fs::read_to_string(base.join("service.toml"))?;
-        let config: toml::Table = text.parse()?;
-        let rest = first_text(&config, &["api", "restapi", "http_listen_multiaddress"])
-            .context("the configuration has no REST address")?;
-        let listen = first_text(&config, &["cluster", "listen_multiaddress"])
-            .context("the configuration has no address for peers")?;
-        // The random port, on loopback alone.
-        let listen = listen.replace("/0.0.0.0/", "/127.0.0.1/");
-        if variables.iter().all(|(name, _)| name != "CLUSTER_LISTENMULTIADDRESS") {
-            variables.push(("CLUSTER_LISTENMULTIADDRESS".to_owned(), listen.clone()));
-        }
+        let value = |name| {
+            let found = variables.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone());
+            found.context("a listener has no address")
+        };
+        let rest = value(REST_VARIABLE)?;
         let identity: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(base.join("identity.json"))?)?;
         let id = identity["id"].as_str().context("the identity has no ID")?;
-        let swarm = format!("{listen}/p2p/{id}");
+        let swarm = format!("{}/p2p/{id}", value(SWARM_VARIABLE)?);
         Ok(Self {
             program: program.to_owned(),
             base: base.to_owned(),
@@ -145,6 +161,7 @@ impl Service {
             swarm,
             joined: Vec::new(),
             child: None,
+            started: Instant::now(),
             reader: None,
             log: Arc::default(),
         })
@@ -200,6 +217,7 @@ impl Service {
             }));
         }
         self.child = Some(child);
+        self.started = Instant::now();
         Ok(())
     }
 
@@ -283,6 +301,10 @@ impl Service {
     /// When it does not end in time or not with status 0.
     pub fn stop(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
+        if self.program.file_name() == Some(OsStr::new("ipfs-cluster-service")) {
+            // A daemon of Go 1.1.6 that is stopped right after its start may wait for itself for ever.
+            std::thread::sleep(YOUNG.saturating_sub(self.started.elapsed()));
+        }
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         let deadline = Instant::now() + STOP_LIMIT;
@@ -312,18 +334,15 @@ impl Service {
     }
 }
 
-/// Returns a text of the configuration, or the first one of a list.
-fn first_text(config: &toml::Table, path: &[&str]) -> Option<String> {
-    let (first, rest) = path.split_first()?;
-    let mut value = config.get(*first)?;
-    for key in rest {
-        value = value.get(key)?;
+/// Chooses loopback ports that are free now.
+fn free_addresses() -> Result<[String; 4]> {
+    let listeners = [0; 4].map(|_| std::net::TcpListener::bind(("127.0.0.1", 0)));
+    let mut addresses = Vec::new();
+    for listener in &listeners {
+        let listener = listener.as_ref().map_err(|error| anyhow::anyhow!("no free port: {error}"))?;
+        addresses.push(format!("/ip4/127.0.0.1/tcp/{}", listener.local_addr()?.port()));
     }
-    match value {
-        toml::Value::Array(list) => list.first().and_then(toml::Value::as_str),
-        value => value.as_str(),
-    }
-    .map(str::to_owned)
+    addresses.try_into().map_err(|_| anyhow::anyhow!("four listeners have four addresses"))
 }
 
 impl Drop for Service {

@@ -1,0 +1,185 @@
+//! One peer of the Go suite and one of ours, each with a real Kubo: pins both ways, and what operators see on both
+//! sides. Runs when `CLUSTER_GO_BIN` names a folder with the programs of Go IPFS Cluster 1.1.6.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+use cluster_client::{Cid, Client, Scope, TrackerStatus, api_types::PinOptions};
+use cluster_testkit::{
+    kubo::{Kubo, KuboBinary},
+    service::{Programs, Service},
+};
+use cluster_tests::{
+    cluster::{pinset, random_secret},
+    world::{client_of, ipfs_path},
+};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// Go tells heads again within 2.6 minutes; nothing here takes longer.
+const LIMIT: Duration = Duration::from_secs(200);
+
+struct Side {
+    name: &'static str,
+    peer: Service,
+    ipfs: Kubo,
+    client: Client,
+    ctl: PathBuf,
+}
+
+impl Side {
+    /// Runs the side's own ctl, prints what it says, and fails when it does.
+    fn ctl(&self, arguments: &[&str]) -> String {
+        let output =
+            Command::new(&self.ctl).args(["--host", self.peer.rest()]).args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{}$ ctl {}\n{text}", self.name, arguments.join(" "));
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+
+    async fn status(&self, cid: &Cid) -> Vec<TrackerStatus> {
+        let info = self.client.status(cid, Scope::Cluster).await.unwrap();
+        info.peer_map.into_iter().flatten().map(|(_, status)| status.status).collect()
+    }
+
+    async fn until_status(&self, cid: &Cid, wanted: [TrackerStatus; 2]) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let seen = self.status(cid).await;
+            if seen == wanted {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} sees {seen:?} of {cid}, not {wanted:?}\n{}",
+                self.name,
+                self.peer.log_text()
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn add(&self, folder: &Path) -> Cid {
+        let file = folder.join("content");
+        let mut random = std::fs::File::open("/dev/urandom").unwrap().take(1 << 20);
+        std::io::copy(&mut random, &mut std::fs::File::create(&file).unwrap()).unwrap();
+        self.ipfs.add(&file).unwrap().parse().unwrap()
+    }
+
+    fn holds(&self, cid: &Cid) -> bool {
+        self.ipfs.pins("recursive").unwrap().contains(&cid.to_string())
+    }
+}
+
+async fn side(
+    name: &'static str,
+    service: &Path,
+    ctl: &Path,
+    base: &Path,
+    secret: &str,
+    joins: Option<&str>,
+) -> Side {
+    let ipfs = Kubo::start(&KuboBinary::find_or_build(None).unwrap()).unwrap();
+    let environment = [
+        ("CLUSTER_SECRET", secret),
+        ("CLUSTER_PEERNAME", name),
+        ("CLUSTER_IPFSHTTP_CONNECTSWARMSDELAY", "2s"),
+    ];
+    let mut peer = Service::init(service, base, ipfs.api(), &environment).unwrap();
+    peer.join(&joins.into_iter().collect::<Vec<_>>());
+    peer.start().unwrap();
+    let client = client_of(&peer).await.unwrap();
+    Side { name, peer, ipfs, client, ctl: ctl.to_owned() }
+}
+
+#[tokio::test]
+async fn a_go_peer_and_one_of_ours_pin_to_each_other() {
+    let Some(bin) = std::env::var_os("CLUSTER_GO_BIN").map(PathBuf::from) else {
+        println!("skipped: CLUSTER_GO_BIN names no folder");
+        return;
+    };
+    let programs = Programs::build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = random_secret().unwrap();
+    let go_ctl = bin.join("ipfs-cluster-ctl");
+    let go = side("go", &bin.join("ipfs-cluster-service"), &go_ctl, &folder.path().join("go"), &secret, None)
+        .await;
+    let ours = side(
+        "ours",
+        &programs.service,
+        &programs.ctl,
+        &folder.path().join("ours"),
+        &secret,
+        Some(go.peer.swarm_address()),
+    )
+    .await;
+    let sides = [&go, &ours];
+    for side in sides {
+        let deadline = Instant::now() + LIMIT;
+        while side.client.id().await.unwrap().cluster_peers.unwrap_or_default().len() != 2 {
+            assert!(Instant::now() < deadline, "{} sees nobody\n{}", side.name, side.peer.log_text());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    let (pinned, unpinned) = ([TrackerStatus::Pinned; 2], [TrackerStatus::Unpinned; 2]);
+    for (from, to) in [(&go, &ours), (&ours, &go)] {
+        // The content is with the other one.
+        let cid = to.add(folder.path());
+        let started = Instant::now();
+        let named = PinOptions { name: format!("by {}", from.name), ..PinOptions::default() };
+        from.client.pin(&ipfs_path(&cid).unwrap(), &named).await.unwrap();
+        for side in sides {
+            side.until_status(&cid, pinned).await;
+            assert!(side.holds(&cid));
+            assert_eq!(side.client.allocation(&cid).await.unwrap().options.name, named.name);
+        }
+        println!("pinned by {} on both after {:?}", from.name, started.elapsed());
+        for side in sides {
+            let status = side.ctl(&["status", &cid.to_string()]);
+            assert_eq!(status.matches(": PINNED").count(), 2, "{status}");
+            assert!(status.contains(&named.name), "{status}");
+        }
+    }
+    assert_eq!(pinset(&go.client).await.unwrap(), pinset(&ours.client).await.unwrap());
+
+    for side in sides {
+        let peers = side.ctl(&["peers", "ls"]);
+        assert_eq!(peers.matches("Sees 1 other peers").count(), 2, "{peers}");
+        assert!(!peers.contains("ERROR"), "{peers}");
+        let all = side.ctl(&["status"]);
+        assert_eq!(all.matches(": PINNED").count(), 4, "{all}");
+        assert!(!all.contains("ERROR"), "{all}");
+        assert_eq!(side.ctl(&["pin", "ls"]).lines().count(), 2);
+        // Metrics for placement are ours to send once content can be streamed to us; Go's come every 15 s.
+        for (metric, count) in [("ping", 2), ("freespace", 1 + usize::from(side.name == "ours"))] {
+            let deadline = Instant::now() + LIMIT;
+            while side.client.metrics(metric).await.unwrap().len() != count {
+                assert!(Instant::now() < deadline, "{}: {}", side.name, side.ctl(&["health", "metrics", metric]));
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            side.ctl(&["health", "metrics", metric]);
+        }
+        side.ctl(&["health", "graph"]);
+        side.ctl(&["recover"]);
+        let gc = side.ctl(&["ipfs", "gc"]);
+        assert!(!gc.contains("ERROR"), "{gc}");
+    }
+
+    for (from, cid) in [&ours, &go].into_iter().zip(pinset(&go.client).await.unwrap().into_keys()) {
+        let cid: Cid = cid.parse().unwrap();
+        from.client.unpin(&ipfs_path(&cid).unwrap()).await.unwrap();
+        for side in sides {
+            side.until_status(&cid, unpinned).await;
+            let deadline = Instant::now() + LIMIT;
+            while side.holds(&cid) {
+                assert!(Instant::now() < deadline, "{} still holds {cid}", side.name);
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+    assert!(pinset(&go.client).await.unwrap().is_empty() && pinset(&ours.client).await.unwrap().is_empty());
+}
