@@ -65,6 +65,10 @@ impl FakePeer {
         }
     }
 
+    fn first_status(&self) -> LocalPinStatus {
+        self.statuses.first().cloned().unwrap_or_else(|| status(0))
+    }
+
     fn answer<T: Clone + Send + 'static>(
         &self,
         asked: String,
@@ -170,7 +174,7 @@ impl PeerCalls for FakePeer {
     }
 
     fn status(&self, key: PinKey) -> BoxFuture<'_, Result<LocalPinStatus, CallError>> {
-        self.answer(format!("status {key}"), &self.statuses[0])
+        self.answer(format!("status {key}"), &self.first_status())
     }
 
     fn status_all(&self, filter: StatusFilter) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
@@ -178,7 +182,7 @@ impl PeerCalls for FakePeer {
     }
 
     fn recover(&self, key: PinKey) -> BoxFuture<'_, Result<LocalPinStatus, CallError>> {
-        self.answer(format!("recover {key}"), &self.statuses[0])
+        self.answer(format!("recover {key}"), &self.first_status())
     }
 
     fn recover_all(&self) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {

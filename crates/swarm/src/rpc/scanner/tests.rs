@@ -62,9 +62,9 @@ fn every_kind_of_value_ends_where_it_ends_however_it_arrives() {
         "dc000101",
         "dd0000000101",
         "80",
-        "810102",
-        "de00010102",
-        "df000000010102",
+        "81a10102",
+        "de0001a10102",
+        "df00000001a10102",
         "9392a1619081a162c0c3",
     ];
     for text in values {
@@ -95,6 +95,9 @@ fn bounds_hold_at_once() {
     let many = Limits { bytes: 100, elements: 512 };
     assert_eq!(scan(&[&bytes("dc0061")], many), Ok(None));
     assert_eq!(scan(&[&bytes("dc0062")], many), Err(ScanError::TooLarge { max: 100 }));
+    assert_eq!(scan(&[&bytes("83ff")], LIMITS), Err(ScanError::Key { found: 0xff }));
+    assert_eq!(scan(&[&bytes("82a161829080")], LIMITS), Err(ScanError::Key { found: 0x90 }));
+    assert_eq!(scan(&[&bytes("82a16191ffc4016b81c0ff")], LIMITS), Ok(Some(11)));
     // Elements are counted over all arrays.
     let few = Limits { bytes: 100, elements: 5 };
     assert_eq!(scan(&[&bytes("9291c091c0")], few), Ok(Some(5)));
