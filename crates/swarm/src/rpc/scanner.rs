@@ -95,7 +95,9 @@ impl Scanner {
 
     /// Says whether the next value is the key of a map, of which an even number of values is to come.
     fn expects_key(&self) -> bool {
-        self.depth > 0 && self.maps & (1 << (self.depth - 1)) != 0 && self.open[self.depth - 1] % 2 == 0
+        self.depth > 0
+            && self.maps & (1 << (self.depth - 1)) != 0
+            && self.open[self.depth - 1].is_multiple_of(2)
     }
 
     /// Counts one finished value, and whatever it finishes.

@@ -1,20 +1,17 @@
 use super::{answers::Answers, *};
-use crate::{
-    open_streams::BoxedStream,
-    rpc::{
-        call_stream::CallStream,
-        encoder::Encoder,
-        fake_peer::{FakePeer, Mood, info, status},
-        fixtures::{CID_1, Recording, bytes, cid_1, encoded, peer_a, peer_b, recordings},
-        method::Method,
-        mutation::{mutated, pieces},
-        oracle::Plain,
-        pipe_opener::{Opened, PipeOpener},
-        protocols::{GO_PROTOCOL, OUR_PROTOCOL},
-        response::write_success,
-        server::RpcServer,
-        wire::Wire,
-    },
+use crate::rpc::{
+    call_stream::CallStream,
+    encoder::Encoder,
+    fake_peer::{FakePeer, Mood, info, status},
+    fixtures::{CID_1, Recording, bytes, cid_1, encoded, peer_a, peer_b, recordings},
+    method::Method,
+    mutation::{mutated, pieces},
+    oracle::Plain,
+    pipe_opener::{Opened, PipeOpener, boxed},
+    protocols::{GO_PROTOCOL, OUR_PROTOCOL},
+    response::write_success,
+    server::RpcServer,
+    wire::Wire,
 };
 use cluster_core::{
     Pin, PinKey, StatusFilter, TrackerStatus,
@@ -30,7 +27,6 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},
     sync::mpsc::UnboundedReceiver,
 };
-use tokio_util::compat::TokioAsyncReadCompatExt;
 
 /// Makes the calls to `peer`, and the ends of the pipes they open.
 fn calls_to(peer: PeerId) -> (Arc<dyn PeerCalls>, UnboundedReceiver<Opened>) {
@@ -183,8 +179,7 @@ async fn answer<T: Wire>(reply: &[u8]) -> Result<Option<T>, CallError> {
     let (near, mut far) = duplex(1 << 16);
     far.write_all(reply).await.unwrap();
     drop(far);
-    let stream: BoxedStream = Box::pin(near.compat());
-    Answers::new(CallStream::new(stream), Method::ClusterId).next().await
+    Answers::new(CallStream::new(boxed(near)), Method::ClusterId).next().await
 }
 
 #[tokio::test(start_paused = true)]
@@ -399,7 +394,7 @@ fn connected(peer: FakePeer, trusted: bool) -> Arc<dyn PeerCalls> {
     tokio::spawn(async move {
         while let Some(Opened { offered, far, .. }) = ends.recv().await {
             let server = Arc::clone(&server);
-            let stream: BoxedStream = Box::pin(far.compat());
+            let stream = boxed(far);
             tokio::spawn(async move { server.serve(peer_b(), offered[0].clone(), stream).await });
         }
     });

@@ -5,21 +5,17 @@ use crate::rpc::{
     fixtures::{CID_1, Recording, bytes, cid_1, peer_a, peer_b, recordings},
     mutation::mutated,
     oracle::Plain,
+    pipe_opener::{boxed, resetting},
     protocols::GO_PROTOCOL,
     response::Response,
     service_id::ServiceId,
 };
 use cluster_core::{PinKey, ports::cluster_api::PeerInfo};
 use futures_util::{FutureExt, poll};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio_util::compat::TokioAsyncReadCompatExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 fn server(peer: FakePeer) -> Arc<RpcServer> {
     Arc::new(RpcServer::new(Arc::new(peer), Arc::new(|_| true), false))
-}
-
-fn boxed(stream: DuplexStream) -> BoxedStream {
-    Box::pin(stream.compat())
 }
 
 /// Writes a call: names, then what follows.
@@ -353,48 +349,10 @@ async fn a_caller_that_goes_ends_a_stream() {
         let server = server(peer);
         let (near, mut far) = duplex(1 << 12);
         far.write_all(&call("PinTracker.StatusAll", "00")).await.unwrap();
-        let mut serve = Box::pin(server.serve(peer_b(), GO_PROTOCOL, Box::pin(Resets(near.compat()))));
+        let mut serve = Box::pin(server.serve(peer_b(), GO_PROTOCOL, resetting(near)));
         assert!(poll!(&mut serve).is_pending());
         drop(far);
         serve.await;
-    }
-}
-
-/// Shows the end of a pipe as a reset.
-struct Resets(tokio_util::compat::Compat<DuplexStream>);
-
-impl futures_util::io::AsyncRead for Resets {
-    fn poll_read(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-        buffer: &mut [u8],
-    ) -> std::task::Poll<io::Result<usize>> {
-        let read = std::pin::Pin::new(&mut self.0).poll_read(context, buffer)?;
-        read.map(|n| if n == 0 { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(n) })
-    }
-}
-
-impl futures_util::io::AsyncWrite for Resets {
-    fn poll_write(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-        bytes: &[u8],
-    ) -> std::task::Poll<io::Result<usize>> {
-        std::pin::Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        std::pin::Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_close(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        std::pin::Pin::new(&mut self.0).poll_close(context)
     }
 }
 
