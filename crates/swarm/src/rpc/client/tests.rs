@@ -439,6 +439,12 @@ async fn a_failure_keeps_its_words() {
     let failed = CallError::Failed { message: "IPFS is down".to_owned() };
     assert_eq!(calls.repo_stat().await, Err(failed.clone()));
     assert_eq!(calls.recover_all().next().await, Some(Err(failed)));
+    let mut peer = FakePeer::new();
+    peer.mood = Mood::Fails(CallError::Failed { message: "é".repeat(1 << 16) });
+    match connected(peer, true).repo_stat().await {
+        Err(CallError::Failed { message }) => assert_eq!(message, "é".repeat(1 << 13)),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test(start_paused = true)]
