@@ -15,7 +15,18 @@ mod server;
 mod service_id;
 mod wire;
 
+#[cfg(test)]
+mod fake_peer;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod mutation;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod pipe_opener;
+
 pub(crate) use client::RpcClient;
 pub(crate) use metric_codec::{decode_metric, encode_metric};
-pub(crate) use protocols::{GO_PROTOCOL, OUR_PROTOCOL, PROTOCOLS};
+pub(crate) use protocols::{OUR_PROTOCOL, PROTOCOLS};
 pub(crate) use server::RpcServer;

@@ -10,7 +10,7 @@ use std::{future::Future, io, time::Duration};
 use tokio::time::timeout;
 
 /// How long the other side may take nothing of what is written.
-pub(super) const STALL_LIMIT: Duration = Duration::from_secs(60);
+const STALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a finished call waits for the other side to close: a stream that is reset instead loses what the other
 /// side has not read yet.
@@ -42,6 +42,8 @@ pub(super) struct CallStream {
     /// Where in the buffer the next value starts.
     start: usize,
     chunk: Box<[u8]>,
+    /// Whether the writing side was closed.
+    closed: bool,
 }
 
 impl CallStream {
@@ -53,6 +55,7 @@ impl CallStream {
             buffer: Vec::new(),
             start: 0,
             chunk: vec![0; CHUNK].into_boxed_slice(),
+            closed: false,
         }
     }
 
@@ -96,11 +99,14 @@ impl CallStream {
         moving(self.stream.flush()).await
     }
 
-    /// Closes the writing side.
+    /// Closes the writing side, once: Go peers take a second end of a stream for a broken connection.
     ///
     /// # Errors
     /// As [`CallStream::send`].
     pub(super) async fn close(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
         moving(self.stream.close()).await
     }
 

@@ -47,6 +47,12 @@ impl<'a> Decoder<'a> {
         Self { rest: value }
     }
 
+    /// Returns what was not read yet.
+    #[cfg(test)]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Steps over one value.
     pub(super) fn skip(&mut self) -> Result<(), DecodeError> {
         let mut left = 1_u64;

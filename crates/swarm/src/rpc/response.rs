@@ -6,6 +6,9 @@ use super::{
     service_id::ServiceId,
 };
 
+/// Longest error text that is sent, in bytes; those of a daemon may quote a whole answer.
+const MAX_ERROR: usize = 16 << 10;
+
 /// Who is to blame for an error (wire-protocol §5.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErrorType {
@@ -54,11 +57,12 @@ pub(super) fn write_success(to: &mut Encoder, service: &ServiceId<'_>) {
 
 /// Writes a whole bad answer. Without a text it would pass for a good one, and nil in that ends a Go daemon.
 pub(super) fn write_failure(to: &mut Encoder, service: Option<&ServiceId<'_>>, error: &str, kind: ErrorType) {
+    let error = if error.is_empty() { "unknown error" } else { error };
     to.structure(|fields| {
         if let Some(service) = service {
             service.write(fields.value("Service"));
         }
-        fields.text("Error", if error.is_empty() { "unknown error" } else { error });
+        fields.text("Error", &error[..error.floor_char_boundary(MAX_ERROR)]);
         fields.int("ErrType", kind as i64);
     });
     to.nil();

@@ -11,6 +11,12 @@ pub(super) enum ScanError {
     /// A byte without meaning.
     #[error("invalid byte descriptor: 0xc1 starts no msgpack value")]
     Reserved,
+    /// Keys of maps are texts, with all peers. Said of the first other one, since the rest may never come.
+    #[error("invalid byte descriptor for decoding bytes, got: {found:#04x}")]
+    Key {
+        /// First byte of the key.
+        found: u8,
+    },
     /// Arrays and maps within each other.
     #[error("nested deeper than {MAX_DEPTH}")]
     TooDeep,
@@ -42,6 +48,8 @@ pub(super) struct Scanner {
     /// For each array or map that is open, how many values are to come.
     open: [u64; MAX_DEPTH],
     depth: usize,
+    /// A bit for each that is open and a map.
+    maps: u32,
     elements: u64,
     /// Whether nothing but the last text is to come.
     all_seen: bool,
@@ -56,6 +64,9 @@ impl Scanner {
     pub(super) fn advance(&mut self, bytes: &[u8], limits: Limits) -> Result<Option<usize>, ScanError> {
         while !self.all_seen {
             let Some(head) = bytes.get(self.at..).map_or(Ok(None), Head::read)? else { return Ok(None) };
+            if self.expects_key() && !head.is_raw() && !head.is_nil() {
+                return Err(ScanError::Key { found: head.marker });
+            }
             self.at = self.at.saturating_add(head.size).saturating_add(head.body);
             self.elements = self.elements.saturating_add(head.children);
             if self.elements > limits.elements as u64 {
@@ -67,6 +78,8 @@ impl Scanner {
             }
             if head.children > 0 {
                 *self.open.get_mut(self.depth).ok_or(ScanError::TooDeep)? = head.children;
+                let bit = 1 << self.depth;
+                self.maps = if head.is_map() { self.maps | bit } else { self.maps & !bit };
                 self.depth += 1;
             } else {
                 self.close();
@@ -78,6 +91,13 @@ impl Scanner {
         let length = self.at;
         *self = Self::default();
         Ok(Some(length))
+    }
+
+    /// Says whether the next value is the key of a map, of which an even number of values is to come.
+    fn expects_key(&self) -> bool {
+        self.depth > 0
+            && self.maps & (1 << (self.depth - 1)) != 0
+            && self.open[self.depth - 1].is_multiple_of(2)
     }
 
     /// Counts one finished value, and whatever it finishes.

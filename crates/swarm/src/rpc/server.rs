@@ -10,6 +10,7 @@ use super::{
     method::{Method, Policy},
     protocols::OUR_PROTOCOL,
     response::{ErrorType, write_failure, write_success},
+    service_id::ServiceId,
     wire::Wire,
 };
 use crate::open_streams::BoxedStream;
@@ -197,11 +198,18 @@ async fn send_items<T: Wire>(
 }
 
 fn write_call_error(to: &mut Encoder, method: Method, error: &CallError) {
-    let kind = match error {
-        CallError::Refused { .. } => ErrorType::Authorization,
-        _ => ErrorType::Method,
-    };
-    write_failure(to, Some(&method.service_id()), &error.to_string(), kind);
+    let id = method.service_id();
+    match error {
+        CallError::Refused { .. } => {
+            write_failure(to, Some(&id), &not_allowed(&id), ErrorType::Authorization)
+        }
+        error => write_failure(to, Some(&id), &error.to_string(), ErrorType::Method),
+    }
+}
+
+/// Says that the caller may not, in Go's words.
+fn not_allowed(id: &ServiceId<'_>) -> String {
+    format!("client does not have permissions to call {}.{}", id.name, id.method)
 }
 
 #[cfg(test)]

@@ -123,11 +123,11 @@ impl RemotePeer {
             let answer = answers.next().await?.ok_or_else(|| bad_answer(method, "EOF"))?;
             Ok((answers.stream, answer))
         };
-        let (mut stream, answer) = timeout(limit, exchange)
+        let (stream, answer) = timeout(limit, exchange)
             .await
             .map_err(|_| CallError::Timeout { method: method.full_name(), after: limit })??;
-        // The answer is here: whether the other side learns that in order or by a reset does not matter any more.
-        let _ = timeout(CLOSE_LIMIT, stream.close()).await;
+        // The answer is here; that the stream ends in order on both sides is a courtesy with a limit.
+        let _ = timeout(CLOSE_LIMIT, stream.finish()).await;
         Ok(answer)
     }
 

@@ -1,6 +1,6 @@
 //! What a caller wants, and why it does not get it.
 
-use super::{RpcServer, unary_call::UnaryCall};
+use super::{RpcServer, not_allowed, unary_call::UnaryCall};
 use crate::rpc::{
     call_stream::{CallStream, ReadError},
     decoder::{DecodeError, Decoder},
@@ -49,14 +49,11 @@ impl RpcServer {
             write_failure(&mut answer, Some(&id), text, kind);
             Refusal::Answer(answer.into_bytes())
         };
-        let not_allowed = || {
-            let text = format!("client does not have permissions to call {}.{}", id.name, id.method);
-            refuse(&text, ErrorType::Authorization)
-        };
+        let forbid = || refuse(&not_allowed(&id), ErrorType::Authorization);
         let method = Method::find(&id, ours).map_err(|text| refuse(&text, ErrorType::Server))?;
         if !self.allows(peer, method) {
             tracing::debug!(%peer, method = method.full_name(), "refused a call");
-            return Err(not_allowed());
+            return Err(forbid());
         }
         let read_argument = match method {
             Method::ClusterIdStream => return Ok(Request::Id),
@@ -64,7 +61,7 @@ impl RpcServer {
             Method::ClusterRecoverAllLocal => return Ok(Request::RecoverAll),
             Method::TrackerStatusAll => None,
             // What is not built is refused: any other error is shown as a fault of this peer.
-            _ => Some(UnaryCall::reader(method).ok_or_else(not_allowed)?),
+            _ => Some(UnaryCall::reader(method).ok_or_else(forbid)?),
         };
         let bad = |error: &DecodeError| refuse(&error.to_string(), ErrorType::Server);
         let argument = match stream.read_value(method.argument_limits()).await {
