@@ -7,6 +7,7 @@ use super::{
     inbound::read_stream,
     ledger::{Due, Ledger, LedgerInput},
     message::Ask,
+    read_ahead::ReadAhead,
     session::Session,
     want_list::WantInput,
     want_writer::write_wants,
@@ -43,6 +44,8 @@ const MAX_INBOUND_BYTES: usize = 64 * 1024 * 1024;
 const LONG: Duration = Duration::from_secs(3600);
 
 /// Fetches blocks from other peers and serves blocks to them (wire-protocol §4.16); a handle, cheap to clone.
+///
+/// Only blocks of the DAG (CIDv1, dag-pb, sha2-256; §4.4) can be fetched: others are not taken from anybody.
 #[derive(Clone)]
 pub struct Bitswap {
     shared: Arc<Shared>,
@@ -219,10 +222,11 @@ impl Shared {
     /// Takes verified blocks that a peer sent.
     pub(super) fn on_blocks(&self, session: &Session, blocks: Vec<(Cid, Vec<u8>)>) {
         let taken = self.lock_fetches().take_blocks(session.peer, session.is_ours(), blocks, now());
-        self.counters.blocks_received.add(taken.wanted);
+        self.counters.blocks_received.add(taken.wanted());
         self.counters.blocks_kept.add(taken.kept);
         self.counters.blocks_unwanted.add(taken.unwanted);
         self.wake(&taken.ready, |session| &session.wants_ready);
+        taken.deliver();
     }
 
     /// Tells the ledger something.
@@ -241,6 +245,15 @@ impl Shared {
     pub(super) fn next_due(&self, session: &Session) -> Option<(Cid, Due)> {
         let mut ledger = self.lock_ledger();
         if session.gone.is_cancelled() { None } else { ledger.next(&session.peer) }
+    }
+
+    /// Looks at what was sent ahead to a peer; the default when it is not one of this suite.
+    pub(super) fn read_ahead<R: Default>(
+        &self,
+        session: &Session,
+        act: impl FnOnce(&mut ReadAhead) -> R,
+    ) -> R {
+        self.lock_ledger().read_ahead(&session.peer).map(act).unwrap_or_default()
     }
 
     pub(super) fn lock_ledger(&self) -> MutexGuard<'_, Ledger> {

@@ -110,7 +110,7 @@ async fn answers_wait_for_a_stream_but_not_forever() {
     peer.say_wants(me, &[wanted.0], Ask::Block).await;
     tokio::time::sleep(Duration::from_millis(250)).await;
     network.refuse(peer.me, None);
-    assert_eq!(peer.hear().await.unwrap().blocks, [wanted.clone()]);
+    assert_eq!(peer.hear().await.unwrap().blocks, std::slice::from_ref(&wanted));
 
     peer.hang_up();
     network.refuse(peer.me, Some(OpenError::Unsupported("bitswap")));
@@ -168,4 +168,22 @@ async fn a_flood_of_wants_from_a_peer_that_reads_nothing_stays_bounded() {
     while tokio::time::timeout(Duration::from_secs(1), peer.accept()).await.is_ok() {}
     peer.say_wants(me, &[cids[0]], Ask::Have).await;
     assert_eq!(peer.hear().await.unwrap().presences, [(cids[0], true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_read_only_to_say_that_they_are_there_are_bounded_too() {
+    let network = Network::new();
+    let store = Store::bottomless(1_000_000);
+    let (me, _) = network.start(&store);
+    let mut peer = network.play();
+    network.connect(me, peer.me);
+    let cids: Vec<_> = (0..12).map(|salt| block(&[], salt, 8).0).collect();
+    peer.say_wants(me, &cids, Ask::Have).await;
+    let mut got = Vec::new();
+    while got.len() < cids.len() {
+        let presences = peer.hear().await.unwrap().presences;
+        assert!(presences.len() <= 5);
+        got.extend(presences);
+    }
+    assert_eq!(got, cids.iter().map(|cid| (*cid, true)).collect::<Vec<_>>());
 }
