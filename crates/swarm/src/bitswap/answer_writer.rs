@@ -26,10 +26,10 @@ pub(super) async fn write_answers(shared: Arc<Shared>, session: Arc<Session>) {
             () = session.answers_ready.notified() => {}
             () = stream.lost() => {}
         }
-        while shared.has_due(&session) {
+        while shared.ledger_of(&session, |ledger| ledger.has_due(&session.peer)) {
             if !write_due(&shared, &session, &mut stream).await {
                 tracing::debug!(target: "bitswap", peer = %session.peer, "the peer does not take its answers");
-                shared.ledger(LedgerInput::Stuck(session.peer));
+                shared.note_of_ledger(&session, LedgerInput::Stuck(session.peer));
             }
         }
     }

@@ -65,10 +65,11 @@ pub(super) fn make_answers(shared: &Shared, session: &Session, dialect: Dialect)
         if answers.bytes >= MAX_ANSWER || answers.read >= MAX_READ {
             break;
         }
-        let Some((cid, due)) = shared.next_due(session) else { break };
+        let next = shared.ledger_of(session, |ledger| ledger.next(&session.peer));
+        let Some((cid, due)) = next else { break };
         answer(shared, session, dialect, cid, due, &mut answers);
     }
-    shared.ledger(LedgerInput::Answered(session.peer));
+    shared.note_of_ledger(session, LedgerInput::Answered(session.peer));
     answers.messages.iter().map(|message| message.encode(dialect)).collect()
 }
 
@@ -80,7 +81,7 @@ fn answer(shared: &Shared, session: &Session, dialect: Dialect, cid: Cid, due: D
         return;
     };
     answers.read += data.len();
-    shared.lock_ledger().on_found(&session.peer, &cid);
+    shared.ledger_of(session, |ledger| ledger.on_found(&session.peer, &cid));
     if !due.block && data.len() > MAX_UNASKED {
         if dialect == Dialect::Current {
             answers.current().presences.push((cid, true));

@@ -5,7 +5,7 @@ use super::{
     counters::{BitswapCounters, Counters},
     fetches::{Fetches, Started},
     inbound::read_stream,
-    ledger::{Due, Ledger, LedgerInput},
+    ledger::{Ledger, LedgerInput, LedgerOutput},
     message::Ask,
     read_ahead::ReadAhead,
     session::Session,
@@ -141,7 +141,7 @@ impl Bitswap {
         shared.ledger(LedgerInput::Connected(peer));
         spawn_for(&session, write_wants(Arc::clone(shared), Arc::clone(&session)));
         spawn_for(&session, write_answers(Arc::clone(shared), Arc::clone(&session)));
-        shared.note(&session, WantInput::Connected(peer));
+        shared.note_of_wants(&session, WantInput::Connected(peer));
     }
 
     async fn fetch(&self, cid: Cid, first: Option<PeerId>, limit: Duration) -> Result<Vec<u8>, FetchError> {
@@ -196,7 +196,7 @@ impl Drop for Waiting<'_> {
 
 impl Shared {
     /// Tells the list of wants something that a task of a session learned; nothing once the session has ended.
-    pub(super) fn note(&self, session: &Session, input: WantInput) {
+    pub(super) fn note_of_wants(&self, session: &Session, input: WantInput) {
         let ready = {
             let mut fetches = self.lock_fetches();
             if session.gone.is_cancelled() {
@@ -229,22 +229,16 @@ impl Shared {
         taken.deliver();
     }
 
-    /// Tells the ledger something.
-    pub(super) fn ledger(&self, input: LedgerInput<'_>) {
-        let output = self.lock_ledger().handle(input);
-        self.counters.wants_dropped.add(output.dropped);
-        self.wake(&output.ready, |session| &session.answers_ready);
-    }
-
-    /// Says whether answers are due to a peer.
-    pub(super) fn has_due(&self, session: &Session) -> bool {
-        self.lock_ledger().has_due(&session.peer)
-    }
-
-    /// Takes the next want of a peer to be answered; none once the session has ended.
-    pub(super) fn next_due(&self, session: &Session) -> Option<(Cid, Due)> {
+    /// Does something with the ledger for a task of a session; nothing once the session has ended, since the
+    /// account is then that of the next one.
+    pub(super) fn ledger_of<R: Default>(&self, session: &Session, act: impl FnOnce(&mut Ledger) -> R) -> R {
         let mut ledger = self.lock_ledger();
-        if session.gone.is_cancelled() { None } else { ledger.next(&session.peer) }
+        if session.gone.is_cancelled() { R::default() } else { act(&mut ledger) }
+    }
+
+    /// Tells the ledger something that a task of a session learned.
+    pub(super) fn note_of_ledger(&self, session: &Session, input: LedgerInput<'_>) {
+        self.after_ledger(self.ledger_of(session, |ledger| ledger.handle(input)));
     }
 
     /// Looks at what was sent ahead to a peer; the default when it is not one of this suite.
@@ -253,10 +247,20 @@ impl Shared {
         session: &Session,
         act: impl FnOnce(&mut ReadAhead) -> R,
     ) -> R {
-        self.lock_ledger().read_ahead(&session.peer).map(act).unwrap_or_default()
+        self.ledger_of(session, |ledger| ledger.read_ahead(&session.peer).map(act).unwrap_or_default())
     }
 
-    pub(super) fn lock_ledger(&self) -> MutexGuard<'_, Ledger> {
+    fn ledger(&self, input: LedgerInput<'_>) {
+        let output = self.lock_ledger().handle(input);
+        self.after_ledger(output);
+    }
+
+    fn after_ledger(&self, output: LedgerOutput) {
+        self.counters.wants_dropped.add(output.dropped);
+        self.wake(&output.ready, |session| &session.answers_ready);
+    }
+
+    fn lock_ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -388,7 +388,7 @@ async fn everything_comes_although_peers_come_and_go_and_the_wrong_ones_are_aske
     });
     let fetches = join_all(fetches.collect::<Vec<_>>());
     let reconnects = async {
-        for round in 0..60 {
+        for round in 0..15 {
             network.disconnect(me, peers[round % 3]);
             tokio::task::yield_now().await;
             network.connect(me, peers[round % 3]);

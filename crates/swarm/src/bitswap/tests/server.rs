@@ -187,3 +187,35 @@ async fn blocks_read_only_to_say_that_they_are_there_are_bounded_too() {
     }
     assert_eq!(got, cids.iter().map(|cid| (*cid, true)).collect::<Vec<_>>());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_outlives_its_session_leaves_the_wants_of_the_next_alone() {
+    let network = Network::new();
+    let (wanted, store) = (block(&[], 1, 10), Store::of(&[]));
+    let (me, server) = network.start(&store);
+    let mut peer = network.play();
+    network.connect(me, peer.me);
+    let release = store.hold(&wanted.1);
+    peer.say_wants(me, &[wanted.0], Ask::Block).await;
+    until_now(|| store.reads.load(SeqCst) == 1).await;
+
+    network.disconnect(me, peer.me);
+    network.connect(me, peer.me);
+    // The stream of the first session ends unused.
+    assert_eq!(peer.hear().await, None);
+    peer.say_wants(me, &[wanted.0], Ask::Block).await;
+    assert_eq!(peer.hear().await.unwrap().presences, [(wanted.0, false)]);
+    drop(release);
+    // The clock stands still as long as a thread reads.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    store.put(&wanted);
+    server.announce(wanted.0);
+    assert_eq!(peer.hear().await.unwrap().blocks, [wanted]);
+}
+
+/// Waits until something is so while the clock cannot move.
+async fn until_now(what: impl Fn() -> bool) {
+    while !what() {
+        tokio::task::yield_now().await;
+    }
+}
