@@ -62,6 +62,8 @@ async fn a_silent_first_is_not_waited_for_long() {
     let (me, bitswap) = network.start(&Store::of(&[]));
     network.connect(me, silent.me);
     network.connect(me, other);
+    // By now the timer sleeps and has to be woken.
+    tokio::time::sleep(Duration::from_millis(1)).await;
     let fetched = bitswap.fetch(wanted.0, Some(silent.me), LIMIT).await.unwrap();
     assert_eq!(fetched, wanted.1);
     let want = silent.hear_want().await;

@@ -4,6 +4,7 @@ use crate::{
     bitswap::message::{Ask, Message, Want},
 };
 use cluster_core::ports::Blocks;
+use futures_util::io::AsyncReadExt;
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -97,6 +98,21 @@ async fn an_answer_is_written_again_when_its_stream_was_closed() {
         assert_eq!(peer.hear().await.unwrap().blocks, [block]);
         peer.hang_up();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_whose_stream_breaks_on_the_way_is_written_again() {
+    let network = Network::new();
+    let large = block(&[], 1, 400_000);
+    let (me, _) = network.start(&Store::of(std::slice::from_ref(&large)));
+    let mut peer = network.play();
+    network.connect(me, peer.me);
+    peer.say_wants(me, &[large.0], Ask::Block).await;
+    // More than the stream holds: it is being written when the stream goes.
+    let mut stream = peer.accept().await;
+    stream.read_exact(&mut [0]).await.unwrap();
+    drop(stream);
+    assert_eq!(peer.hear().await.unwrap().blocks, [large]);
 }
 
 #[tokio::test(start_paused = true)]
