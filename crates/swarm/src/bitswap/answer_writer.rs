@@ -1,7 +1,12 @@
 //! Writes answers to one peer.
 
 use super::{
-    answers::make_answers, exchange::Shared, ledger::LedgerInput, out_stream::OutStream, session::Session,
+    answers::make_answers,
+    dialect::Dialect,
+    exchange::Shared,
+    ledger::LedgerInput,
+    out_stream::{OutStream, WriteError},
+    session::Session,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -21,10 +26,10 @@ pub(super) async fn write_answers(shared: Arc<Shared>, session: Arc<Session>) {
             () = session.answers_ready.notified() => {}
             () = stream.lost() => {}
         }
-        while shared.has_due(&session) {
+        while shared.ledger_of(&session, |ledger| ledger.has_due(&session.peer)) {
             if !write_due(&shared, &session, &mut stream).await {
                 tracing::debug!(target: "bitswap", peer = %session.peer, "the peer does not take its answers");
-                shared.ledger(LedgerInput::Stuck(session.peer));
+                shared.note_of_ledger(&session, LedgerInput::Stuck(session.peer));
             }
         }
     }
@@ -42,19 +47,20 @@ async fn write_due(shared: &Arc<Shared>, session: &Arc<Session>, stream: &mut Ou
         return true;
     };
     for frame in frames {
+        let mut written = stream.write(&frame).await;
         // A stream that was good long ago may be dead by now: the second attempt is on a fresh one.
-        if stream.write(&frame).await.is_err() {
-            let reopened = open(shared, session, stream).await;
-            if reopened != Some(dialect) || stream.write(&frame).await.is_err() {
-                return false;
-            }
+        if written == Err(WriteError::Broken) && open(shared, session, stream).await == Some(dialect) {
+            written = stream.write(&frame).await;
+        }
+        if written.is_err() {
+            return false;
         }
         shared.counters.answer_messages_sent.add(1);
     }
     true
 }
 
-async fn open(shared: &Shared, session: &Session, stream: &mut OutStream) -> Option<super::dialect::Dialect> {
+async fn open(shared: &Shared, session: &Session, stream: &mut OutStream) -> Option<Dialect> {
     for attempt in 0..ATTEMPTS {
         match stream.open(&*shared.opener, session.peer).await {
             Ok(dialect) => return Some(dialect),

@@ -21,6 +21,10 @@ const MAX_ANSWER: usize = 512 * 1024;
 /// Wants that are answered at once, before the messages are written.
 const MAX_ANSWERED: usize = 1024;
 
+/// Bytes read from the store beyond which no further want is answered before the messages are written: blocks are
+/// also read to tell that they are there.
+const MAX_READ: usize = 4 * 1024 * 1024;
+
 /// Messages in the making. In memory are at most [`MAX_ANSWER`] bytes, one block beyond, and what is sent ahead.
 #[derive(Default)]
 struct Answers {
@@ -29,6 +33,8 @@ struct Answers {
     last: usize,
     /// Bytes of the blocks of all messages.
     bytes: usize,
+    /// Bytes of the blocks that were read for wants.
+    read: usize,
 }
 
 impl Answers {
@@ -56,13 +62,14 @@ impl Answers {
 pub(super) fn make_answers(shared: &Shared, session: &Session, dialect: Dialect) -> Vec<Vec<u8>> {
     let mut answers = Answers::default();
     for _ in 0..MAX_ANSWERED {
-        if answers.bytes >= MAX_ANSWER {
+        if answers.bytes >= MAX_ANSWER || answers.read >= MAX_READ {
             break;
         }
-        let Some((cid, due)) = shared.next_due(session) else { break };
+        let next = shared.ledger_of(session, |ledger| ledger.next(&session.peer));
+        let Some((cid, due)) = next else { break };
         answer(shared, session, dialect, cid, due, &mut answers);
     }
-    shared.ledger(LedgerInput::Answered(session.peer));
+    shared.note_of_ledger(session, LedgerInput::Answered(session.peer));
     answers.messages.iter().map(|message| message.encode(dialect)).collect()
 }
 
@@ -73,7 +80,8 @@ fn answer(shared: &Shared, session: &Session, dialect: Dialect, cid: Cid, due: D
         }
         return;
     };
-    shared.lock_ledger().on_found(&session.peer, &cid);
+    answers.read += data.len();
+    shared.ledger_of(session, |ledger| ledger.on_found(&session.peer, &cid));
     if !due.block && data.len() > MAX_UNASKED {
         if dialect == Dialect::Current {
             answers.current().presences.push((cid, true));
@@ -90,20 +98,13 @@ fn answer(shared: &Shared, session: &Session, dialect: Dialect, cid: Cid, due: D
 
 /// Adds the blocks that a walk of the peer asks for next, breadth first, as it would ask for them.
 fn send_ahead(shared: &Shared, session: &Session, cid: Cid, links: Vec<Cid>, answers: &mut Answers) {
-    let read_ahead = |act: &mut dyn FnMut(&mut super::read_ahead::ReadAhead)| {
-        if let Some(read_ahead) = shared.lock_ledger().read_ahead(&session.peer) {
-            act(read_ahead);
-        }
-    };
-    let (mut blocks, mut bytes) = (0, MAX_STRIDE_BYTES);
-    read_ahead(&mut |ahead| blocks = ahead.on_answer(cid));
+    let mut blocks = shared.read_ahead(session, |ahead| ahead.on_answer(cid));
+    let mut bytes = MAX_STRIDE_BYTES;
     let mut frontier = VecDeque::from(links);
     while blocks > 0
         && let Some(link) = frontier.pop_front()
     {
-        let mut known = true;
-        read_ahead(&mut |ahead| known = ahead.was_sent(&link));
-        if known {
+        if shared.read_ahead(session, |ahead| ahead.was_sent(&link)) {
             continue;
         }
         let Some(data) = shared.source.block(&link) else { continue };
@@ -114,10 +115,10 @@ fn send_ahead(shared: &Shared, session: &Session, cid: Cid, links: Vec<Cid>, ans
         }
         bytes -= length;
         blocks -= 1;
-        read_ahead(&mut |ahead| ahead.on_sent(link));
+        shared.read_ahead(session, |ahead| ahead.on_sent(link));
         frontier.extend(dag_links(&data));
         answers.put_block(link, data);
         shared.counters.blocks_sent_ahead.add(1);
     }
-    read_ahead(&mut |ahead| ahead.expect(frontier.drain(..)));
+    shared.read_ahead(session, |ahead| ahead.expect(frontier));
 }

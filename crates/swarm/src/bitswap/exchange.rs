@@ -5,8 +5,9 @@ use super::{
     counters::{BitswapCounters, Counters},
     fetches::{Fetches, Started},
     inbound::read_stream,
-    ledger::{Due, Ledger, LedgerInput},
+    ledger::{Ledger, LedgerInput, LedgerOutput},
     message::Ask,
+    read_ahead::ReadAhead,
     session::Session,
     want_list::WantInput,
     want_writer::write_wants,
@@ -43,6 +44,8 @@ const MAX_INBOUND_BYTES: usize = 64 * 1024 * 1024;
 const LONG: Duration = Duration::from_secs(3600);
 
 /// Fetches blocks from other peers and serves blocks to them (wire-protocol §4.16); a handle, cheap to clone.
+///
+/// Only blocks of the DAG (CIDv1, dag-pb, sha2-256; §4.4) can be fetched: others are not taken from anybody.
 #[derive(Clone)]
 pub struct Bitswap {
     shared: Arc<Shared>,
@@ -138,7 +141,7 @@ impl Bitswap {
         shared.ledger(LedgerInput::Connected(peer));
         spawn_for(&session, write_wants(Arc::clone(shared), Arc::clone(&session)));
         spawn_for(&session, write_answers(Arc::clone(shared), Arc::clone(&session)));
-        shared.note(&session, WantInput::Connected(peer));
+        shared.note_of_wants(&session, WantInput::Connected(peer));
     }
 
     async fn fetch(&self, cid: Cid, first: Option<PeerId>, limit: Duration) -> Result<Vec<u8>, FetchError> {
@@ -193,7 +196,7 @@ impl Drop for Waiting<'_> {
 
 impl Shared {
     /// Tells the list of wants something that a task of a session learned; nothing once the session has ended.
-    pub(super) fn note(&self, session: &Session, input: WantInput) {
+    pub(super) fn note_of_wants(&self, session: &Session, input: WantInput) {
         let ready = {
             let mut fetches = self.lock_fetches();
             if session.gone.is_cancelled() {
@@ -219,31 +222,45 @@ impl Shared {
     /// Takes verified blocks that a peer sent.
     pub(super) fn on_blocks(&self, session: &Session, blocks: Vec<(Cid, Vec<u8>)>) {
         let taken = self.lock_fetches().take_blocks(session.peer, session.is_ours(), blocks, now());
-        self.counters.blocks_received.add(taken.wanted);
+        self.counters.blocks_received.add(taken.wanted());
         self.counters.blocks_kept.add(taken.kept);
         self.counters.blocks_unwanted.add(taken.unwanted);
         self.wake(&taken.ready, |session| &session.wants_ready);
+        taken.deliver();
     }
 
-    /// Tells the ledger something.
-    pub(super) fn ledger(&self, input: LedgerInput<'_>) {
+    /// Does something with the ledger for a task of a session; nothing once the session has ended, since the
+    /// account is then that of the next one.
+    pub(super) fn ledger_of<R: Default>(&self, session: &Session, act: impl FnOnce(&mut Ledger) -> R) -> R {
+        let mut ledger = self.lock_ledger();
+        if session.gone.is_cancelled() { R::default() } else { act(&mut ledger) }
+    }
+
+    /// Tells the ledger something that a task of a session learned.
+    pub(super) fn note_of_ledger(&self, session: &Session, input: LedgerInput<'_>) {
+        self.after_ledger(self.ledger_of(session, |ledger| ledger.handle(input)));
+    }
+
+    /// Looks at what was sent ahead to a peer; the default when it is not one of this suite.
+    pub(super) fn read_ahead<R: Default>(
+        &self,
+        session: &Session,
+        act: impl FnOnce(&mut ReadAhead) -> R,
+    ) -> R {
+        self.ledger_of(session, |ledger| ledger.read_ahead(&session.peer).map(act).unwrap_or_default())
+    }
+
+    fn ledger(&self, input: LedgerInput<'_>) {
         let output = self.lock_ledger().handle(input);
+        self.after_ledger(output);
+    }
+
+    fn after_ledger(&self, output: LedgerOutput) {
         self.counters.wants_dropped.add(output.dropped);
         self.wake(&output.ready, |session| &session.answers_ready);
     }
 
-    /// Says whether answers are due to a peer.
-    pub(super) fn has_due(&self, session: &Session) -> bool {
-        self.lock_ledger().has_due(&session.peer)
-    }
-
-    /// Takes the next want of a peer to be answered; none once the session has ended.
-    pub(super) fn next_due(&self, session: &Session) -> Option<(Cid, Due)> {
-        let mut ledger = self.lock_ledger();
-        if session.gone.is_cancelled() { None } else { ledger.next(&session.peer) }
-    }
-
-    pub(super) fn lock_ledger(&self) -> MutexGuard<'_, Ledger> {
+    fn lock_ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

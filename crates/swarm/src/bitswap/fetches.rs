@@ -21,13 +21,16 @@ pub(super) enum Started {
     Waiting(u64, oneshot::Receiver<Vec<u8>>),
 }
 
+/// A fetch that waits: its number and where its block goes.
+type Waiting = (u64, oneshot::Sender<Vec<u8>>);
+
 /// Blocks that came and what became of them.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Taken {
     /// Peers that have to be told something.
     pub(super) ready: Vec<PeerId>,
-    /// Blocks somebody waited for.
-    pub(super) wanted: usize,
+    /// Blocks with the fetches that waited for them.
+    wanted: Vec<(Vec<Waiting>, Vec<u8>)>,
     /// Blocks kept for later.
     pub(super) kept: usize,
     /// Blocks dropped.
@@ -41,11 +44,31 @@ pub(super) struct Fetches {
     pub(super) list: WantList,
     /// When the timer wakes up next; it is told of anything earlier.
     pub(super) armed: Option<Instant>,
-    waiting: HashMap<Cid, Vec<(u64, oneshot::Sender<Vec<u8>>)>>,
+    waiting: HashMap<Cid, Vec<Waiting>>,
     count: usize,
     next: u64,
     cache: BlockCache,
     stopped: bool,
+}
+
+impl Taken {
+    /// Counts the blocks somebody waited for.
+    pub(super) fn wanted(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// Gives the blocks to who waited for them. Not done under the lock: they ask for the next ones at once.
+    pub(super) fn deliver(self) {
+        for (mut waiting, data) in self.wanted {
+            let last = waiting.pop();
+            for (_, sender) in waiting {
+                let _ = sender.send(data.clone());
+            }
+            if let Some((_, sender)) = last {
+                let _ = sender.send(data);
+            }
+        }
+    }
 }
 
 impl Fetches {
@@ -91,7 +114,7 @@ impl Fetches {
         self.list.handle(WantInput::Release { cid: *cid, from: None }, now)
     }
 
-    /// Takes verified blocks of a message: gives them to who waits, or keeps them when `keep`.
+    /// Takes verified blocks of a message, for who waits or, when `keep`, for later.
     pub(super) fn take_blocks(
         &mut self,
         from: PeerId,
@@ -112,20 +135,13 @@ impl Fetches {
             }
         }
         for (cid, data) in wanted {
-            let Some(mut waiting) = self.waiting.remove(&cid) else {
+            let Some(waiting) = self.waiting.remove(&cid) else {
                 taken.unwanted += 1;
                 continue;
             };
             self.count -= waiting.len();
-            taken.wanted += 1;
             taken.ready.extend(self.list.handle(WantInput::Release { cid, from: Some(from) }, now));
-            let last = waiting.pop();
-            for (_, sender) in waiting {
-                let _ = sender.send(data.clone());
-            }
-            if let Some((_, sender)) = last {
-                let _ = sender.send(data);
-            }
+            taken.wanted.push((waiting, data));
         }
         taken
     }

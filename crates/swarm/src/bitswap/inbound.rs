@@ -91,14 +91,15 @@ fn on_message(shared: &Shared, session: &Session, message: Message) {
     let peer = session.peer;
     shared.counters.blocks_foreign.add(message.foreign);
     shared.counters.entries_skipped.add(message.skipped);
-    shared.note(session, WantInput::Heard(peer));
+    shared.note_of_wants(session, WantInput::Heard(peer));
     if !message.blocks.is_empty() {
         shared.on_blocks(session, message.blocks);
     }
     for (cid, have) in message.presences {
-        shared.note(session, WantInput::Presence { peer, cid, have });
+        shared.note_of_wants(session, WantInput::Presence { peer, cid, have });
     }
     if message.full || !message.wants.is_empty() {
-        shared.ledger(LedgerInput::Wants { peer, full: message.full, wants: &message.wants });
+        let wants = LedgerInput::Wants { peer, full: message.full, wants: &message.wants };
+        shared.note_of_ledger(session, wants);
     }
 }

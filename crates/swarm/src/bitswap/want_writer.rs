@@ -19,7 +19,7 @@ pub(super) async fn write_wants(shared: Arc<Shared>, session: Arc<Session>) {
     loop {
         tokio::select! {
             () = session.wants_ready.notified() => {}
-            () = stream.lost() => shared.note(&session, WantInput::StreamLost(session.peer)),
+            () = stream.lost() => shared.note_of_wants(&session, WantInput::StreamLost(session.peer)),
         }
         while shared.has_news(&session) {
             write_next(&shared, &session, &mut stream).await;
@@ -31,11 +31,11 @@ async fn write_next(shared: &Shared, session: &Session, stream: &mut OutStream) 
     let dialect = match stream.open(&*shared.opener, session.peer).await {
         Ok(dialect) => dialect,
         Err(OpenError::Unsupported(_)) => {
-            return shared.note(session, WantInput::Unsupported(session.peer));
+            return shared.note_of_wants(session, WantInput::Unsupported(session.peer));
         }
         Err(error) => {
             tracing::debug!(target: "bitswap", peer = %session.peer, %error, "no stream for wants");
-            return shared.note(session, WantInput::Unreachable(session.peer));
+            return shared.note_of_wants(session, WantInput::Unreachable(session.peer));
         }
     };
     let wants = shared.take_news(session, MAX_ENTRIES);
@@ -49,7 +49,7 @@ async fn write_next(shared: &Shared, session: &Session, stream: &mut OutStream) 
         Ok(()) => shared.counters.want_messages_sent.add(1),
         Err(error) => {
             tracing::debug!(target: "bitswap", peer = %session.peer, %error, "wants were not written");
-            shared.note(session, WantInput::StreamLost(session.peer));
+            shared.note_of_wants(session, WantInput::StreamLost(session.peer));
         }
     }
 }

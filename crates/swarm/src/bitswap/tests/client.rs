@@ -62,6 +62,8 @@ async fn a_silent_first_is_not_waited_for_long() {
     let (me, bitswap) = network.start(&Store::of(&[]));
     network.connect(me, silent.me);
     network.connect(me, other);
+    // By now the timer sleeps and has to be woken.
+    tokio::time::sleep(Duration::from_millis(1)).await;
     let fetched = bitswap.fetch(wanted.0, Some(silent.me), LIMIT).await.unwrap();
     assert_eq!(fetched, wanted.1);
     let want = silent.hear_want().await;
@@ -373,4 +375,28 @@ async fn streams_of_strangers_are_refused() {
     drop(peer.open(me));
     assert_eq!(bitswap.counters().streams_refused, 1);
     bitswap.on_peer(&PeerEvent::Disconnected(PeerId::random()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_comes_although_peers_come_and_go_and_the_wrong_ones_are_asked_first() {
+    let network = Network::new();
+    let blocks: Vec<_> = (0..3000).map(|salt| block(&[], salt, 200 + salt as usize)).collect();
+    let peers: Vec<_> = blocks.chunks(1000).map(|some| network.start(&Store::of(some)).0).collect();
+    let (me, bitswap) = network.start(&Store::of(&[]));
+    peers.iter().for_each(|peer| network.connect(me, *peer));
+    let fetches = blocks.iter().enumerate().map(|(number, (cid, data))| {
+        let (bitswap, cid, data, first) = (bitswap.clone(), *cid, data.clone(), peers[number % 3]);
+        tokio::spawn(async move { bitswap.fetch(cid, Some(first), LIMIT).await.as_ref() == Ok(&data) })
+    });
+    let fetches = join_all(fetches.collect::<Vec<_>>());
+    let reconnects = async {
+        for round in 0..15 {
+            network.disconnect(me, peers[round % 3]);
+            tokio::task::yield_now().await;
+            network.connect(me, peers[round % 3]);
+            tokio::task::yield_now().await;
+        }
+    };
+    let (fetched, ()) = tokio::join!(fetches, reconnects);
+    assert!(fetched.into_iter().all(|got| got.unwrap()));
 }

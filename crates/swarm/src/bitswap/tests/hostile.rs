@@ -58,6 +58,23 @@ async fn slow_long_messages_of_one_peer_do_not_keep_another_from_being_heard() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn long_messages_are_not_read_before_there_is_room() {
+    let network = Network::new();
+    let (me, _) = network.start(&Store::of(&[]));
+    let peer = network.play();
+    network.connect(me, peer.me);
+    let mut part = vec![0; 300_000];
+    part[..4].copy_from_slice(&[0x80, 0x80, 0x80, 0x02]);
+    let mut streams = Vec::new();
+    for has_room in [true, true, false] {
+        let mut stream = peer.open(me);
+        let written = tokio::time::timeout(Duration::from_secs(1), stream.write_all(&part)).await;
+        assert_eq!(written.is_ok(), has_room);
+        streams.push(stream);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_has_only_so_many_streams() {
     let network = Network::new();
     let (me, bitswap) = network.start(&Store::of(&[]));
@@ -69,7 +86,6 @@ async fn a_peer_has_only_so_many_streams() {
     // One that ends makes room.
     streams[0].close().await.unwrap();
     assert_eq!(streams[0].read(&mut [0]).await.unwrap(), 0);
-    tokio::task::yield_now().await;
     let _kept = peer.open(me);
     assert_eq!(bitswap.counters().streams_refused, 1);
 }

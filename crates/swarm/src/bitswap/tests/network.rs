@@ -39,12 +39,19 @@ pub(super) struct Store {
     blocks: Mutex<HashMap<Cid, Vec<u8>>>,
     /// Size of the block that is returned for every CID that is not there.
     filler: Option<usize>,
+    /// Makes the next read wait until the other end is dropped, and what that read then finds.
+    held: Mutex<Option<(std::sync::mpsc::Receiver<()>, Vec<u8>)>>,
     pub(super) reads: AtomicUsize,
 }
 
 impl BlockSource for Store {
     fn block(&self, cid: &Cid) -> Option<Vec<u8>> {
         self.reads.fetch_add(1, SeqCst);
+        let held = self.held.lock().unwrap().take();
+        if let Some((released, data)) = held {
+            let _ = released.recv();
+            return Some(data);
+        }
         let block = self.blocks.lock().unwrap().get(cid).cloned();
         block.or_else(|| self.filler.map(|size| vec![7; size]))
     }
@@ -58,6 +65,13 @@ impl Store {
     /// Makes a store that has a block of this size for every CID.
     pub(super) fn bottomless(size: usize) -> Arc<Self> {
         Arc::new(Self { filler: Some(size), ..Self::default() })
+    }
+
+    /// Lets the next read find this, but only when what is returned is dropped.
+    pub(super) fn hold(&self, data: &[u8]) -> std::sync::mpsc::Sender<()> {
+        let (release, released) = std::sync::mpsc::channel();
+        *self.held.lock().unwrap() = Some((released, data.to_vec()));
+        release
     }
 
     pub(super) fn of(blocks: &[(Cid, Vec<u8>)]) -> Arc<Self> {

@@ -4,6 +4,7 @@ use crate::{
     bitswap::message::{Ask, Message, Want},
 };
 use cluster_core::ports::Blocks;
+use futures_util::io::AsyncReadExt;
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -100,6 +101,21 @@ async fn an_answer_is_written_again_when_its_stream_was_closed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_whose_stream_breaks_on_the_way_is_written_again() {
+    let network = Network::new();
+    let large = block(&[], 1, 400_000);
+    let (me, _) = network.start(&Store::of(std::slice::from_ref(&large)));
+    let mut peer = network.play();
+    network.connect(me, peer.me);
+    peer.say_wants(me, &[large.0], Ask::Block).await;
+    // More than the stream holds: it is being written when the stream goes.
+    let mut stream = peer.accept().await;
+    stream.read_exact(&mut [0]).await.unwrap();
+    drop(stream);
+    assert_eq!(peer.hear().await.unwrap().blocks, [large]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_wait_for_a_stream_but_not_forever() {
     let network = Network::new();
     let wanted = block(&[], 1, 10);
@@ -110,7 +126,7 @@ async fn answers_wait_for_a_stream_but_not_forever() {
     peer.say_wants(me, &[wanted.0], Ask::Block).await;
     tokio::time::sleep(Duration::from_millis(250)).await;
     network.refuse(peer.me, None);
-    assert_eq!(peer.hear().await.unwrap().blocks, [wanted.clone()]);
+    assert_eq!(peer.hear().await.unwrap().blocks, std::slice::from_ref(&wanted));
 
     peer.hang_up();
     network.refuse(peer.me, Some(OpenError::Unsupported("bitswap")));
@@ -168,4 +184,54 @@ async fn a_flood_of_wants_from_a_peer_that_reads_nothing_stays_bounded() {
     while tokio::time::timeout(Duration::from_secs(1), peer.accept()).await.is_ok() {}
     peer.say_wants(me, &[cids[0]], Ask::Have).await;
     assert_eq!(peer.hear().await.unwrap().presences, [(cids[0], true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_read_only_to_say_that_they_are_there_are_bounded_too() {
+    let network = Network::new();
+    let store = Store::bottomless(1_000_000);
+    let (me, _) = network.start(&store);
+    let mut peer = network.play();
+    network.connect(me, peer.me);
+    let cids: Vec<_> = (0..12).map(|salt| block(&[], salt, 8).0).collect();
+    peer.say_wants(me, &cids, Ask::Have).await;
+    let mut got = Vec::new();
+    while got.len() < cids.len() {
+        let presences = peer.hear().await.unwrap().presences;
+        assert!(presences.len() <= 5);
+        got.extend(presences);
+    }
+    assert_eq!(got, cids.iter().map(|cid| (*cid, true)).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_outlives_its_session_leaves_the_wants_of_the_next_alone() {
+    let network = Network::new();
+    let (wanted, store) = (block(&[], 1, 10), Store::of(&[]));
+    let (me, server) = network.start(&store);
+    let mut peer = network.play();
+    network.connect(me, peer.me);
+    let release = store.hold(&wanted.1);
+    peer.say_wants(me, &[wanted.0], Ask::Block).await;
+    until_now(|| store.reads.load(SeqCst) == 1).await;
+
+    network.disconnect(me, peer.me);
+    network.connect(me, peer.me);
+    // The stream of the first session ends unused.
+    assert_eq!(peer.hear().await, None);
+    peer.say_wants(me, &[wanted.0], Ask::Block).await;
+    assert_eq!(peer.hear().await.unwrap().presences, [(wanted.0, false)]);
+    drop(release);
+    // The clock stands still as long as a thread reads.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    store.put(&wanted);
+    server.announce(wanted.0);
+    assert_eq!(peer.hear().await.unwrap().blocks, [wanted]);
+}
+
+/// Waits until something is so while the clock cannot move.
+async fn until_now(what: impl Fn() -> bool) {
+    while !what() {
+        tokio::task::yield_now().await;
+    }
 }

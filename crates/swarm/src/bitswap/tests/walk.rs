@@ -22,7 +22,7 @@ async fn walk(bitswap: &Bitswap, head: Cid, first: PeerId) -> usize {
     count
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_chain_costs_one_want_for_each_block() {
     let network = Network::new();
     let blocks = chain(2000, 200);
@@ -39,7 +39,7 @@ async fn a_chain_costs_one_want_for_each_block() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_chain_between_ours_costs_one_want_for_many_blocks() {
     let network = Network::new();
     let blocks = chain(2000, 200);
