@@ -158,7 +158,12 @@ async fn a_go_peer_and_one_of_ours_pin_to_each_other() {
         for (metric, count) in [("ping", 2), ("freespace", 1 + usize::from(side.name == "ours"))] {
             let deadline = Instant::now() + LIMIT;
             while side.client.metrics(metric).await.unwrap().len() != count {
-                assert!(Instant::now() < deadline, "{}: {}", side.name, side.ctl(&["health", "metrics", metric]));
+                assert!(
+                    Instant::now() < deadline,
+                    "{}: {}",
+                    side.name,
+                    side.ctl(&["health", "metrics", metric])
+                );
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
             side.ctl(&["health", "metrics", metric]);

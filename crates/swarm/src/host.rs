@@ -25,6 +25,7 @@ pub use config::{ConnectionManagerConfig, PubsubConfig, ResourceLimits, SwarmCon
 pub use counters::{Counter, SwarmCounters};
 pub use error::SwarmError;
 pub use gossip::heads_topic;
-pub use handle::{HostHandle, STOP_LIMIT};
+pub use handle::HostHandle;
+pub(crate) use handle::STOP_LIMIT;
 pub use start::{Host, HostParts};
 pub use streams::{InboundStreams, OWN_RPC_PROTOCOL, RPC_PROTOCOL};

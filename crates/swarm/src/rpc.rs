@@ -28,5 +28,5 @@ mod pipe_opener;
 
 pub(crate) use client::RpcClient;
 pub(crate) use metric_codec::{decode_metric, encode_metric};
-pub(crate) use protocols::{OUR_PROTOCOL, PROTOCOLS};
+pub(crate) use protocols::PROTOCOLS;
 pub(crate) use server::RpcServer;

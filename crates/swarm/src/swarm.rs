@@ -1,7 +1,7 @@
 //! The swarm as the rest of the peer sees it: the host with the protocols that run on its streams.
 
 use crate::{
-    bitswap::Bitswap,
+    bitswap::{Bitswap, BitswapCounters},
     host::{self, Host, HostHandle, HostParts, InboundStreams, SwarmConfig, SwarmCounters, SwarmError},
     open_streams::{BoxedStream, OpenError, OpenStreams},
     rpc::{self, RpcClient, RpcServer},
@@ -116,6 +116,16 @@ impl Swarm {
     /// Returns the counts of what was refused and dropped by the host.
     pub fn counters(&self) -> &SwarmCounters {
         self.host.counters()
+    }
+
+    /// Returns how many calls of other peers were dropped because too many ran.
+    pub fn dropped_calls(&self) -> u64 {
+        self.calls.server.get().map_or(0, |server| server.dropped_calls())
+    }
+
+    /// Returns the counts of the exchange of blocks.
+    pub fn block_counters(&self) -> BitswapCounters {
+        self.bitswap.counters()
     }
 
     /// Notes that the peer works: from now on an orderly stop writes the file of peers.

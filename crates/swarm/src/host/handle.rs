@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 const OPEN_LIMIT: Duration = NEGOTIATION_TIMEOUT.saturating_add(Duration::from_secs(2));
 
 /// How long an orderly stop may take.
-pub const STOP_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the worker is asked to do.
 pub(super) enum Command {

@@ -206,7 +206,7 @@ impl PeerCalls for FakePeer {
         self.answer("gc".to_owned(), &self.garbage)
     }
 
-    fn exchange_heads(&self, mut payload: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, CallError>> {
+    fn exchange_heads(&self, _: PeerId, mut payload: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, CallError>> {
         payload.reverse();
         self.answer("heads".to_owned(), &payload)
     }
