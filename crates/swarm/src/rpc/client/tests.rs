@@ -249,7 +249,7 @@ async fn protocols_are_offered_by_what_the_call_gains() {
     let both = [OUR_PROTOCOL, GO_PROTOCOL];
     let mut id = calls.id().map(|_| ()).boxed();
     assert_eq!(offered(&mut id, &mut ends).await, [GO_PROTOCOL]);
-    let mut heads = calls.exchange_heads(vec![]).map(|_| ()).boxed();
+    let mut heads = calls.exchange_heads(PeerId::random(), vec![]).map(|_| ()).boxed();
     assert_eq!(offered(&mut heads, &mut ends).await, [OUR_PROTOCOL]);
     let mut status = calls.status_all(StatusFilter::ALL).into_future().map(|_| ()).boxed();
     assert_eq!(offered(&mut status, &mut ends).await, both);
@@ -422,7 +422,7 @@ async fn client_and_server_understand_each_other() {
     assert_eq!(calls.ipfs_swarm_peers().await, Ok(vec![peer_a(), peer_b()]));
     assert_eq!(calls.repo_stat().await, Ok(RepoStat { repo_size: 1000, storage_max: 10_000_000_000 }));
     assert_eq!(calls.collect_garbage().await, Ok::<RepoGc, _>(garbage));
-    assert_eq!(calls.exchange_heads((0..=255).collect()).await, Ok((0..=255).rev().collect()));
+    assert_eq!(calls.exchange_heads(PeerId::random(), (0..=255).collect()).await, Ok((0..=255).rev().collect()));
 
     let strangers = connected(FakePeer::new(), false);
     assert!(strangers.id().await.is_ok());
