@@ -1,6 +1,8 @@
 //! What the suites share: real peers and real Kubo daemons on free loopback ports, power cuts and small disks.
 
 pub mod kubo;
+#[cfg(feature = "many-peers")]
+pub mod many_peers;
 pub mod mock_kubo;
 #[cfg(target_os = "linux")]
 pub mod powercut;

@@ -241,6 +241,11 @@ impl Service {
         self.swarm.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Returns the variables of its environment, for who runs the peer in another way.
+    pub fn variables(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
     /// Makes the peer join others (`--bootstrap`) at its next starts.
     pub fn join(&mut self, addresses: &[&str]) {
         self.joined = addresses.iter().map(|address| (*address).to_owned()).collect();

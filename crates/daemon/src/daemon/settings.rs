@@ -1,6 +1,5 @@
 //! From the configuration to what each part wants to know.
 
-use super::IPFS_CONNECTIONS;
 use crate::{
     command::Prepared,
     config::{Config, CrdtConfig, DiskMetric, PinOnlyOn, TrustedPeers},
@@ -15,6 +14,9 @@ use cluster_ipfs::KuboConfig;
 use cluster_peer::{DiskInformer, InformersConfig, PeerConfig, PinqueueInformer, PlaceOn, TagsInformer};
 use cluster_swarm::{ConnectionManagerConfig, PubsubConfig, ResourceLimits, SwarmConfig};
 use std::time::Duration;
+
+/// Requests to the IPFS daemon at once.
+const IPFS_CONNECTIONS: usize = 64;
 
 /// First wait after a failed request to the IPFS daemon.
 const FIRST_RETRY: Duration = Duration::from_secs(5);

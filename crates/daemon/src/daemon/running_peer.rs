@@ -1,0 +1,360 @@
+//! A peer at work: assembled from its parts in [`RunningPeer::start`], taken apart in the reverse order by
+//! [`RunningPeer::stop`].
+
+use super::{
+    DaemonError,
+    effects::CommitEffects,
+    events::{ForeignPeers, SwarmEvents},
+    forgotten_file::ForgottenFile,
+    joining::{self, Bootstrap},
+    listen, settings,
+};
+use crate::{command::Prepared, config::ConsensusConfig, state::OpenedState};
+use cluster_api::RestServer;
+use cluster_consensus::{
+    CrdtConsensus, CrdtInbox, CrdtMessages, CrdtParts, CrdtWorker, StoredBlocks,
+    crdt::{CrdtEngine, CrdtInput, CrdtOutput},
+};
+use cluster_core::{
+    pinset::TrackerSignal,
+    ports::{ClusterApi, Consensus, Datastore, IpfsConnector, Network},
+    tracker::InFlight,
+    trust::TrustSet,
+};
+use cluster_ipfs::Kubo;
+use cluster_peer::{
+    Expiry, Informers, InformersParts, InformersWorker, IpfsSwarms, IpfsWatch, MetricsBoard, MonitorWorker,
+    Peer, PeerParts, TrackerParts, TrackerWorker,
+};
+use cluster_runtime::{Feed, OnEnd, Pinset, Tasks, WorkerThread, feed, start_pinset};
+use cluster_swarm::{Swarm, SwarmParts, Trusted};
+use std::{sync::Arc, time::Duration};
+
+/// How long each part of an orderly stop may take.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often the store may put itself in order.
+const TIDY_EVERY: Duration = Duration::from_secs(30);
+
+/// A running peer.
+pub struct RunningPeer {
+    assembly: Assembly,
+    /// Everything but the API, which ends first.
+    tasks: Tasks,
+    serving: Tasks,
+    threads: [WorkerThread; 3],
+}
+
+impl std::fmt::Debug for RunningPeer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunningPeer").field("peer", &self.assembly.peer).finish_non_exhaustive()
+    }
+}
+
+impl RunningPeer {
+    /// Opens the state, takes the ports and starts to work. Needs a tokio runtime with more than one thread.
+    ///
+    /// # Errors
+    /// Whatever keeps the peer from starting; then nothing of it runs.
+    pub async fn start(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<Self, DaemonError> {
+        let (assembly, followers) = Assembly::make(prepared, bootstrap).await?;
+        // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
+        let server = match assembly.bind(prepared).await {
+            Ok(server) => server,
+            Err(error) => {
+                assembly.swarm.stop().await;
+                return Err(error);
+            }
+        };
+        assembly.swarm.serve(Arc::new(assembly.peer.clone()));
+        let tasks = Tasks::new();
+        let threads = assembly.start_workers(prepared, followers, &tasks)?;
+        assembly.start_tasks(prepared, &tasks);
+        for address in &bootstrap.addresses {
+            let join = joining::join(assembly.peer.clone(), address.clone(), assembly.informers.clone());
+            tasks.spawn("join", OnEnd::Nothing, until_stopped(&tasks, join));
+        }
+        for address in assembly.swarm.network().local_addresses() {
+            tracing::info!(target: "cluster", %address, "listening for peers");
+        }
+        let id = prepared.identity.id();
+        tracing::info!(target: "cluster", version = env!("CARGO_PKG_VERSION"), peer = %id, "peer started");
+        let serving = Tasks::new();
+        if let Some(server) = server {
+            for address in server.local_addrs() {
+                tracing::info!(target: "restapi", "REST API (HTTP): {address}");
+            }
+            let stop = serving.stopping();
+            serving.spawn("rest", OnEnd::Stop, async move { server.serve(stop.cancelled_owned()).await });
+        }
+        Ok(Self { assembly, tasks, serving, threads })
+    }
+
+    /// Returns what the peer can be asked for.
+    pub fn api(&self) -> Arc<dyn ClusterApi> {
+        Arc::new(self.assembly.peer.clone())
+    }
+
+    /// Returns the connections to other peers.
+    pub fn network(&self) -> Arc<dyn Network> {
+        self.assembly.swarm.network()
+    }
+
+    /// Returns the store; whoever reads it after the peer has stopped gets an error.
+    pub fn store(&self) -> Arc<dyn Datastore> {
+        self.assembly.opened.store.clone()
+    }
+
+    /// Waits until something has ended that the peer cannot do without.
+    pub async fn failed(&self) {
+        tokio::select! {
+            () = self.tasks.failed() => {}
+            () = self.serving.failed() => {}
+        }
+    }
+
+    /// Stops in the reverse order of the start; everything accepted is on disk when it returns.
+    ///
+    /// # Errors
+    /// When the store fails, or when something did not end in time.
+    pub async fn stop(self) -> Result<(), DaemonError> {
+        let Self { assembly, tasks, serving, threads } = self;
+        let mut orderly = serving.stop(STOP_LIMIT).await;
+        orderly &= tasks.stop(STOP_LIMIT).await;
+        orderly &= tokio::time::timeout(STOP_LIMIT, assembly.swarm.stop()).await.is_ok();
+        let store = assembly.opened.store.clone();
+        // The writer's thread ends with its last handle.
+        let opened = assembly.take_apart();
+        drop((serving, tasks));
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().fold(true, |orderly, thread| thread.join() & orderly)
+        });
+        orderly &= matches!(tokio::time::timeout(STOP_LIMIT, joined).await, Ok(Ok(true)));
+        match tokio::task::spawn_blocking(move || store.close()).await {
+            Ok(result) => result?,
+            Err(_) => orderly = false,
+        }
+        drop(opened);
+        if orderly { Ok(()) } else { Err(DaemonError::Stop { limit: STOP_LIMIT }) }
+    }
+}
+
+/// The parts of a peer, wired.
+struct Assembly {
+    opened: OpenedState,
+    pinset: Pinset<CrdtInput>,
+    swarm: Swarm,
+    ipfs: Arc<dyn IpfsConnector>,
+    watch: IpfsWatch,
+    in_flight: InFlight,
+    board: MetricsBoard,
+    informers: Informers,
+    foreign: ForeignPeers,
+    consensus: Arc<dyn Consensus>,
+    peer: Peer,
+}
+
+/// What the workers take over from the assembly.
+struct Followers {
+    engine: CrdtEngine,
+    writer: WorkerThread,
+    tracker_feed: Feed<Vec<TrackerSignal>>,
+    crdt_feed: Feed<Vec<CrdtOutput>>,
+    messages: CrdtMessages,
+}
+
+impl Assembly {
+    async fn make(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<(Self, Followers), DaemonError> {
+        let config = &prepared.config;
+        let ConsensusConfig::Crdt(crdt) = &config.consensus;
+        let id = prepared.identity.id();
+        let (forgotten_file, forgotten) = ForgottenFile::open(&prepared.base)
+            .map_err(|cause| DaemonError::Forgotten { path: ForgottenFile::path(&prepared.base), cause })?;
+        let trust = settings::trust(crdt, &bootstrap.trusted_peers());
+        let trust = Arc::new(TrustSet::new(id, trust, forgotten, Box::new(forgotten_file)));
+
+        let opened = OpenedState::open(prepared)?;
+        let engine = CrdtEngine::new(settings::engine(crdt));
+        let writer = crate::state::writer(opened.store.clone(), config, id, engine.packing())?;
+        let (tracker, tracker_feed) = feed();
+        let (crdt_commits, crdt_feed) = feed();
+        let effects = Arc::new(CommitEffects { tracker, crdt: crdt_commits });
+        let (pinset, writer) = start_pinset(writer, effects).map_err(DaemonError::Runtime)?;
+
+        let trusted: Trusted = Arc::new({
+            let trust = trust.clone();
+            move |peer| trust.is_trusted(peer)
+        });
+        let board = MetricsBoard::new(id);
+        let (inbox, messages) = CrdtInbox::new(opened.store.clone(), trusted.clone());
+        let informers = Informers::new(config.ipfshttp.informer_trigger_interval.unwrap_or(0));
+        let foreign = ForeignPeers::default();
+        let events = SwarmEvents {
+            crdt: inbox.clone(),
+            board: board.clone(),
+            informers: informers.clone(),
+            trust: trust.clone(),
+            foreign: foreign.clone(),
+        };
+        let parts = SwarmParts {
+            listener: Arc::new(events),
+            blocks: Arc::new(StoredBlocks::new(opened.store.clone())),
+            trusted,
+            forgotten: trust.forgotten(),
+            protected: trust.named(),
+        };
+        let swarm = Swarm::start(settings::swarm(prepared, crdt), parts).await?;
+
+        let consensus: Arc<dyn Consensus> =
+            Arc::new(CrdtConsensus::new(trust.clone(), Arc::new(board.clone()), pinset.clone()));
+        let ipfs: Arc<dyn IpfsConnector> = Arc::new(Kubo::new(settings::kubo(config))?);
+        let (watch, in_flight) = (IpfsWatch::default(), InFlight::default());
+        let parts = PeerParts {
+            consensus: consensus.clone(),
+            trust,
+            store: opened.store.clone(),
+            ipfs: ipfs.clone(),
+            watch: watch.clone(),
+            tracker: Arc::new(pinset.clone()),
+            in_flight: in_flight.clone(),
+            network: swarm.network(),
+            rpc: swarm.rpc(),
+            metrics: board.clone(),
+            heads: Arc::new(inbox),
+        };
+        let peer = Peer::new(settings::peer(prepared, opened.path.clone()), parts);
+        let followers = Followers { engine, writer, tracker_feed, crdt_feed, messages };
+        let assembly = Self {
+            opened,
+            pinset,
+            swarm,
+            ipfs,
+            watch,
+            in_flight,
+            board,
+            informers,
+            foreign,
+            consensus,
+            peer,
+        };
+        Ok((assembly, followers))
+    }
+
+    async fn bind(&self, prepared: &Prepared) -> Result<Option<RestServer>, DaemonError> {
+        let Some((rest, limits)) = listen::rest_config(&prepared.config)? else { return Ok(None) };
+        let server = RestServer::bind(rest, Arc::new(self.peer.clone())).await?;
+        Ok(Some(server.with_limits(limits)))
+    }
+
+    /// Starts the threads that follow the writer.
+    fn start_workers(
+        &self,
+        prepared: &Prepared,
+        followers: Followers,
+        tasks: &Tasks,
+    ) -> Result<[WorkerThread; 3], DaemonError> {
+        let Followers { engine, writer, tracker_feed, crdt_feed, messages } = followers;
+        let parts = TrackerParts {
+            store: self.opened.store.clone(),
+            ipfs: self.ipfs.clone(),
+            port: Arc::new(self.pinset.clone()),
+            in_flight: self.in_flight.clone(),
+        };
+        let tracker = settings::tracker(&prepared.config);
+        let tracker = TrackerWorker::start(tracker, parts, tracker_feed, tasks.stopping())
+            .map_err(DaemonError::Runtime)?;
+        let parts = CrdtParts {
+            pinset: self.pinset.clone(),
+            store: self.opened.store.clone(),
+            blocks: self.swarm.blocks(),
+            gossip: (!prepared.config.cluster.follower_mode).then(|| self.swarm.gossip()),
+            rpc: self.swarm.rpc(),
+            local: prepared.identity.id(),
+        };
+        let crdt = CrdtWorker::start(engine, parts, crdt_feed, messages, tasks.stopping())
+            .map_err(DaemonError::Runtime)?;
+        let workers = [("tracker", &tracker), ("crdt", &crdt), ("pinset", &writer)];
+        for (name, worker) in workers {
+            let ended = worker.ended();
+            tasks.spawn(name, OnEnd::Stop, until_stopped(tasks, async move { ended.cancelled().await }));
+        }
+        Ok([tracker, crdt, writer])
+    }
+
+    /// Starts what runs beside.
+    fn start_tasks(&self, prepared: &Prepared, tasks: &Tasks) {
+        let config = &prepared.config;
+        let id = prepared.identity.id();
+        tasks.spawn("swarm", OnEnd::Stop, self.swarm.ended(tasks.stopping()));
+        let (swarm, informers) = (self.swarm.clone(), self.informers.clone());
+        let watch = self.watch.clone().run(self.ipfs.clone(), tasks.stopping(), move |id| {
+            swarm.set_ready();
+            informers.publish_all_now();
+            tracing::info!(target: "cluster", ipfs = %id.id, "** IPFS Cluster is READY **");
+        });
+        tasks.spawn("ipfs watch", OnEnd::Stop, watch);
+        let foreign = self.foreign.clone();
+        let parts = InformersParts {
+            board: self.board.clone(),
+            broadcast: self.swarm.gossip(),
+            ipfs: self.ipfs.clone(),
+            watch: self.watch.clone(),
+            store: self.opened.store.clone(),
+            in_flight: self.in_flight.clone(),
+            // Content cannot be streamed to us by others yet, and whoever is offered for placement must take it.
+            allocatable: Arc::new(move || foreign.is_empty()),
+        };
+        let informers = InformersWorker::new(settings::informers(config), parts, self.informers.clone());
+        tasks.spawn("informers", OnEnd::Stop, informers.run(tasks.stopping()));
+        let (monitor, _) = MonitorWorker::new(self.board.clone(), config.monitor.check_interval);
+        tasks.spawn("monitor", OnEnd::Stop, monitor.run(tasks.stopping()));
+        if let Some(delay) = config.ipfshttp.connect_swarms_delay {
+            let swarms = IpfsSwarms {
+                local: id,
+                ipfs: self.ipfs.clone(),
+                metrics: self.board.clone(),
+                rpc: self.swarm.rpc(),
+                delay,
+                interval: config.cluster.peer_watch_interval,
+            };
+            tasks.spawn("ipfs swarms", OnEnd::Stop, swarms.run(tasks.stopping()));
+        }
+        if !config.cluster.follower_mode {
+            let expiry = Expiry {
+                store: self.opened.store.clone(),
+                consensus: self.consensus.clone(),
+                local: id,
+                interval: config.cluster.state_sync_interval,
+            };
+            tasks.spawn("expiry", OnEnd::Stop, expiry.run(tasks.stopping()));
+        }
+        tasks.spawn("tidying", OnEnd::Stop, until_stopped(tasks, tidy(self.opened.store.clone())));
+    }
+
+    /// Lets go of everything but the store.
+    fn take_apart(self) -> OpenedState {
+        self.opened
+    }
+}
+
+/// Runs a future until it ends or the tasks are told to stop.
+fn until_stopped(
+    tasks: &Tasks,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let stop = tasks.stopping();
+    async move {
+        stop.run_until_cancelled(work).await;
+    }
+}
+
+/// Lets the store put itself in order while nobody writes.
+async fn tidy(store: Arc<dyn Datastore>) {
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        let store = store.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || store.tidy()).await {
+            tracing::debug!(target: "service", %error, "the store was not tidied");
+        }
+    }
+}
