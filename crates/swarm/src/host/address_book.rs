@@ -227,11 +227,9 @@ impl AddressBook {
                 },
             );
         }
-        let now = self.clock;
-        self.peers.get_mut(&peer).map(|entry| {
-            entry.seen = now;
-            entry
-        })
+        let entry = self.peers.get_mut(&peer)?;
+        entry.seen = self.clock;
+        Some(entry)
     }
 }
 

@@ -110,6 +110,7 @@ impl Swarm {
         let group = parts.tasks.stopping();
         parts.tasks.spawn("swarm", OnEnd::Stop, async move {
             worker.run().await;
+            drop(worker);
             finished.cancel();
             // A swarm stopped on purpose is no failure of the group.
             group.cancelled().await;

@@ -126,8 +126,23 @@ impl Attempt {
     }
 }
 
+/// Spells out an error of the library, whose causes are not in its own text.
+fn describe(error: &DialError) -> String {
+    match error {
+        DialError::Denied { cause } => match std::error::Error::source(cause) {
+            Some(reason) => reason.to_string(),
+            None => cause.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
 impl Worker {
     pub(super) fn on_connect(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, reply: Reply) {
+        if self.swarm.behaviour().blocked.blocked_peers().contains(&peer) {
+            // It may have been allowed a moment ago.
+            self.on_forgotten_changed();
+        }
         let (refused, new, connected) = {
             let mut state = self.shared.state();
             let refused = state.forgotten.contains(&peer);
@@ -230,7 +245,7 @@ impl Worker {
                 true
             }
             Err(error) => {
-                attempt.causes.push(error.to_string());
+                attempt.causes.push(describe(&error));
                 false
             }
         }
@@ -264,7 +279,7 @@ impl Worker {
                     attempt.causes.push(format!("{address}: {cause}"));
                 }
             }
-            other => attempt.causes.push(other.to_string()),
+            other => attempt.causes.push(describe(&other)),
         }
         // Two peers that dial each other from their listening ports at the same moment meet in one TCP connection
         // which both sides started: the handshake breaks as with another secret. A port of its own cannot meet.

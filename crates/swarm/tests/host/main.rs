@@ -1,0 +1,10 @@
+//! The host, from outside: real hosts on loopback, and peers that misbehave.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod abuse;
+mod connecting;
+mod discovery;
+mod gossip;
+mod harness;
+mod peers_file;
