@@ -5,7 +5,8 @@ use cluster_core::{Multiaddr, PeerId, ports::swarm::KnownPeer};
 use libp2p::multiaddr::Protocol;
 use std::collections::{HashMap, HashSet};
 
-/// Peers known; the one not seen for longest gives way, connected and configured ones stay.
+/// Peers known; the one not seen for longest gives way, configured ones and connected ones, whose number is bounded
+/// elsewhere, stay.
 const MAX_PEERS: usize = 1000;
 
 /// Addresses kept of one peer; the newest stay, configured ones before learned ones.
@@ -48,7 +49,7 @@ impl AddressBook {
         if addresses.is_empty() {
             return false;
         }
-        let Some(entry) = self.entry(peer) else { return false };
+        let Some(entry) = self.entry(peer, false) else { return false };
         entry.rank = entry.rank.min(rank);
         entry.configured |= configured;
         let mut changed = false;
@@ -65,14 +66,14 @@ impl AddressBook {
 
     /// Replaces what a peer said of itself.
     pub(super) fn learn(&mut self, peer: PeerId, listed: &[Multiaddr]) {
-        if let Some(entry) = self.entry(peer) {
+        if let Some(entry) = self.entry(peer, false) {
             entry.learned = listed.iter().take(MAX_ADDRESSES).map(without_peer).collect();
         }
     }
 
     /// Notes the first connection to a peer, and the address that led to it if we dialled.
     pub(super) fn connected(&mut self, peer: PeerId, dialled: Option<&Multiaddr>) {
-        let Some(entry) = self.entry(peer) else { return };
+        let Some(entry) = self.entry(peer, true) else { return };
         entry.connected = true;
         if let Some(address) = dialled.map(without_peer)
             && !entry.given.contains(&address)
@@ -199,19 +200,21 @@ impl AddressBook {
         self.peers.iter().filter(|(_, entry)| entry.configured).map(|(peer, _)| *peer).collect()
     }
 
-    /// Finds or makes an entry and marks it as just seen; `None` when there is no room.
-    fn entry(&mut self, peer: PeerId) -> Option<&mut Entry> {
+    /// Finds or makes an entry and marks it as just seen; `None` when there is no room and none must be made.
+    fn entry(&mut self, peer: PeerId, must: bool) -> Option<&mut Entry> {
         self.clock += 1;
         if !self.peers.contains_key(&peer) {
             if self.peers.len() >= MAX_PEERS {
                 let protected = &self.protected;
-                let oldest = self
+                let movable = self
                     .peers
                     .iter()
-                    .filter(|(id, entry)| !entry.connected && !entry.configured && !protected.contains(id))
-                    .min_by_key(|(_, entry)| entry.seen)
-                    .map(|(id, _)| *id)?;
-                self.peers.remove(&oldest);
+                    .filter(|(id, entry)| !entry.connected && !entry.configured && !protected.contains(id));
+                match movable.min_by_key(|(_, entry)| entry.seen).map(|(id, _)| *id) {
+                    Some(oldest) => _ = self.peers.remove(&oldest),
+                    None if must => {}
+                    None => return None,
+                }
             }
             let rank = if self.protected.contains(&peer) { 0 } else { LAST };
             self.peers.insert(

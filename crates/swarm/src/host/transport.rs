@@ -28,7 +28,7 @@ use std::{fmt::Display, io, time::Duration};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Streams of one connection; a peer that opens more loses the connection.
-const MAX_STREAMS_PER_CONNECTION: usize = 512;
+const MAX_STREAMS_PER_CONNECTION: usize = 1024;
 
 /// Where a connection that did not come about ended.
 #[derive(Debug, thiserror::Error)]

@@ -2,11 +2,14 @@
 
 use crate::harness::{Host, LIMIT, OnStream, config, echo, eventually};
 use cluster_core::{Multiaddr, PeerId, ports::Network};
-use cluster_swarm::{OpenStreams, RPC_PROTOCOL};
+use cluster_swarm::{OpenError, OpenStreams, RPC_PROTOCOL};
 use futures_util::StreamExt;
 use libp2p::{
     StreamProtocol, SwarmBuilder, Transport,
-    core::upgrade::Version,
+    core::{
+        transport::{ListenerId, TransportEvent},
+        upgrade::Version,
+    },
     identity::Keypair,
     noise, ping,
     pnet::{PnetConfig, PreSharedKey},
@@ -23,7 +26,10 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::oneshot,
+};
 
 const RPC: &[StreamProtocol] = &[RPC_PROTOCOL];
 
@@ -146,4 +152,36 @@ async fn connections_of_one_key_are_bounded() {
     assert_eq!(connected.len(), 1);
     let honest = Host::start(config()).await;
     honest.meet(&victim).await;
+}
+
+/// Takes one connection and then leaves it alone: neither reads, nor answers, nor closes.
+async fn take_and_ignore(keypair: Keypair, address: oneshot::Sender<Multiaddr>) {
+    let secret = PnetConfig::new(PreSharedKey::new([7; 32]));
+    let mut transport = tcp::tokio::Transport::new(tcp::Config::default())
+        .and_then(move |socket, _| secret.handshake(socket))
+        .upgrade(Version::V1)
+        .authenticate(noise::Config::new(&keypair).unwrap())
+        .multiplex(yamux::Config::default())
+        .boxed();
+    transport.listen_on(ListenerId::next(), "/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
+    let listening = transport.select_next_some().await;
+    assert!(address.send(listening.into_new_address().unwrap()).is_ok());
+    loop {
+        if let TransportEvent::Incoming { upgrade, .. } = transport.select_next_some().await {
+            let _taken = upgrade.await.unwrap();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_never_answers_costs_an_opener_ten_seconds() {
+    let host = Host::start(config()).await;
+    let keypair = Keypair::generate_ed25519();
+    let silent = keypair.public().to_peer_id();
+    let (send, address) = oneshot::channel();
+    tokio::spawn(take_and_ignore(keypair, send));
+    host.swarm.connect(silent, vec![address.await.unwrap()]).await.unwrap();
+    let opened = tokio::time::timeout(LIMIT, host.swarm.open(silent, RPC)).await.unwrap();
+    assert!(matches!(opened, Err(OpenError::Refused(_))), "{:?}", opened.err());
 }

@@ -168,8 +168,8 @@ impl Worker {
         }
     }
 
-    /// Connects to a peer of the local network. Its addresses are not kept before it proved who it is.
-    pub(super) fn on_discovered(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+    /// Connects to a peer that nobody waits for. Addresses found are not kept before it proved who it is.
+    pub(super) fn dial_unasked(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
         let unwanted = {
             let state = self.shared.state();
             state.forgotten.contains(&peer) || state.book.is_connected(&peer) || peer == self.shared.own
@@ -196,7 +196,7 @@ impl Worker {
                 return;
             }
             let Some(peer) = self.dialling.backlog.pop_front() else { return };
-            self.on_discovered(peer, Vec::new());
+            self.dial_unasked(peer, Vec::new());
         }
     }
 
@@ -217,7 +217,7 @@ impl Worker {
                 }
                 continue;
             }
-            if !attempt.looked_up {
+            if !attempt.looked_up && !attempt.waiters.is_empty() {
                 attempt.looked_up = true;
                 attempt.lookups = Self::look_up(&mut self.swarm, peer);
             }
