@@ -5,6 +5,8 @@
 mod abuse;
 mod connecting;
 mod discovery;
+mod go_peer;
 mod gossip;
 mod harness;
+mod namespaces;
 mod peers_file;
