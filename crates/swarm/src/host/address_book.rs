@@ -28,13 +28,21 @@ pub(super) struct AddressBook {
 struct Entry {
     /// Given by configuration, file or callers.
     given: Vec<Multiaddr>,
-    /// Said by the peer itself, or used to reach it.
+    /// Said by the peer itself.
     learned: Vec<Multiaddr>,
+    /// Where it was reached last, which it need not say itself.
+    reached: Option<Multiaddr>,
     rank: u32,
     configured: bool,
     connected: bool,
     ours: Option<bool>,
     seen: u64,
+}
+
+impl Entry {
+    fn has_addresses(&self) -> bool {
+        !self.given.is_empty() || !self.learned.is_empty() || self.reached.is_some()
+    }
 }
 
 impl AddressBook {
@@ -75,12 +83,8 @@ impl AddressBook {
     pub(super) fn connected(&mut self, peer: PeerId, dialled: Option<&Multiaddr>) {
         let Some(entry) = self.entry(peer, true) else { return };
         entry.connected = true;
-        if let Some(address) = dialled.map(without_peer)
-            && !entry.given.contains(&address)
-            && !entry.learned.contains(&address)
-        {
-            entry.learned.truncate(MAX_ADDRESSES - 1);
-            entry.learned.push(address);
+        if let Some(address) = dialled {
+            entry.reached = Some(without_peer(address));
         }
     }
 
@@ -90,7 +94,7 @@ impl AddressBook {
         let now = self.clock;
         let Some(entry) = self.peers.get_mut(peer) else { return };
         (entry.connected, entry.ours, entry.seen) = (false, None, now);
-        if entry.given.is_empty() && entry.learned.is_empty() {
+        if !entry.has_addresses() {
             self.peers.remove(peer);
         }
     }
@@ -120,8 +124,8 @@ impl AddressBook {
         if let Some(entry) = self.peers.get_mut(peer) {
             if entry.connected {
                 // The entry lives until its connections are closed; nothing leads back to the peer.
-                (entry.given, entry.learned, entry.configured, entry.rank) =
-                    (Vec::new(), Vec::new(), false, LAST);
+                (entry.given, entry.learned, entry.reached) = (Vec::new(), Vec::new(), None);
+                (entry.configured, entry.rank) = (false, LAST);
             } else {
                 self.peers.remove(peer);
             }
@@ -155,9 +159,12 @@ impl AddressBook {
     /// Returns every address that may lead to a peer, without `/p2p/`.
     pub(super) fn ways_to(&self, peer: &PeerId) -> Vec<Multiaddr> {
         let Some(entry) = self.peers.get(peer) else { return Vec::new() };
-        let mut ways = entry.given.clone();
-        ways.extend(entry.learned.iter().filter(|address| !entry.given.contains(address)).cloned());
-        ways.truncate(MAX_ADDRESSES);
+        let mut ways: Vec<Multiaddr> = Vec::new();
+        for address in entry.reached.iter().chain(&entry.given).chain(&entry.learned) {
+            if ways.len() < MAX_ADDRESSES && !ways.contains(address) {
+                ways.push(address.clone());
+            }
+        }
         ways
     }
 
@@ -188,7 +195,7 @@ impl AddressBook {
         let mut ranked: Vec<(u32, Vec<u8>, PeerId)> = self
             .peers
             .iter()
-            .filter(|(_, entry)| !(entry.given.is_empty() && entry.learned.is_empty()))
+            .filter(|(_, entry)| entry.has_addresses())
             .map(|(peer, entry)| (entry.rank, peer.to_bytes(), *peer))
             .collect();
         ranked.sort();
@@ -222,6 +229,7 @@ impl AddressBook {
                 Entry {
                     given: Vec::new(),
                     learned: Vec::new(),
+                    reached: None,
                     rank,
                     configured: false,
                     connected: false,
@@ -252,6 +260,20 @@ mod tests {
         book.learn(peer, &[address("/dns4/a.example/tcp/1"), address("/ip4/1.2.3.5/tcp/1")]);
         assert_eq!(book.addresses_of(&peer), [address("/dns4/a.example/tcp/1").with(Protocol::P2p(peer))]);
         assert_eq!(book.ways_to(&peer).len(), 3);
+    }
+
+    #[test]
+    fn where_a_peer_was_reached_outlives_what_it_says() {
+        let (mut book, peer) = (AddressBook::default(), PeerId::random());
+        book.connected(peer, Some(&address("/ip4/1.2.3.4/tcp/1").with(Protocol::P2p(peer))));
+        book.learn(peer, &[address("/ip4/10.0.0.1/tcp/1")]);
+        book.disconnected(&peer);
+        assert_eq!(book.ways_to(&peer), [address("/ip4/1.2.3.4/tcp/1"), address("/ip4/10.0.0.1/tcp/1")]);
+        assert_eq!(book.ours(&peer), None);
+        let stranger = PeerId::random();
+        book.connected(stranger, None);
+        book.disconnected(&stranger);
+        assert_eq!(book.known().len(), 1, "nothing leads to the stranger");
     }
 
     #[test]

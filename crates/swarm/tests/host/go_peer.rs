@@ -1,12 +1,15 @@
 //! A peer of the Go suite, where its program is given: `GO_CLUSTER_SERVICE_BIN`.
 
 use crate::{
-    harness::{Heard, Host, config, eventually},
+    harness::{Heard, Host, config, eventually, secret},
     namespaces::{Namespaces, found},
 };
 use cluster_core::{
     Multiaddr, PeerId,
-    ports::{Network, swarm::PeerEvent},
+    ports::{
+        Network,
+        swarm::{ConnectError, PeerEvent},
+    },
 };
 use cluster_swarm::{OWN_RPC_PROTOCOL, OpenStreams, RPC_PROTOCOL};
 use libp2p::StreamProtocol;
@@ -104,6 +107,12 @@ async fn a_go_peer_connects_listens_and_tells() {
     // Its metrics are signed as they must be; these tests read others.
     eventually("a metric comes", || host.swarm.counters().rejected_metrics.get() > 0).await;
     assert_eq!(host.swarm.counters().handshake_failures.get(), 0);
+
+    let mut other = config();
+    other.secret = secret(8);
+    let stranger = Host::start(other).await;
+    let refused = stranger.swarm.connect(peer, vec![address]).await;
+    assert!(matches!(refused, Err(ConnectError::Secret { .. })), "{refused:?}");
 }
 
 #[tokio::test]
