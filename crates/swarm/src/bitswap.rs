@@ -27,6 +27,7 @@ mod want_list;
 mod want_writer;
 
 pub use counters::BitswapCounters;
+pub(crate) use dialect::IDS;
 pub use dialect::PROTOCOLS as BITSWAP_PROTOCOLS;
 pub use exchange::Bitswap;
 

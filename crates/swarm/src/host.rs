@@ -19,6 +19,8 @@ mod shared;
 mod start;
 mod streams;
 mod transport;
+#[cfg(test)]
+mod vectors;
 mod worker;
 
 pub use config::{ConnectionManagerConfig, PubsubConfig, ResourceLimits, SwarmConfig};

@@ -10,6 +10,12 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
 
+impl std::fmt::Debug for dyn Duplex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stream")
+    }
+}
+
 /// A boxed stream.
 pub type BoxedStream = Pin<Box<dyn Duplex>>;
 

@@ -2,12 +2,16 @@
 
 use libp2p::StreamProtocol;
 
-/// The protocols, best first (wire-protocol §1.4).
+/// Names of the protocols, best first (wire-protocol §1.4).
+pub(crate) const IDS: [&str; 4] =
+    ["/ipfs/bitswap/1.2.0", "/ipfs/bitswap/1.1.0", "/ipfs/bitswap/1.0.0", "/ipfs/bitswap"];
+
+/// The protocols, best first.
 pub static PROTOCOLS: [StreamProtocol; 4] = [
-    StreamProtocol::new("/ipfs/bitswap/1.2.0"),
-    StreamProtocol::new("/ipfs/bitswap/1.1.0"),
-    StreamProtocol::new("/ipfs/bitswap/1.0.0"),
-    StreamProtocol::new("/ipfs/bitswap"),
+    StreamProtocol::new(IDS[0]),
+    StreamProtocol::new(IDS[1]),
+    StreamProtocol::new(IDS[2]),
+    StreamProtocol::new(IDS[3]),
 ];
 
 /// A version of the language, as far as it matters for what is written; everything is always read.

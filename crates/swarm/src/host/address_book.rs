@@ -5,7 +5,8 @@ use cluster_core::{Multiaddr, PeerId, ports::swarm::KnownPeer};
 use libp2p::multiaddr::Protocol;
 use std::collections::{HashMap, HashSet};
 
-/// Peers known; the one not seen for longest gives way, connected and configured ones stay.
+/// Peers known; the one not seen for longest gives way, configured ones and connected ones, whose number is bounded
+/// elsewhere, stay.
 const MAX_PEERS: usize = 1000;
 
 /// Addresses kept of one peer; the newest stay, configured ones before learned ones.
@@ -27,13 +28,21 @@ pub(super) struct AddressBook {
 struct Entry {
     /// Given by configuration, file or callers.
     given: Vec<Multiaddr>,
-    /// Said by the peer itself, or used to reach it.
+    /// Said by the peer itself.
     learned: Vec<Multiaddr>,
+    /// Where it was reached last, which it need not say itself.
+    reached: Option<Multiaddr>,
     rank: u32,
     configured: bool,
     connected: bool,
     ours: Option<bool>,
     seen: u64,
+}
+
+impl Entry {
+    fn has_addresses(&self) -> bool {
+        !self.given.is_empty() || !self.learned.is_empty() || self.reached.is_some()
+    }
 }
 
 impl AddressBook {
@@ -48,7 +57,7 @@ impl AddressBook {
         if addresses.is_empty() {
             return false;
         }
-        let Some(entry) = self.entry(peer) else { return false };
+        let Some(entry) = self.entry(peer, false) else { return false };
         entry.rank = entry.rank.min(rank);
         entry.configured |= configured;
         let mut changed = false;
@@ -65,21 +74,17 @@ impl AddressBook {
 
     /// Replaces what a peer said of itself.
     pub(super) fn learn(&mut self, peer: PeerId, listed: &[Multiaddr]) {
-        if let Some(entry) = self.entry(peer) {
+        if let Some(entry) = self.entry(peer, false) {
             entry.learned = listed.iter().take(MAX_ADDRESSES).map(without_peer).collect();
         }
     }
 
     /// Notes the first connection to a peer, and the address that led to it if we dialled.
     pub(super) fn connected(&mut self, peer: PeerId, dialled: Option<&Multiaddr>) {
-        let Some(entry) = self.entry(peer) else { return };
+        let Some(entry) = self.entry(peer, true) else { return };
         entry.connected = true;
-        if let Some(address) = dialled.map(without_peer)
-            && !entry.given.contains(&address)
-            && !entry.learned.contains(&address)
-        {
-            entry.learned.truncate(MAX_ADDRESSES - 1);
-            entry.learned.push(address);
+        if let Some(address) = dialled {
+            entry.reached = Some(without_peer(address));
         }
     }
 
@@ -89,7 +94,7 @@ impl AddressBook {
         let now = self.clock;
         let Some(entry) = self.peers.get_mut(peer) else { return };
         (entry.connected, entry.ours, entry.seen) = (false, None, now);
-        if entry.given.is_empty() && entry.learned.is_empty() {
+        if !entry.has_addresses() {
             self.peers.remove(peer);
         }
     }
@@ -119,8 +124,8 @@ impl AddressBook {
         if let Some(entry) = self.peers.get_mut(peer) {
             if entry.connected {
                 // The entry lives until its connections are closed; nothing leads back to the peer.
-                (entry.given, entry.learned, entry.configured, entry.rank) =
-                    (Vec::new(), Vec::new(), false, LAST);
+                (entry.given, entry.learned, entry.reached) = (Vec::new(), Vec::new(), None);
+                (entry.configured, entry.rank) = (false, LAST);
             } else {
                 self.peers.remove(peer);
             }
@@ -154,9 +159,12 @@ impl AddressBook {
     /// Returns every address that may lead to a peer, without `/p2p/`.
     pub(super) fn ways_to(&self, peer: &PeerId) -> Vec<Multiaddr> {
         let Some(entry) = self.peers.get(peer) else { return Vec::new() };
-        let mut ways = entry.given.clone();
-        ways.extend(entry.learned.iter().filter(|address| !entry.given.contains(address)).cloned());
-        ways.truncate(MAX_ADDRESSES);
+        let mut ways: Vec<Multiaddr> = Vec::new();
+        for address in entry.reached.iter().chain(&entry.given).chain(&entry.learned) {
+            if ways.len() < MAX_ADDRESSES && !ways.contains(address) {
+                ways.push(address.clone());
+            }
+        }
         ways
     }
 
@@ -187,7 +195,7 @@ impl AddressBook {
         let mut ranked: Vec<(u32, Vec<u8>, PeerId)> = self
             .peers
             .iter()
-            .filter(|(_, entry)| !(entry.given.is_empty() && entry.learned.is_empty()))
+            .filter(|(_, entry)| entry.has_addresses())
             .map(|(peer, entry)| (entry.rank, peer.to_bytes(), *peer))
             .collect();
         ranked.sort();
@@ -199,19 +207,21 @@ impl AddressBook {
         self.peers.iter().filter(|(_, entry)| entry.configured).map(|(peer, _)| *peer).collect()
     }
 
-    /// Finds or makes an entry and marks it as just seen; `None` when there is no room.
-    fn entry(&mut self, peer: PeerId) -> Option<&mut Entry> {
+    /// Finds or makes an entry and marks it as just seen; `None` when there is no room and none must be made.
+    fn entry(&mut self, peer: PeerId, must: bool) -> Option<&mut Entry> {
         self.clock += 1;
         if !self.peers.contains_key(&peer) {
             if self.peers.len() >= MAX_PEERS {
                 let protected = &self.protected;
-                let oldest = self
+                let movable = self
                     .peers
                     .iter()
-                    .filter(|(id, entry)| !entry.connected && !entry.configured && !protected.contains(id))
-                    .min_by_key(|(_, entry)| entry.seen)
-                    .map(|(id, _)| *id)?;
-                self.peers.remove(&oldest);
+                    .filter(|(id, entry)| !entry.connected && !entry.configured && !protected.contains(id));
+                match movable.min_by_key(|(_, entry)| entry.seen).map(|(id, _)| *id) {
+                    Some(oldest) => _ = self.peers.remove(&oldest),
+                    None if must => {}
+                    None => return None,
+                }
             }
             let rank = if self.protected.contains(&peer) { 0 } else { LAST };
             self.peers.insert(
@@ -219,6 +229,7 @@ impl AddressBook {
                 Entry {
                     given: Vec::new(),
                     learned: Vec::new(),
+                    reached: None,
                     rank,
                     configured: false,
                     connected: false,
@@ -227,11 +238,9 @@ impl AddressBook {
                 },
             );
         }
-        let now = self.clock;
-        self.peers.get_mut(&peer).map(|entry| {
-            entry.seen = now;
-            entry
-        })
+        let entry = self.peers.get_mut(&peer)?;
+        entry.seen = self.clock;
+        Some(entry)
     }
 }
 
@@ -251,6 +260,20 @@ mod tests {
         book.learn(peer, &[address("/dns4/a.example/tcp/1"), address("/ip4/1.2.3.5/tcp/1")]);
         assert_eq!(book.addresses_of(&peer), [address("/dns4/a.example/tcp/1").with(Protocol::P2p(peer))]);
         assert_eq!(book.ways_to(&peer).len(), 3);
+    }
+
+    #[test]
+    fn where_a_peer_was_reached_outlives_what_it_says() {
+        let (mut book, peer) = (AddressBook::default(), PeerId::random());
+        book.connected(peer, Some(&address("/ip4/1.2.3.4/tcp/1").with(Protocol::P2p(peer))));
+        book.learn(peer, &[address("/ip4/10.0.0.1/tcp/1")]);
+        book.disconnected(&peer);
+        assert_eq!(book.ways_to(&peer), [address("/ip4/1.2.3.4/tcp/1"), address("/ip4/10.0.0.1/tcp/1")]);
+        assert_eq!(book.ours(&peer), None);
+        let stranger = PeerId::random();
+        book.connected(stranger, None);
+        book.disconnected(&stranger);
+        assert_eq!(book.known().len(), 1, "nothing leads to the stranger");
     }
 
     #[test]

@@ -65,7 +65,8 @@ impl Behaviour {
             .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
             .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND))
             .with_max_established(Some(max_connections(config, may_open)));
-        let identify = identify::Config::new_with_signed_peer_record(String::new(), &config.keypair)
+        // No signed record of the addresses: this library signs a form that Go's peers do not take.
+        let identify = identify::Config::new(String::new(), config.keypair.public())
             .with_agent_version(config.agent_version.clone())
             // What is told is decided by the announce settings alone, and addresses of others are kept elsewhere.
             .with_hide_listen_addrs(true)

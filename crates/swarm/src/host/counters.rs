@@ -22,6 +22,8 @@ impl Counter {
 pub struct SwarmCounters {
     /// Connections refused by a limit, inbound and outbound.
     pub refused_connections: Counter,
+    /// Connections that could not be accepted, most likely because files ran out.
+    pub failed_accepts: Counter,
     /// Connections closed because there were too many.
     pub trimmed_connections: Counter,
     /// Handshakes that broke after somebody answered.

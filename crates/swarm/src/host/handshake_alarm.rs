@@ -32,11 +32,12 @@ impl HandshakeAlarm {
         }
         self.last = Some(now);
         self.counters.handshake_warnings.increase();
+        let others = std::mem::take(&mut self.untold);
         tracing::warn!(
             target: "swarm",
             %remote,
             %cause,
-            others = std::mem::take(&mut self.untold),
+            others,
             "a handshake broke; most likely the cluster secret over there is another one than ours (cluster.secret)"
         );
     }

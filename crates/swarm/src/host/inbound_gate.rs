@@ -18,7 +18,7 @@ use std::{
 
 /// Connections from one address (of IPv6: one /56) that may be in their handshake at the same time; more are
 /// refused. Honest peers behind one address try again.
-const MAX_PENDING_PER_SOURCE: usize = 32;
+const MAX_PENDING_PER_SOURCE: usize = 64;
 
 /// Refuses connections of sources that have too many in their handshake.
 #[derive(Default)]

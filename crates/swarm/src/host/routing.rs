@@ -74,14 +74,9 @@ pub(super) fn is_public(address: &Multiaddr) -> bool {
         Some(IpAddr::V4(ip)) => {
             let [a, b, ..] = ip.octets();
             let shared = a == 100 && b & 0b1100_0000 == 64;
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_multicast())
-                && !ip.is_documentation()
-                && !ip.is_broadcast()
-                && !shared
+            let elsewhere =
+                ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() || ip.is_documentation();
+            !(shared || elsewhere || ip.is_private() || ip.is_loopback() || ip.is_link_local())
         }
         Some(IpAddr::V6(ip)) => ip.segments()[0] & 0xe000 == 0x2000,
         None => is_dns(address),

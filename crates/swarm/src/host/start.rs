@@ -93,23 +93,24 @@ impl Host {
             stop: stop.clone(),
             finished: finished.clone(),
         };
-        if config.mdns {
-            parts.tasks.spawn("mdns", OnEnd::Nothing, mdns::run(shared.clone(), commands, stop.clone()));
-        }
         let mut worker = Box::new(Worker::new(
             swarm,
             requests,
-            shared,
+            shared.clone(),
             parts.listener,
             parts.decode_metric,
             topics,
             &config,
-            stop,
+            stop.clone(),
         ));
         worker.listen(listen.len()).await?;
+        if config.mdns {
+            parts.tasks.spawn("mdns", OnEnd::Nothing, mdns::run(shared, commands, stop));
+        }
         let group = parts.tasks.stopping();
         parts.tasks.spawn("swarm", OnEnd::Stop, async move {
             worker.run().await;
+            drop(worker);
             finished.cancel();
             // A swarm stopped on purpose is no failure of the group.
             group.cancelled().await;

@@ -7,7 +7,10 @@ mod budget;
 mod handler;
 
 use super::counters::SwarmCounters;
-use crate::open_streams::{BoxedStream, OpenError};
+use crate::{
+    bitswap,
+    open_streams::{BoxedStream, OpenError},
+};
 use budget::{Budget, PeerBudget};
 use cluster_core::{Multiaddr, PeerId};
 pub(super) use handler::NEGOTIATION_TIMEOUT;
@@ -18,6 +21,7 @@ use libp2p::{
     swarm::{
         ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler,
         THandlerInEvent, THandlerOutEvent, ToSwarm,
+        behaviour::{DialFailure, ListenFailure},
     },
 };
 use std::{
@@ -38,10 +42,10 @@ pub const OWN_RPC_PROTOCOL: StreamProtocol = StreamProtocol::new("/cluster/rpc/1
 pub(super) const PROTOCOLS: &[StreamProtocol] = &[
     OWN_RPC_PROTOCOL,
     RPC_PROTOCOL,
-    StreamProtocol::new("/ipfs/bitswap/1.2.0"),
-    StreamProtocol::new("/ipfs/bitswap/1.1.0"),
-    StreamProtocol::new("/ipfs/bitswap/1.0.0"),
-    StreamProtocol::new("/ipfs/bitswap"),
+    StreamProtocol::new(bitswap::IDS[0]),
+    StreamProtocol::new(bitswap::IDS[1]),
+    StreamProtocol::new(bitswap::IDS[2]),
+    StreamProtocol::new(bitswap::IDS[3]),
 ];
 
 /// Takes the streams that peers open.
@@ -86,16 +90,13 @@ impl Streams {
             _ = reply.send(Err(OpenError::NotConnected("the connection is gone".into())));
             return;
         };
-        match known.budget.start_opening() {
-            Some(waiting) => self.events.push_back(ToSwarm::NotifyHandler {
+        match known.budget.take_outbound() {
+            Some(place) => self.events.push_back(ToSwarm::NotifyHandler {
                 peer_id: peer,
                 handler: NotifyHandler::One(connection),
-                event: Request { protocols, reply, waiting },
+                event: Request { protocols, reply, place },
             }),
-            None => {
-                _ = reply
-                    .send(Err(OpenError::Refused("too many streams to this peer are being opened".into())))
-            }
+            None => _ = reply.send(Err(OpenError::Refused("too many streams to this peer are open".into()))),
         }
     }
 
@@ -105,11 +106,16 @@ impl Streams {
     }
 
     fn handler(&mut self, peer: PeerId) -> Handler {
-        let budget = match self.peers.get(&peer) {
-            Some(known) => known.budget.clone(),
-            None => self.budget.peer(),
-        };
-        Handler::new(peer, self.inbound.clone(), budget)
+        let all = &self.budget;
+        let known =
+            self.peers.entry(peer).or_insert_with(|| Peer { connections: Vec::new(), budget: all.peer() });
+        Handler::new(peer, self.inbound.clone(), known.budget.clone())
+    }
+
+    fn drop_if_unconnected(&mut self, peer: &PeerId) {
+        if self.peers.get(peer).is_some_and(|known| known.connections.is_empty()) {
+            self.peers.remove(peer);
+        }
     }
 }
 
@@ -141,20 +147,20 @@ impl NetworkBehaviour for Streams {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(event) => {
-                let budget = &self.budget;
-                self.peers
-                    .entry(event.peer_id)
-                    .or_insert_with(|| Peer { connections: Vec::new(), budget: budget.peer() })
-                    .connections
-                    .push(event.connection_id);
+                if let Some(known) = self.peers.get_mut(&event.peer_id) {
+                    known.connections.push(event.connection_id);
+                }
             }
             FromSwarm::ConnectionClosed(event) => {
                 if let Some(known) = self.peers.get_mut(&event.peer_id) {
                     known.connections.retain(|id| *id != event.connection_id);
-                    if known.connections.is_empty() {
-                        self.peers.remove(&event.peer_id);
-                    }
                 }
+                self.drop_if_unconnected(&event.peer_id);
+            }
+            // A later protocol refused a connection that already had a handler.
+            FromSwarm::ListenFailure(ListenFailure { peer_id: Some(peer), .. })
+            | FromSwarm::DialFailure(DialFailure { peer_id: Some(peer), .. }) => {
+                self.drop_if_unconnected(&peer)
             }
             _ => {}
         }

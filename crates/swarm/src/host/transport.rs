@@ -28,7 +28,7 @@ use std::{fmt::Display, io, time::Duration};
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Streams of one connection; a peer that opens more loses the connection.
-const MAX_STREAMS_PER_CONNECTION: usize = 512;
+const MAX_STREAMS_PER_CONNECTION: usize = 1024;
 
 /// Where a connection that did not come about ended.
 #[derive(Debug, thiserror::Error)]
@@ -70,16 +70,16 @@ impl LinkError {
     }
 }
 
-impl From<PnetError> for LinkError {
-    fn from(error: PnetError) -> Self {
-        match error {
-            PnetError::HandshakeError(error) | PnetError::IoError(error)
-                if error.kind() == io::ErrorKind::UnexpectedEof =>
-            {
-                Self::Probe
-            }
-            error => Self::broke(error),
+/// Says what it means that the exchange of nonces, the first thing on a connection, failed.
+fn nonces_failed(error: PnetError, inbound: bool) -> LinkError {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    match error {
+        PnetError::HandshakeError(error) | PnetError::IoError(error)
+            if inbound && matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) =>
+        {
+            LinkError::Probe
         }
+        error => LinkError::broke(error),
     }
 }
 
@@ -101,9 +101,13 @@ pub(super) fn build(
 
     let secured = TransportTimeout::new(reached, dial_timeout)
         .map_err(|error| timeout_or(error, LinkError::unreachable("no answer in time")))
-        .and_then(move |stream, _| async move {
+        .and_then(move |stream, end| async move {
             match psk {
-                Some(psk) => Ok::<_, LinkError>(Either::Left(psk.handshake(stream).await?)),
+                Some(psk) => psk
+                    .handshake(stream)
+                    .await
+                    .map(Either::Left)
+                    .map_err(|error| nonces_failed(error, end.is_listener())),
                 None => Ok(Either::Right(stream)),
             }
         })

@@ -190,7 +190,7 @@ impl Worker {
             }
             Command::PublishMetric(payload) => self.publish(self.metrics.clone(), payload),
             Command::PublishHeads(payload) => self.publish(self.heads.clone(), payload),
-            Command::Discovered { peer, addresses } => self.on_discovered(peer, addresses),
+            Command::Discovered { peer, addresses } => self.dial_unasked(peer, addresses),
         }
     }
 
@@ -232,7 +232,11 @@ impl Worker {
                 self.tell_addresses();
             }
             SwarmEvent::ListenerError { error, .. } => {
-                tracing::warn!(target: "swarm", %error, "cannot accept a connection");
+                // Most likely files have run out, which lasts and comes ten times a second.
+                if self.shared.counters.failed_accepts.get() == 0 {
+                    tracing::warn!(target: "swarm", %error, "cannot accept a connection");
+                }
+                self.shared.counters.failed_accepts.increase();
             }
             SwarmEvent::NewExternalAddrCandidate { address }
             | SwarmEvent::ExternalAddrConfirmed { address } => {

@@ -20,8 +20,9 @@ const MAX_INBOUND_PER_PEER: usize = 256;
 /// Streams all peers may have open to us; what comes above is reset and counted.
 const MAX_INBOUND: usize = 4096;
 
-/// Streams to one peer that may wait for its answer; more are refused and counted.
-const MAX_OPENING_PER_PEER: usize = 128;
+/// Streams to one peer that may be open or wait for its answer; more are refused and counted. Together with those
+/// of the peer they stay below what closes the connection.
+const MAX_OUTBOUND_PER_PEER: usize = 256;
 
 /// What all peers share.
 #[derive(Debug)]
@@ -35,7 +36,6 @@ pub(super) struct Budget {
 pub(super) struct PeerBudget {
     inbound: AtomicUsize,
     outbound: AtomicUsize,
-    opening: AtomicUsize,
     all: Arc<Budget>,
 }
 
@@ -48,42 +48,33 @@ impl Budget {
         Arc::new(PeerBudget {
             inbound: AtomicUsize::new(0),
             outbound: AtomicUsize::new(0),
-            opening: AtomicUsize::new(0),
             all: self.clone(),
         })
     }
 }
 
 impl PeerBudget {
-    /// Returns how many streams from and to the peer are in use or being opened.
+    /// Returns how many streams from and to the peer are open or being opened.
     pub(super) fn in_use(&self) -> usize {
-        [&self.inbound, &self.outbound, &self.opening].iter().map(|n| n.load(Ordering::Relaxed)).sum()
+        self.inbound.load(Ordering::Relaxed) + self.outbound.load(Ordering::Relaxed)
     }
 
-    /// Wraps a stream of the peer so that it counts while it lives; `None` when there are too many.
-    pub(super) fn take_inbound(self: &Arc<Self>, stream: Stream) -> Option<Counted> {
-        let taken = take(&self.inbound, MAX_INBOUND_PER_PEER)
-            && (take(&self.all.inbound, MAX_INBOUND) || {
-                self.inbound.fetch_sub(1, Ordering::Relaxed);
-                false
-            });
-        if !taken {
-            self.all.counters.dropped_inbound_streams.increase();
-            return None;
+    /// Takes a place for a stream of the peer; `None` when all are taken.
+    pub(super) fn take_inbound(self: &Arc<Self>) -> Option<Place> {
+        if take(&self.inbound, MAX_INBOUND_PER_PEER) {
+            if take(&self.all.inbound, MAX_INBOUND) {
+                return Some(Place { budget: self.clone(), inbound: true });
+            }
+            self.inbound.fetch_sub(1, Ordering::Relaxed);
         }
-        Some(Counted { stream, inbound: true, budget: self.clone() })
+        self.all.counters.dropped_inbound_streams.increase();
+        None
     }
 
-    /// Wraps a stream to the peer so that it counts while it lives.
-    pub(super) fn take_outbound(self: &Arc<Self>, stream: Stream) -> Counted {
-        self.outbound.fetch_add(1, Ordering::Relaxed);
-        Counted { stream, inbound: false, budget: self.clone() }
-    }
-
-    /// Takes a place among the streams that wait for the peer's answer; `None` when all are taken.
-    pub(super) fn start_opening(self: &Arc<Self>) -> Option<Waiting> {
-        if take(&self.opening, MAX_OPENING_PER_PEER) {
-            return Some(Waiting(self.clone()));
+    /// Takes a place for a stream to the peer; `None` when all are taken.
+    pub(super) fn take_outbound(self: &Arc<Self>) -> Option<Place> {
+        if take(&self.outbound, MAX_OUTBOUND_PER_PEER) {
+            return Some(Place { budget: self.clone(), inbound: false });
         }
         self.all.counters.refused_outbound_streams.increase();
         None
@@ -94,24 +85,14 @@ fn take(places: &AtomicUsize, limit: usize) -> bool {
     places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limit).then_some(n + 1)).is_ok()
 }
 
-/// A place among the streams that wait for a peer's answer; given back when dropped.
+/// A place of a stream; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Waiting(Arc<PeerBudget>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.opening.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A stream that counts while it lives.
-pub(super) struct Counted {
-    stream: Stream,
-    inbound: bool,
+pub(in crate::host) struct Place {
     budget: Arc<PeerBudget>,
+    inbound: bool,
 }
 
-impl Drop for Counted {
+impl Drop for Place {
     fn drop(&mut self) {
         if self.inbound {
             self.budget.inbound.fetch_sub(1, Ordering::Relaxed);
@@ -119,6 +100,18 @@ impl Drop for Counted {
         } else {
             self.budget.outbound.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// A stream that holds its place while it lives.
+pub(super) struct Counted {
+    stream: Stream,
+    _place: Place,
+}
+
+impl Counted {
+    pub(super) fn new(stream: Stream, place: Place) -> Self {
+        Self { stream, _place: place }
     }
 }
 

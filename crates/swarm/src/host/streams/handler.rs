@@ -2,7 +2,7 @@
 
 use super::{
     InboundStreams, Opened, PROTOCOLS,
-    budget::{PeerBudget, Waiting},
+    budget::{Counted, PeerBudget, Place},
 };
 use crate::open_streams::OpenError;
 use cluster_core::PeerId;
@@ -34,13 +34,7 @@ pub(in crate::host) const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10
 pub(in crate::host) struct Request {
     pub(super) protocols: &'static [StreamProtocol],
     pub(super) reply: oneshot::Sender<Opened>,
-    pub(super) waiting: Waiting,
-}
-
-impl std::fmt::Debug for dyn crate::open_streams::Duplex {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("stream")
-    }
+    pub(super) place: Place,
 }
 
 /// The streams of one connection.
@@ -62,7 +56,7 @@ impl Handler {
 pub(in crate::host) struct Pending {
     offered: &'static [StreamProtocol],
     reply: oneshot::Sender<Opened>,
-    _waiting: Waiting,
+    place: Place,
 }
 
 impl ConnectionHandler for Handler {
@@ -83,10 +77,10 @@ impl ConnectionHandler for Handler {
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<OneOf, Pending, Infallible>> {
         // No waker: requests come through `on_behaviour_event` alone, after which this is polled.
-        let Some(Request { protocols, reply, waiting }) = self.requests.pop_front() else {
+        let Some(Request { protocols, reply, place }) = self.requests.pop_front() else {
             return Poll::Pending;
         };
-        let pending = Pending { offered: protocols, reply, _waiting: waiting };
+        let pending = Pending { offered: protocols, reply, place };
         let protocol = SubstreamProtocol::new(OneOf(protocols), pending).with_timeout(NEGOTIATION_TIMEOUT);
         Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
     }
@@ -101,16 +95,15 @@ impl ConnectionHandler for Handler {
                 protocol: (stream, protocol),
                 ..
             }) => {
-                if let Some(stream) = self.budget.take_inbound(stream) {
-                    self.inbound.on_stream(self.peer, protocol, Box::pin(stream));
+                if let Some(place) = self.budget.take_inbound() {
+                    self.inbound.on_stream(self.peer, protocol, Box::pin(Counted::new(stream, place)));
                 }
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: (stream, protocol),
                 info,
             }) => {
-                let stream = self.budget.take_outbound(stream);
-                _ = info.reply.send(Ok((protocol, Box::pin(stream))));
+                _ = info.reply.send(Ok((protocol, Box::pin(Counted::new(stream, info.place)))));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
                 _ = info.reply.send(Err(match error {

@@ -126,8 +126,23 @@ impl Attempt {
     }
 }
 
+/// Spells out an error of the library, whose causes are not in its own text.
+fn describe(error: &DialError) -> String {
+    match error {
+        DialError::Denied { cause } => match std::error::Error::source(cause) {
+            Some(reason) => reason.to_string(),
+            None => cause.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
 impl Worker {
     pub(super) fn on_connect(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, reply: Reply) {
+        if self.swarm.behaviour().blocked.blocked_peers().contains(&peer) {
+            // It may have been allowed a moment ago.
+            self.on_forgotten_changed();
+        }
         let (refused, new, connected) = {
             let mut state = self.shared.state();
             let refused = state.forgotten.contains(&peer);
@@ -153,8 +168,8 @@ impl Worker {
         }
     }
 
-    /// Connects to a peer of the local network. Its addresses are not kept before it proved who it is.
-    pub(super) fn on_discovered(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+    /// Connects to a peer that nobody waits for. Addresses found are not kept before it proved who it is.
+    pub(super) fn dial_unasked(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
         let unwanted = {
             let state = self.shared.state();
             state.forgotten.contains(&peer) || state.book.is_connected(&peer) || peer == self.shared.own
@@ -181,7 +196,7 @@ impl Worker {
                 return;
             }
             let Some(peer) = self.dialling.backlog.pop_front() else { return };
-            self.on_discovered(peer, Vec::new());
+            self.dial_unasked(peer, Vec::new());
         }
     }
 
@@ -202,7 +217,7 @@ impl Worker {
                 }
                 continue;
             }
-            if !attempt.looked_up {
+            if !attempt.looked_up && !attempt.waiters.is_empty() {
                 attempt.looked_up = true;
                 attempt.lookups = Self::look_up(&mut self.swarm, peer);
             }
@@ -230,7 +245,7 @@ impl Worker {
                 true
             }
             Err(error) => {
-                attempt.causes.push(error.to_string());
+                attempt.causes.push(describe(&error));
                 false
             }
         }
@@ -264,7 +279,7 @@ impl Worker {
                     attempt.causes.push(format!("{address}: {cause}"));
                 }
             }
-            other => attempt.causes.push(other.to_string()),
+            other => attempt.causes.push(describe(&other)),
         }
         // Two peers that dial each other from their listening ports at the same moment meet in one TCP connection
         // which both sides started: the handshake breaks as with another secret. A port of its own cannot meet.

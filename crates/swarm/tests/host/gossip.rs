@@ -1,0 +1,63 @@
+//! What is told to all.
+
+use crate::harness::{Heard, Host, config, eventually, metric};
+use cluster_core::ports::{Broadcast, Network};
+
+/// Three hosts in a line: the ends refuse each other, so that what one hears of the other came through the middle.
+async fn line() -> (Host, Host, Host) {
+    let (a, b, c) = (Host::start(config()).await, Host::start(config()).await, Host::start(config()).await);
+    a.swarm.forget(c.id());
+    c.swarm.forget(a.id());
+    a.meet(&b).await;
+    c.meet(&b).await;
+    a.listened_to_by(&b).await;
+    b.listened_to_by(&a).await;
+    b.listened_to_by(&c).await;
+    c.listened_to_by(&b).await;
+    (a, b, c)
+}
+
+#[tokio::test]
+async fn metrics_and_heads_arrive_with_their_author() {
+    let (a, b, c) = line().await;
+    let told = metric(a.id(), "1");
+    a.swarm.publish_metric(&told);
+    a.swarm.publish_heads(b"heads".to_vec());
+    for host in [&b, &c] {
+        host.heard.wait("the metric", |heard| *heard == Heard::Metric(told.clone())).await;
+        host.heard.wait("the heads", |heard| *heard == Heard::Heads(a.id(), b"heads".to_vec())).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_rejected_goes_no_further() {
+    let (a, b, c) = line().await;
+    a.swarm.publish_heads(b"bad".to_vec());
+    b.heard.wait("the bad heads", |heard| *heard == Heard::Heads(a.id(), b"bad".to_vec())).await;
+    a.swarm.publish_heads(b"good".to_vec());
+    let good = Heard::Heads(a.id(), b"good".to_vec());
+    c.heard.wait("the good heads", |heard| *heard == good).await;
+    assert!(!c.heard.heard().contains(&Heard::Heads(a.id(), b"bad".to_vec())));
+    assert_eq!(b.swarm.counters().rejected_heads.get(), 1);
+}
+
+#[tokio::test]
+async fn a_metric_of_another_peer_is_forged() {
+    let (a, b, c) = line().await;
+    a.swarm.publish_metric(&metric(c.id(), "forged"));
+    a.swarm.publish_metric(&metric(a.id(), "true"));
+    let told = Heard::Metric(metric(a.id(), "true"));
+    c.heard.wait("the true metric", |heard| *heard == told).await;
+    eventually("rejected", || b.swarm.counters().rejected_metrics.get() == 1).await;
+    for host in [&b, &c] {
+        assert!(!host.heard.heard().contains(&Heard::Metric(metric(c.id(), "forged"))));
+    }
+}
+
+#[tokio::test]
+async fn nobody_hears_what_is_said_alone_or_too_large() {
+    let a = Host::start(config()).await;
+    a.swarm.publish_heads(b"alone".to_vec());
+    a.swarm.publish_heads(vec![0; (1 << 20) + 1]);
+    eventually("both dropped", || a.swarm.counters().dropped_publishes.get() == 2).await;
+}
