@@ -3,6 +3,7 @@
 //! It decides; the rules of the set itself are the writer's ([`CrdtBackend`](super::CrdtBackend)). It holds the
 //! blocks that are on their way and a few times, never the pinset and never the whole frontier.
 
+mod announcer;
 mod config;
 mod heard;
 mod pace;
@@ -17,6 +18,7 @@ use super::{
     Block, BlockId, CrdtInput, CrdtOutput, MAX_BLOCK, Packing,
     rows::{WalkRow, decode_height},
 };
+use announcer::Announcer;
 use cluster_core::{
     PeerId, UnixMillis,
     mutate::{Mutation, active},
@@ -104,6 +106,7 @@ pub struct CrdtEngine {
     wants: Wants,
     pace: Pace,
     packer: Packer,
+    announcer: Announcer,
     rebroadcast: Rebroadcast,
     repair: Repair,
     /// Blocks that are here and wait for their turn with the writer.
@@ -120,6 +123,7 @@ impl CrdtEngine {
     pub fn new(config: EngineConfig) -> Self {
         Self {
             packer: Packer::new(&config),
+            announcer: Announcer::new(config.announce_interval),
             rebroadcast: Rebroadcast::new(config.rebroadcast_interval),
             repair: Repair::new(config.repair_interval),
             pace: Pace::new(config.slow_delta_time),
@@ -142,6 +146,7 @@ impl CrdtEngine {
     pub fn deadline(&self) -> UnixMillis {
         let times = [
             Some(self.rebroadcast.deadline()),
+            self.announcer.deadline(),
             self.repair.deadline(),
             self.heard.deadline(self.config.fetch_timeout),
             self.wants.deadline(&self.config, self.may_fill()),
@@ -186,7 +191,7 @@ impl CrdtEngine {
                 self.heard.on_failed(&id);
                 self.wants.on_failed(id, &self.config, now);
             }
-            EngineInput::Committed(done) => self.on_committed(done, now, &mut outputs),
+            EngineInput::Committed(done) => self.on_committed(done, now),
             EngineInput::CommitFailed => {
                 self.staged.clear();
                 self.arrived.clear();
@@ -209,6 +214,7 @@ impl CrdtEngine {
                 outputs.extend(self.repair.turn(now, view)?.map(EngineOutput::Stage));
             }
         }
+        outputs.extend(self.announcer.turn(now).map(|head| EngineOutput::Announce(vec![head])));
         outputs.extend(self.packer.turn(self.last_progress, now).into_iter().map(EngineOutput::Stage));
         self.stage_blocks(&mut outputs);
         if self.may_fill() {
@@ -288,7 +294,7 @@ impl CrdtEngine {
         Ok(())
     }
 
-    fn on_committed(&mut self, done: Vec<CrdtOutput>, now: UnixMillis, outputs: &mut Vec<EngineOutput>) {
+    fn on_committed(&mut self, done: Vec<CrdtOutput>, now: UnixMillis) {
         let mut announced = None;
         let mut waiting = (0, false);
         for output in done {
@@ -311,7 +317,7 @@ impl CrdtEngine {
         }
         // Of several deltas of one batch each follows the one before: the last one leads to all.
         if let Some(id) = announced {
-            outputs.push(EngineOutput::Announce(vec![id]));
+            self.announcer.on_head(id);
         }
         let least = self.pace.interval(now);
         self.packer.on_committed(announced.is_some(), waiting, least, now);

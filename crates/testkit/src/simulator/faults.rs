@@ -76,6 +76,7 @@ pub(super) fn engine_config(chance: &mut Chance) -> EngineConfig {
     }
     EngineConfig {
         rebroadcast_interval: millis(10_000),
+        announce_interval: millis(chance.within(0..100)),
         batching,
         slow_delta_time,
         repair_interval: chance.permille(300).then_some(millis(3000)),

@@ -23,6 +23,9 @@ impl Batching {
 pub struct EngineConfig {
     /// Time between two broadcasts of the heads, on average.
     pub rebroadcast_interval: Duration,
+    /// Least time between two announcements of own writes. A later head leads to an earlier one, and every announcement
+    /// costs each peer some checks of its signature.
+    pub announce_interval: Duration,
     /// Collects operations, when set.
     pub batching: Option<Batching>,
     /// Time that slow peers need for a delta. While such are connected all writers together keep to it, and operations
@@ -46,6 +49,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             rebroadcast_interval: Duration::from_secs(60),
+            announce_interval: Duration::from_millis(10),
             batching: None,
             slow_delta_time: Duration::from_nanos(1_000_000_000 / 30),
             repair_interval: None,

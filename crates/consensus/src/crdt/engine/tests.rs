@@ -206,6 +206,23 @@ fn only_the_last_of_several_deltas_is_announced() {
 }
 
 #[test]
+fn of_many_writes_in_a_short_while_the_first_and_the_last_are_announced() {
+    let view = View::default();
+    let announce_interval = Duration::from_secs(2);
+    let mut engine = engine(EngineConfig { announce_interval, ..EngineConfig::default() }, &view);
+    let ids: Vec<BlockId> = (1..=3).map(|n| block(n).0).collect();
+    let mut written =
+        |id, at| engine.handle(EngineInput::Committed(vec![CrdtOutput::Announce(id)]), at, &view).unwrap();
+    assert_eq!(written(ids[0], at(10)), [EngineOutput::Announce(vec![ids[0]])]);
+    assert_eq!(written(ids[1], at(11)), []);
+    assert_eq!(written(ids[2], at(11)), []);
+    assert_eq!(engine.deadline(), at(12));
+    let tick = EngineInput::Tick { random: 0 };
+    assert_eq!(engine.handle(tick, at(12), &view).unwrap(), [EngineOutput::Announce(vec![ids[2]])]);
+    assert_eq!(engine.deadline(), at(60));
+}
+
+#[test]
 fn heads_are_announced_again_unless_heard_in_the_window() {
     let mut view = View::default();
     let [(a, _), (b, _)] = [block(1), block(2)];
@@ -238,7 +255,9 @@ const PACK: EngineOutput = EngineOutput::Stage(CrdtInput::Pack);
 fn a_batch_is_packed_when_it_is_large_or_old_enough() {
     let view = View::default();
     let batching = Batching::new(10, Duration::from_secs(5));
-    let mut engine = engine(EngineConfig { batching, ..EngineConfig::default() }, &view);
+    let announce_interval = Duration::ZERO;
+    let config = EngineConfig { batching, announce_interval, ..EngineConfig::default() };
+    let mut engine = engine(config, &view);
     assert_eq!(engine.packing(), Packing::Deferred);
     assert_eq!(engine.handle(waiting(9, false), at(1), &view).unwrap(), []);
     assert_eq!(engine.deadline(), at(6));
