@@ -16,6 +16,7 @@ use std::{
     fmt,
     fs::File,
     io::Read,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -30,6 +31,13 @@ pub struct Member {
     pub ipfs: Kubo,
     /// A client of the peer.
     pub client: Client,
+}
+
+impl Member {
+    /// Returns the peer's name.
+    pub fn name(&self) -> &str {
+        self.peer.base().file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for Member {
@@ -188,10 +196,15 @@ impl Cluster {
     /// # Errors
     /// When the daemon fails.
     pub fn add(&self, number: usize, size: u64) -> Result<Cid> {
-        let file = self.folder.path().join("content");
+        let file = self.content_file();
         let mut random = File::open("/dev/urandom")?.take(size);
         std::io::copy(&mut random, &mut File::create(&file)?)?;
         Ok(self.members[number].ipfs.add(&file)?.parse()?)
+    }
+
+    /// Returns the file that was added last.
+    pub fn content_file(&self) -> PathBuf {
+        self.folder.path().join("content")
     }
 
     /// Pins a CID through one member and returns what was stored.

@@ -1,4 +1,5 @@
-//! Ten peers, five in each of two processes: 10,000 pins while one process is killed and started again.
+//! Ten peers, five in each of two processes, while one process is killed and started again: a slice with 1,000 pins, and
+//! by a command of its own (`cargo ten-peers`) the whole with 10,000.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_client::{Client, api_types::PinOptions};
@@ -19,7 +20,6 @@ use std::{
 };
 
 const PEERS: usize = 10;
-const PINS: u64 = 10_000;
 
 /// Pins on their way at once.
 const AT_ONCE: u64 = 32;
@@ -85,7 +85,17 @@ async fn pin_range(clients: &[Arc<Client>], range: std::ops::Range<u64>) {
 }
 
 #[tokio::test]
+async fn ten_peers_agree_though_half_of_them_are_killed() {
+    agree_on(1000).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: cargo ten-peers"]
 async fn ten_peers_agree_on_ten_thousand_pins_though_half_of_them_are_killed() {
+    agree_on(10_000).await;
+}
+
+async fn agree_on(pins: u64) {
     let programs = Programs::build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mock = MockKubo::start().await.unwrap();
@@ -106,14 +116,14 @@ async fn ten_peers_agree_on_ten_thousand_pins_though_half_of_them_are_killed() {
         clients.push(Arc::new(client_of(peer).await.unwrap()));
     }
 
-    pin_range(&clients, 0..PINS / 2).await;
+    pin_range(&clients, 0..pins / 2).await;
     drop(half);
-    pin_range(&clients[..PEERS / 2], PINS / 2..PINS * 3 / 4).await;
+    pin_range(&clients[..PEERS / 2], pins / 2..pins * 3 / 4).await;
     half = Half::start(lower, &first);
-    pin_range(&clients, PINS * 3 / 4..PINS).await;
+    pin_range(&clients, pins * 3 / 4..pins).await;
 
     let expected: BTreeMap<String, String> =
-        (0..PINS).map(|n| (made_up_cid(n).unwrap().to_string(), format!("{n}"))).collect();
+        (0..pins).map(|n| (made_up_cid(n).unwrap().to_string(), format!("{n}"))).collect();
     let deadline = Instant::now() + LIMIT;
     loop {
         let mut seen = Vec::new();

@@ -197,6 +197,17 @@ impl Kubo {
         self.ipfs(&["add", "--quieter", "--pin=false", file])
     }
 
+    /// Reads content that is here, without asking any other daemon for it.
+    ///
+    /// # Errors
+    /// When a part of it is not here.
+    pub fn read_offline(&self, cid: &str) -> Result<Vec<u8>> {
+        let output = self.command().args(["--offline", "cat", cid]).output()?;
+        let error = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "ipfs cat {cid}: {error}");
+        Ok(output.stdout)
+    }
+
     /// Lists the CIDs that are pinned in one way (`recursive`, `direct`).
     ///
     /// # Errors

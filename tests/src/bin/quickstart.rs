@@ -1,28 +1,35 @@
-//! The main job in one command: a real Kubo, a real peer, real content, a `kill -9`, and the pin is still there.
+//! The main job in one command: three real peers, each with a real Kubo of its own; content that is in one of them is
+//! pinned through another and read from the third; one peer is killed and catches up.
 #![allow(clippy::print_stdout)]
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use cluster_client::{Cid, Client, Host, IpfsPath, Scope, TrackerStatus, api_types::PinOptions};
-use cluster_testkit::{
-    kubo::{Kubo, KuboBinary},
-    service::{Programs, Service},
+use cluster_client::{Cid, Scope, TrackerStatus, api_types::PinOptions};
+use cluster_testkit::{kubo::KuboBinary, service::Programs};
+use cluster_tests::{
+    cluster::{Cluster, pinset},
+    world::made_up_cid,
 };
 use std::{
-    fs,
-    io::{Read, Write},
+    io::{IsTerminal, Write},
     path::PathBuf,
-    process::{Command, ExitCode},
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
 /// Size of the file that is pinned, in bytes.
-const FILE_SIZE: u64 = 16 * 1024 * 1024;
+const FILE_SIZE: u64 = 64 * 1024 * 1024;
 
 /// How long a pin may take.
-const PIN_LIMIT: Duration = Duration::from_secs(60);
+const PIN_LIMIT: Duration = Duration::from_secs(120);
 
-/// Shows one peer with one Kubo at work.
+/// Changes made while one peer is away.
+const MISSED: u64 = 500;
+
+/// How long a peer that comes back may take to know them.
+const CATCH_UP: Duration = Duration::from_secs(30);
+
+/// Shows three peers with three Kubos at work.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The `ipfs` program to use.
@@ -61,53 +68,61 @@ async fn show(arguments: &Arguments) -> Result<()> {
     step("building the programs");
     let programs = Programs::build()?;
     let binary = KuboBinary::find_anywhere(arguments.ipfs.as_deref())?;
-    let folder = tempfile::tempdir()?;
+    step(&format!("starting three peers, each with a Kubo of its own ({})", binary.path().display()));
+    let mut cluster = Cluster::start_with(&binary, 3, &[]).await?;
+    print!("{}", cluster.ctl(0, &["peers", "ls"])?);
 
-    step(&format!("starting a Kubo of its own ({})", binary.path().display()));
-    let kubo = Kubo::start(&binary)?;
-    step("making a peer and starting it");
-    let mut peer = Service::init(&programs.service, &folder.path().join("peer"), kubo.api(), &[])?;
-    peer.start()?;
-    let client = Client::builder(vec![Host::parse(peer.rest())?]).build().await?;
-
-    step(&format!("adding a random file of {} MiB to Kubo, not pinned", FILE_SIZE >> 20));
-    let file = folder.path().join("random");
-    let mut random = fs::File::open("/dev/urandom")?.take(FILE_SIZE);
-    std::io::copy(&mut random, &mut fs::File::create(&file)?)?;
-    let cid = kubo.add(&file)?;
+    step(&format!("adding a random file of {} MiB to the Kubo of peer-0, not pinned", FILE_SIZE >> 20));
+    let cid = cluster.add(0, FILE_SIZE)?;
     println!("    {cid}");
-
-    step("pinning it through the peer");
+    step("pinning it through peer-1");
     let options = PinOptions { name: "quickstart".to_owned(), ..PinOptions::default() };
-    client.pin(&IpfsPath::parse(&format!("/ipfs/{cid}"))?, &options).await?;
-    let parsed: Cid = cid.parse()?;
-    wait_pinned(&client, &parsed).await?;
-    ensure!(kubo.pins("recursive")?.contains(&cid), "Kubo does not list the pin");
-    println!("    `ipfs pin ls` lists it");
-
-    step("kill -9 on the peer, and starting it again");
-    peer.kill()?;
+    cluster.pin(1, &cid, &options).await?;
+    watch_until_pinned(&cluster, &cid).await?;
+    step("reading it from the Kubo of peer-2, without asking any other");
     let started = Instant::now();
-    peer.start()?;
-    let client = Client::builder(vec![Host::parse(peer.rest())?]).build().await?;
-    let pin = client.allocation(&parsed).await.context("the pin is gone after the restart")?;
-    println!("    answered {} ms after its start", started.elapsed().as_millis());
+    let content = cluster.members[2].ipfs.read_offline(&cid.to_string())?;
+    ensure!(content == std::fs::read(cluster.content_file())?, "other bytes came back");
+    println!("    {} bytes in {} ms, the same as in the file", content.len(), started.elapsed().as_millis());
+
+    step(&format!("kill -9 on peer-2, and {MISSED} changes without it"));
+    cluster.members[2].peer.kill()?;
+    for number in 0..MISSED {
+        cluster.pin((number % 2) as usize, &made_up_cid(number)?, &PinOptions::default()).await?;
+    }
+    cluster.unpin(0, &made_up_cid(0)?).await?;
+    step("starting it again");
+    cluster.start_again(2).await?;
+    let back = Instant::now();
+    loop {
+        let (here, there) =
+            (pinset(&cluster.members[2].client).await?, pinset(&cluster.members[0].client).await?);
+        if here == there && here.len() as u64 == MISSED {
+            break;
+        }
+        ensure!(
+            back.elapsed() < CATCH_UP,
+            "it knows {} pins after {CATCH_UP:?}, not {}",
+            here.len(),
+            there.len()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    println!("    it knows all changes {} ms after its first answer", back.elapsed().as_millis());
+    let pin = cluster.members[2].client.allocation(&cid).await.context("the pin is gone after the kill")?;
     ensure!(pin.options.name == "quickstart", "the pin came back without its name");
-    wait_pinned(&client, &parsed).await?;
 
     step("what it looks like with cluster-ctl");
-    let mut shown = Command::new(&programs.ctl);
-    shown.args(["--host", peer.rest(), "status"]);
-    let output = shown.output()?;
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    ensure!(output.status.success(), "cluster-ctl failed: {}", String::from_utf8_lossy(&output.stderr));
-
-    println!("\n  {:<14}{}", "REST API", peer.rest());
-    println!("  {:<14}{}", "Kubo RPC", kubo.api());
-    println!("  {:<14}{}", "peer's folder", peer.base().display());
-    println!("  {:<14}{} --host {} pin add <CID>", "try", programs.ctl.display(), peer.rest());
+    print!("{}", cluster.ctl(2, &["status", &cid.to_string()])?);
+    for member in &cluster.members {
+        let (api, kubo) = (member.peer.rest(), member.ipfs.api());
+        println!("  {:<8} REST API {api}   Kubo RPC {kubo}", member.name());
+    }
+    println!("  try      {} --host {} status", programs.ctl.display(), cluster.members[0].peer.rest());
     if arguments.once {
-        peer.stop()?;
+        for member in &mut cluster.members {
+            member.peer.stop()?;
+        }
         println!("\neverything held");
         return Ok(());
     }
@@ -121,29 +136,39 @@ fn step(text: &str) {
     let _ = std::io::stdout().flush();
 }
 
-async fn wait_pinned(client: &Client, cid: &Cid) -> Result<()> {
+/// Shows the status on every peer whenever it changes; on a terminal in one line that is written over.
+async fn watch_until_pinned(cluster: &Cluster, cid: &Cid) -> Result<()> {
     let started = Instant::now();
+    let live = std::io::stdout().is_terminal();
     let mut last = String::new();
     loop {
-        let info = client.status(cid, Scope::Local).await?;
-        let statuses: Vec<_> = info.peer_map.iter().flatten().map(|(_, status)| status).collect();
-        for status in &statuses {
-            let line = format!("{}{}", status.status.name().to_uppercase(), with_error(&status.error));
-            if line != last {
-                println!("    {:>6} ms  {line}", started.elapsed().as_millis());
-                last = line;
-            }
+        let info = cluster.members[1].client.status(cid, Scope::Cluster).await?;
+        let statuses: Vec<_> = info.peer_map.into_iter().flatten().map(|(_, status)| status).collect();
+        let mut parts: Vec<String> =
+            statuses.iter().map(|s| format!("{} {}", s.peername, s.status.name().to_uppercase())).collect();
+        parts.sort();
+        let line = parts.join("   ");
+        if line != last {
+            let (start, end) = if live { ("\r\x1b[K", "") } else { ("", "\n") };
+            print!("{start}    {:>6} ms  {line}{end}", started.elapsed().as_millis());
+            // As in `step`.
+            let _ = std::io::stdout().flush();
+            last = line;
         }
-        if !statuses.is_empty() && statuses.iter().all(|s| s.status == TrackerStatus::Pinned) {
+        if statuses.len() == cluster.members.len()
+            && statuses.iter().all(|s| s.status == TrackerStatus::Pinned)
+        {
+            if live {
+                println!();
+            }
             return Ok(());
         }
+        if let Some(failed) = statuses.iter().find(|s| !s.error.is_empty()) {
+            println!("\n    {}: {}", failed.peername, failed.error);
+        }
         if started.elapsed() > PIN_LIMIT {
-            bail!("{cid} is not pinned after {} s: {last}", PIN_LIMIT.as_secs());
+            bail!("{cid} is not pinned everywhere after {} s: {last}", PIN_LIMIT.as_secs());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-fn with_error(error: &str) -> String {
-    if error.is_empty() { String::new() } else { format!(": {error}") }
 }
