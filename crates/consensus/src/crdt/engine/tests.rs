@@ -413,7 +413,7 @@ fn a_look_for_lost_blocks_finds_them_and_holes() {
     assert!(engine.deadline() < at(1));
     let outputs = engine.handle(EngineInput::Tick { random: 0 }, at(1), &view).unwrap();
     let repair = EngineOutput::Stage(CrdtInput::Repair { lost: vec![lost], holes: vec![hole] });
-    assert_eq!(outputs, [repair.clone()]);
+    assert_eq!(outputs, std::slice::from_ref(&repair));
     assert_eq!(engine.handle(EngineInput::Tick { random: 300 }, at(3600), &view).unwrap(), []);
     assert_eq!(engine.handle(EngineInput::Tick { random: 0 }, at(3601), &view).unwrap(), [repair]);
 }
