@@ -327,6 +327,8 @@ impl Assembly {
                 interval: config.cluster.state_sync_interval,
             };
             tasks.spawn("expiry", OnEnd::Stop, expiry.run(tasks.stopping()));
+            let forgetting = self.peer.clone().finish_forgetting();
+            tasks.spawn("forgetting", OnEnd::Nothing, until_stopped(tasks, forgetting));
         }
         tasks.spawn("tidying", OnEnd::Stop, until_stopped(tasks, tidy(self.opened.store.clone())));
     }

@@ -35,6 +35,17 @@ impl Peer {
         self.replace(peer).await
     }
 
+    /// Goes on where a stop or a crash interrupted [`Peer::forget`]: places what forgotten peers still hold elsewhere. Waits
+    /// first until the others have told their metrics, for without them nobody can take anything.
+    pub async fn finish_forgetting(self) {
+        tokio::time::sleep(2 * self.config().ping_interval).await;
+        for lost in self.parts().trust.forgotten() {
+            if let Err(error) = self.replace(lost).await {
+                tracing::warn!(target: "cluster", peer = %lost, %error, "pins of a forgotten peer were not placed elsewhere");
+            }
+        }
+    }
+
     /// Takes a forgotten peer back.
     pub(super) async fn take_back(&self, peer: PeerId) -> Result<(), ApiError> {
         if self.parts().trust.is_forgotten(&peer) {
@@ -76,7 +87,9 @@ impl Peer {
                 }
             }
         }
-        tracing::info!(target: "cluster", peer = %lost, moved, short, "pins of a forgotten peer were placed elsewhere");
+        if moved + short > 0 {
+            tracing::info!(target: "cluster", peer = %lost, moved, short, "pins of a forgotten peer were placed elsewhere");
+        }
         Ok(())
     }
 
