@@ -1,0 +1,1 @@
+//! The recorded heads and blocks, read again.
