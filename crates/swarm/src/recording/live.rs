@@ -10,7 +10,7 @@ use cluster_core::{
     Cid, ClusterSecret, Metric, Multiaddr, PeerId, Pin, PinKey, ReplicationFactors, StatusFilter,
     TrackerStatus, UnixMillis,
     metric::{PING, UnixNanos},
-    ports::{ipfs_connector::GcItem, rpc::CallError, swarm::PeerEvent},
+    ports::{cluster_api::PeerInfo, ipfs_connector::GcItem, rpc::CallError, swarm::PeerEvent},
 };
 use cluster_testkit::{
     kubo::{Kubo, KuboBinary},
@@ -20,6 +20,7 @@ use futures_util::TryStreamExt;
 use libp2p::identity::Keypair;
 use multihash::Multihash;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -68,7 +69,7 @@ fn local_peer(own: PeerId, go: PeerId, address: &Multiaddr, pins: &[(Cid, &str)]
     local.info.addresses = vec![address.clone()];
     local.info.cluster_peers = vec![own, go];
     local.info.peername = "ours".to_owned();
-    local.peers = vec![local.info.clone()];
+    local.peers = vec![local.info.clone(), PeerInfo { id: go, ..local.info.clone() }];
     local.garbage.peer = own;
     local.garbage.peername = "ours".to_owned();
     local.garbage.keys = vec![GcItem::Removed(cid("garbage")), GcItem::Error(STUCK.to_owned())];
@@ -88,9 +89,10 @@ fn local_peer(own: PeerId, go: PeerId, address: &Multiaddr, pins: &[(Cid, &str)]
 }
 
 /// Makes the element that pins a CID everywhere.
-fn element(cid: Cid, name: &str, now: UnixMillis) -> Element {
+fn element(cid: Cid, name: &str, note: &str, now: UnixMillis) -> Element {
     let mut pin = Pin::new(cid);
     pin.options.name = name.to_owned();
+    pin.options.metadata.insert("note".to_owned(), note.to_owned());
     pin.options.replication = ReplicationFactors { min: -1, max: -1 };
     pin.timestamp = Some(now.seconds());
     Element { key: pin.key().to_datastore_key(), value: pin.encode() }
@@ -207,11 +209,11 @@ async fn a_live_go_peer_and_this_crate_understand_each_other() {
         text.contains(&own.to_string())
     })
     .await;
-    ours.wait_for("a metric of Go", |event| matches!(event, Event::Metric).then_some(())).await;
+    ours.wait_for("a metric of Go", |event| matches!(event, Event::Metric(_)).then_some(())).await;
     go.until(&["peers", "ls"], |text| text.matches("Sees 1 other peers").count() == 2).await;
 
     // Go changes the pinset and we read its blocks.
-    go.ctl(&["pin", "add", "--name", "by go", &by_go.to_string()]);
+    go.ctl(&["pin", "add", "--name", "by go", "--metadata", "key=value", &by_go.to_string()]);
     let (first, block) = ours.next_block(go_id).await;
     let pin = pin_of(&block.delta.elements[0]);
     assert_eq!((pin.cid, pin.options.name.as_str(), block.links.len()), (by_go, "by go", 0));
@@ -224,12 +226,17 @@ async fn a_live_go_peer_and_this_crate_understand_each_other() {
     let graph = go.ctl(&["health", "graph"]);
     assert!(graph.contains("ours"), "{graph}");
 
-    let (head, priority) = ask_go(&mut ours, own, go_id, by_go, element(logged, "logged", now)).await;
+    let (head, priority) =
+        ask_go(&mut ours, own, go_id, by_go, element(logged, "logged", "short", now)).await;
     assert_ne!(head, first);
 
-    // We change the pinset, and Go builds on that.
-    let delta =
-        Delta { elements: vec![element(by_us, "by us", now)], priority: priority + 1, ..Delta::default() };
+    // We change the pinset, and Go builds on that. The block is too large to be sent to who asks only for news of it.
+    let note = "n".repeat(1024);
+    let delta = Delta {
+        elements: vec![element(by_us, "by us", &note, now)],
+        priority: priority + 1,
+        ..Delta::default()
+    };
     let our_head = ours.publish_block(&Block { links: vec![head], delta });
     go.until(&["pin", "ls"], |text| text.contains(&by_us.to_string()) && text.contains("by us")).await;
     go.until(&["status", &by_us.to_string()], |text| text.matches(": PINNED").count() == 2).await;
@@ -238,6 +245,16 @@ async fn a_live_go_peer_and_this_crate_understand_each_other() {
     assert_eq!(block.links, [our_head]);
     assert_eq!(block.delta.tombstones[0].id, our_head.to_datastore_key());
     go.until(&["pin", "ls"], |text| !text.contains(&by_us.to_string())).await;
+
+    // Go tells all its metrics every 15 seconds.
+    let mut missing = BTreeSet::from([PING, "freespace", "pinqueue", "tag:group"]);
+    ours.wait_for("every metric of Go", |event| {
+        if let Event::Metric(name) = event {
+            missing.remove(name.as_str());
+        }
+        missing.is_empty().then_some(())
+    })
+    .await;
 
     let tape = ours.stop().await;
     if let Some(folder) = std::env::var_os("CLUSTER_RECORD") {

@@ -40,7 +40,8 @@ fn tap_metric(payload: &[u8]) -> Option<Metric> {
 /// What the peer hears.
 pub(super) enum Event {
     Heads(Vec<BlockId>),
-    Metric,
+    /// Its name.
+    Metric(String),
     Peer(PeerEvent),
 }
 
@@ -232,8 +233,8 @@ impl SwarmListener for Ears {
         Verdict::Accept
     }
 
-    fn on_metric(&self, _: Metric) -> Verdict {
-        let _ = self.events.send(Event::Metric);
+    fn on_metric(&self, metric: Metric) -> Verdict {
+        let _ = self.events.send(Event::Metric(metric.name));
         Verdict::Accept
     }
 
