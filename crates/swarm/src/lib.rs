@@ -9,6 +9,9 @@ mod open_streams;
 mod rpc;
 mod swarm;
 
+#[cfg(test)]
+mod recording;
+
 pub use bitswap::{BITSWAP_PROTOCOLS, Bitswap, BitswapCounters};
 pub use host::{
     ConnectionManagerConfig, Counter, Host, HostHandle, HostParts, InboundStreams, OWN_RPC_PROTOCOL,

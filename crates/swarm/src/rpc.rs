@@ -16,13 +16,13 @@ mod service_id;
 mod wire;
 
 #[cfg(test)]
-mod fake_peer;
+pub(crate) mod fake_peer;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 #[cfg(test)]
 mod pipe_opener;
 

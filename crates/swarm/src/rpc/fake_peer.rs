@@ -14,11 +14,11 @@ use futures_util::{FutureExt, StreamExt, stream};
 use std::{future::pending, sync::Mutex};
 use tokio::sync::Notify;
 
-pub(super) type Logged = (PinKey, Option<Box<Pin>>);
+pub(crate) type Logged = (PinKey, Option<Box<Pin>>);
 
 /// How the peer behaves.
 #[derive(Clone, PartialEq)]
-pub(super) enum Mood {
+pub(crate) enum Mood {
     Answers,
     Fails(CallError),
     Hangs,
@@ -26,18 +26,18 @@ pub(super) enum Mood {
     Endless,
 }
 
-pub(super) struct FakePeer {
-    pub(super) mood: Mood,
-    pub(super) info: PeerInfo,
-    pub(super) peers: Vec<PeerInfo>,
-    pub(super) statuses: Vec<LocalPinStatus>,
-    pub(super) garbage: RepoGc,
-    pub(super) stat: RepoStat,
-    pub(super) swarm: Vec<PeerId>,
-    pub(super) logged: Mutex<Vec<Logged>>,
-    pub(super) asked: Mutex<Vec<String>>,
-    pub(super) started: std::sync::Arc<Notify>,
-    pub(super) abandoned: std::sync::Arc<Notify>,
+pub(crate) struct FakePeer {
+    pub(crate) mood: Mood,
+    pub(crate) info: PeerInfo,
+    pub(crate) peers: Vec<PeerInfo>,
+    pub(crate) statuses: Vec<LocalPinStatus>,
+    pub(crate) garbage: RepoGc,
+    pub(crate) stat: RepoStat,
+    pub(crate) swarm: Vec<PeerId>,
+    pub(crate) logged: Mutex<Vec<Logged>>,
+    pub(crate) asked: Mutex<Vec<String>>,
+    pub(crate) started: std::sync::Arc<Notify>,
+    pub(crate) abandoned: std::sync::Arc<Notify>,
 }
 
 struct OnDrop(std::sync::Arc<Notify>);
@@ -49,7 +49,7 @@ impl Drop for OnDrop {
 }
 
 impl FakePeer {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             mood: Mood::Answers,
             info: info(),
@@ -65,8 +65,10 @@ impl FakePeer {
         }
     }
 
-    fn first_status(&self) -> LocalPinStatus {
-        self.statuses.first().cloned().unwrap_or_else(|| status(0))
+    /// Finds what is known of a CID; of one that is not known, something.
+    fn status_of(&self, key: &PinKey) -> LocalPinStatus {
+        let known = self.statuses.iter().find(|status| status.pin.key() == *key);
+        known.or(self.statuses.first()).cloned().unwrap_or_else(|| status(0))
     }
 
     fn answer<T: Clone + Send + 'static>(
@@ -120,7 +122,7 @@ impl FakePeer {
 }
 
 /// What the peer A of the reference says of itself.
-pub(super) fn info() -> PeerInfo {
+pub(crate) fn info() -> PeerInfo {
     PeerInfo {
         id: peer_a(),
         addresses: vec![address_1()],
@@ -135,7 +137,7 @@ pub(super) fn info() -> PeerInfo {
 }
 
 /// A full status of a CID that follows from a number.
-pub(super) fn status(number: u32) -> LocalPinStatus {
+pub(crate) fn status(number: u32) -> LocalPinStatus {
     let mut digest = [0; 32];
     digest[..4].copy_from_slice(&number.to_be_bytes());
     let mut pin = Pin::new(Cid::new_v1(0x55, multihash::Multihash::wrap(0x12, &digest).unwrap()));
@@ -174,7 +176,7 @@ impl PeerCalls for FakePeer {
     }
 
     fn status(&self, key: PinKey) -> BoxFuture<'_, Result<LocalPinStatus, CallError>> {
-        self.answer(format!("status {key}"), &self.first_status())
+        self.answer(format!("status {key}"), &self.status_of(&key))
     }
 
     fn status_all(&self, filter: StatusFilter) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
@@ -182,7 +184,7 @@ impl PeerCalls for FakePeer {
     }
 
     fn recover(&self, key: PinKey) -> BoxFuture<'_, Result<LocalPinStatus, CallError>> {
-        self.answer(format!("recover {key}"), &self.first_status())
+        self.answer(format!("recover {key}"), &self.status_of(&key))
     }
 
     fn recover_all(&self) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {

@@ -59,39 +59,52 @@ pub(super) struct Recording {
     pub(super) decoded: serde_json::Value,
 }
 
-fn vectors(text: &str) -> Vec<serde_json::Value> {
-    let file: serde_json::Value = serde_json::from_str(text).unwrap();
-    file["vectors"].as_array().unwrap().clone()
+fn file(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
 }
 
-/// Reads all recorded calls.
+fn vectors(file: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> {
+    file["vectors"].as_array().unwrap().iter()
+}
+
+fn bytes_of(vector: &serde_json::Value, key: &str) -> Vec<u8> {
+    hex::decode(vector[key].as_str().unwrap()).unwrap()
+}
+
+fn recording(vector: &serde_json::Value, called: &serde_json::Value) -> Recording {
+    let name = vector["name"].as_str().unwrap().to_owned();
+    let method = name.trim_start_matches("go-calls-").trim_start_matches("call-go-");
+    let method = method.rsplit_once('-').unwrap().0;
+    Recording {
+        method: if method.contains('.') { method.to_owned() } else { String::new() },
+        called: called.as_str().unwrap().parse().unwrap(),
+        call: bytes_of(vector, "hex"),
+        reply: bytes_of(vector, "reply_hex"),
+        decoded: vector["decoded"].clone(),
+        name,
+    }
+}
+
+/// Reads all recorded calls: those of a probe, then those of this crate.
 pub(super) fn recordings() -> Vec<Recording> {
-    let fixtures: serde_json::Value =
-        serde_json::from_str(include_str!("../../../../tests/vectors/fixtures.json")).unwrap();
-    let id = |name: &str| fixtures["peers"][name]["id"].as_str().unwrap().parse().unwrap();
-    vectors(include_str!("../../../../tests/vectors/rpc-frames.json"))
-        .into_iter()
-        .map(|vector| {
-            let text = |key: &str| vector[key].as_str().unwrap().to_owned();
-            let name = text("name");
-            let method = name.trim_start_matches("go-calls-").trim_start_matches("call-go-");
-            let method = method.rsplit_once('-').unwrap().0;
-            Recording {
-                method: if method.contains('.') { method.to_owned() } else { String::new() },
-                called: id(if text("what").contains("on go3") { "go3" } else { "go1" }),
-                call: hex::decode(text("hex")).unwrap(),
-                reply: hex::decode(text("reply_hex")).unwrap(),
-                decoded: vector["decoded"].clone(),
-                name,
-            }
-        })
-        .collect()
+    let peers = &file(include_str!("../../../../tests/vectors/fixtures.json"))["peers"];
+    let probe = file(include_str!("../../../../tests/vectors/rpc-frames.json"));
+    let probe = vectors(&probe).map(|vector| {
+        let on_3 = vector["what"].as_str().unwrap().contains("on go3");
+        recording(vector, &peers[if on_3 { "go3" } else { "go1" }]["id"])
+    });
+    let live = file(include_str!("../../../../tests/vectors/live-rpc-frames.json"));
+    let live = vectors(&live).map(|vector| recording(vector, &live["peers"]["go"]));
+    probe.chain(live).collect()
 }
 
 /// Reads all recorded metrics: the payload and its reading.
 pub(super) fn metrics() -> Vec<(Vec<u8>, serde_json::Value)> {
-    vectors(include_str!("../../../../tests/vectors/gossip-metrics.json"))
-        .into_iter()
-        .map(|vector| (hex::decode(vector["hex"].as_str().unwrap()).unwrap(), vector["decoded"].clone()))
+    let probe = file(include_str!("../../../../tests/vectors/gossip-metrics.json"));
+    let live = file(include_str!("../../../../tests/vectors/live-gossip.json"));
+    vectors(&probe)
+        .chain(vectors(&live))
+        .filter(|vector| vector["topic"] == "monitor.metrics")
+        .map(|vector| (bytes_of(vector, "hex"), vector["decoded"].clone()))
         .collect()
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, io::Cursor};
 
 /// A value without the choices that two writers may make differently.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Plain {
+pub(crate) enum Plain {
     Nil,
     Flag(bool),
     Number(i128),
@@ -17,7 +17,7 @@ pub(super) enum Plain {
 
 impl Plain {
     /// Reads all values of a stream, and drops the fields that are zero or empty: Go writes some of them.
-    pub(super) fn read_all(bytes: &[u8]) -> Vec<Self> {
+    pub(crate) fn read_all(bytes: &[u8]) -> Vec<Self> {
         let mut all = Vec::new();
         let mut at = 0;
         while at < bytes.len() {
@@ -29,7 +29,7 @@ impl Plain {
     }
 
     /// Reads one value and says how long it is.
-    pub(super) fn read_first(bytes: &[u8]) -> Result<(Self, usize), rmp_serde::decode::Error> {
+    pub(crate) fn read_first(bytes: &[u8]) -> Result<(Self, usize), rmp_serde::decode::Error> {
         let mut from = rmp_serde::Deserializer::new(Cursor::new(bytes));
         let value = Self::deserialize(&mut from)?;
         Ok((value, usize::try_from(from.position()).unwrap()))
@@ -61,7 +61,7 @@ impl Plain {
     }
 
     /// Returns a field of a map.
-    pub(super) fn field(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn field(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Map(map) => map.get(key.as_bytes()),
             _ => None,
@@ -69,7 +69,7 @@ impl Plain {
     }
 
     /// Returns a text; empty when it is none.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Raw(bytes) => String::from_utf8(bytes.clone()).unwrap(),
             _ => String::new(),

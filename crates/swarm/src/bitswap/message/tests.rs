@@ -18,7 +18,9 @@ fn vectors(text: &str) -> Vec<Value> {
 }
 
 fn captured() -> Vec<Value> {
-    vectors(include_str!("../../../../../tests/vectors/bitswap-messages.json"))
+    let mut all = vectors(include_str!("../../../../../tests/vectors/bitswap-messages.json"));
+    all.extend(vectors(include_str!("../../../../../tests/vectors/live-bitswap.json")));
+    all
 }
 
 fn bytes(value: &Value) -> Vec<u8> {
@@ -71,7 +73,7 @@ fn captured_messages_decode_to_what_they_say() {
 #[test]
 fn captured_messages_encode_to_the_same_bytes() {
     let all = captured();
-    assert_eq!(all.len(), 16);
+    assert_eq!(all.len(), 16 + 13);
     for vector in all {
         let frame = bytes(&vector["hex"]);
         let message = Message::decode(body(&frame)).unwrap();
