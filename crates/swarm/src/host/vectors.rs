@@ -5,7 +5,7 @@ use super::{
     routing::{self, LAN_PROTOCOL, WAN_PROTOCOL},
     streams::{PROTOCOLS, RPC_PROTOCOL},
 };
-use cluster_core::{Multiaddr, PeerId};
+use cluster_core::{ClusterSecret, Multiaddr, PeerId};
 use futures_util::io::{AsyncRead, AsyncReadExt, AsyncWrite, Cursor};
 use libp2p::{
     gossipsub::{Message as GossipMessage, TopicHash},
@@ -96,6 +96,8 @@ fn keys_and_topics_are_those_of_the_recorded_cluster() {
     );
     assert_eq!(heads_topic("ipfs-cluster"), "fzhnp2UwTBkgNabrJi1VanzwgN");
     assert_eq!(heads_topic("test"), "fzhnJ2vw7NBkaLbPXVHuw1r59o");
+    let secret = ClusterSecret::parse_hex(fixtures["secret_hex"].as_str().unwrap()).unwrap();
+    assert_eq!(*secret.expose(), [0xab; 32]);
     for (name, peer) in fixtures["peers"].as_object().unwrap() {
         let keypair = match peer.get("private_key_base64") {
             Some(text) => {
@@ -146,6 +148,28 @@ struct Published {
 struct Control {
     #[prost(message, repeated, tag = "1")]
     ihave: Vec<Ihave>,
+    #[prost(message, repeated, tag = "2")]
+    iwant: Vec<Iwant>,
+    #[prost(message, repeated, tag = "3")]
+    graft: Vec<Mesh>,
+    #[prost(message, repeated, tag = "4")]
+    prune: Vec<Mesh>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Iwant {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    ids: Vec<Vec<u8>>,
+}
+
+/// GRAFT and PRUNE.
+#[derive(Clone, PartialEq, Message)]
+struct Mesh {
+    #[prost(string, optional, tag = "1")]
+    topic: Option<String>,
+    /// In seconds; of PRUNE alone.
+    #[prost(uint64, optional, tag = "3")]
+    backoff: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -171,7 +195,7 @@ fn is_signed(message: &Published) -> bool {
 #[test]
 fn recorded_frames_are_signed_and_name_messages_as_we_do() {
     let topic = heads_topic("wirecheck");
-    let (mut published, mut offered) = (0, 0);
+    let (mut published, mut offered, mut wanted, mut grafted, mut pruned) = (0, 0, 0, 0, 0);
     for vector in vectors(include_str!("../../../../tests/vectors/gossipsub-rpc.json")) {
         let frame = bytes(&vector["hex"]);
         assert!(frame.len() <= MAX_FRAME);
@@ -187,12 +211,22 @@ fn recorded_frames_are_signed_and_name_messages_as_we_do() {
             assert!(!is_signed(&forged));
             published += 1;
         }
-        for id in rpc.control.iter().flat_map(|control| &control.ihave).flat_map(|ihave| &ihave.ids) {
+        let control = rpc.control.unwrap_or_default();
+        for id in control.ihave.iter().flat_map(|ihave| &ihave.ids) {
             assert_eq!(id.len(), 24, "{}", vector["name"]);
             offered += 1;
         }
+        // The second one that was asked for is no message's: Go takes such a question without complaint.
+        wanted += control.iwant.iter().flat_map(|iwant| &iwant.ids).filter(|id| id.len() == 24).count();
+        for mesh in control.graft.iter().chain(&control.prune) {
+            let name = mesh.topic.as_deref().unwrap();
+            assert!(name == METRICS_TOPIC || name == topic, "{name}");
+        }
+        grafted += control.graft.len();
+        pruned += control.prune.iter().filter(|prune| prune.backoff == Some(600)).count();
     }
     assert!(published > 0 && offered > 0);
+    assert_eq!((wanted, grafted, pruned), (1, 4, 2));
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -211,6 +245,8 @@ struct Identify {
 struct Routing {
     #[prost(int32, optional, tag = "1")]
     kind: Option<i32>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    target: Option<Vec<u8>>,
     #[prost(message, repeated, tag = "8")]
     closer: Vec<Closer>,
 }
@@ -226,7 +262,14 @@ struct Closer {
 #[test]
 fn what_go_says_of_itself_puts_it_into_the_table_of_the_local_network() {
     let all = vectors(include_str!("../../../../tests/vectors/identify-ping-kad.json"));
-    let find = |name: &str| bytes(&all.iter().find(|vector| vector["name"] == name).unwrap()["hex"]);
+    let vector = |name: &str| all.iter().find(|vector| vector["name"] == name).unwrap();
+    let find = |name: &str| bytes(&vector(name)["hex"]);
+    let asked = |name: &str| {
+        let what = vector(name)["what"].as_str().unwrap();
+        hex::decode(what.rsplit("we sent ").next().unwrap()).unwrap()
+    };
+    // A ping comes back as it was sent.
+    assert_eq!((asked("/ipfs/ping/1.0.0").len(), find("/ipfs/ping/1.0.0")), (32, asked("/ipfs/ping/1.0.0")));
     let said = Identify::decode_length_delimited(&*find("/ipfs/id/1.0.0")).unwrap();
     assert_eq!(said.protocol_version.as_deref(), Some(""));
     let lists =
@@ -241,6 +284,8 @@ fn what_go_says_of_itself_puts_it_into_the_table_of_the_local_network() {
     let answer = Routing::decode_length_delimited(&*find("/ipfs/lan/kad/1.0.0")).unwrap();
     assert_eq!(answer.kind, Some(4));
     let [closer] = &answer.closer[..] else { panic!("one peer is closer") };
+    let question = Routing::decode_length_delimited(&*asked("/ipfs/lan/kad/1.0.0")).unwrap();
+    assert_eq!((question.kind, question.target), (Some(4), closer.id.clone()));
     assert!(PeerId::from_bytes(closer.id.as_ref().unwrap()).is_ok());
     assert!(closer.addrs.iter().all(|address| Multiaddr::try_from(address.clone()).is_ok()));
 }
