@@ -89,7 +89,12 @@ impl CrdtBackend {
     ) -> Result<(), StoreError> {
         let before = Before::read(mutation.staged, key)?;
         let waiting = self.pending(mutation.staged, key)?;
-        let mut live = elements(mutation.staged, key)?;
+        // What is shown is a live element or an add that waits: of a key that shows nothing only a removal that waits can
+        // hide some. New pins, the bulk of a first walk, cost no scan.
+        let mut live = match (&before, &waiting) {
+            (None, None) => Vec::new(),
+            _ => elements(mutation.staged, key)?,
+        };
         // The value in the pin's row belongs to one element, unless it is one that waits to be published.
         let winner = live.iter().position(|(_, row)| row.value.is_none());
         if let (Some(winner), Some(before)) = (winner, &before) {
