@@ -57,13 +57,20 @@ impl<'a> Cluster<'a> {
         Ok((peer, stub))
     }
 
-    /// Starts `count` peers and waits until each sees all. Each one joins all before it, because peers of Go do not
-    /// tell each other addresses on the loopback.
+    /// Starts `count` peers and waits until each sees all. Each one joins all before it and is told the addresses of
+    /// all, because peers of Go do not tell each other addresses on the loopback.
     pub(crate) async fn start(&self, count: usize, delay: f64) -> Result<Vec<World>> {
-        let mut worlds: Vec<World> = Vec::with_capacity(count);
+        let mut made: Vec<(Peer, Server)> = Vec::with_capacity(count);
         for _ in 0..count {
-            let others: Vec<&Peer> = worlds.iter().map(|world| &world.peer).collect();
-            let (peer, stub) = self.peer(&others, delay).await?;
+            let others: Vec<&Peer> = made.iter().map(|(peer, _)| peer).collect();
+            made.push(self.peer(&others, delay).await?);
+        }
+        let addresses = made.iter().map(|(peer, _)| peer.swarm_address()).collect::<Result<Vec<_>>>()?;
+        let mut worlds = Vec::with_capacity(count);
+        for (number, (mut peer, stub)) in made.into_iter().enumerate() {
+            let mut others = addresses.clone();
+            others.remove(number);
+            peer.set("CLUSTER_PEERADDRESSES", others.join(","));
             let daemon = peer.start_and_wait().await?;
             worlds.push(World { daemon, peer, stub });
         }

@@ -96,6 +96,11 @@ impl Peer {
         self.joined = addresses;
     }
 
+    /// Sets a variable for its next starts.
+    pub(crate) fn set(&mut self, name: &'static str, value: String) {
+        self.environment.push((name, value));
+    }
+
     /// Returns the folder its data lies in.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("peer")

@@ -16,10 +16,8 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for all pins. Go's peers may tell their heads again only after 2.6 min, and then walk 50 blocks a second.
 const LIMIT: Duration = Duration::from_secs(1_800);
-/// Pause between two looks for the first pin.
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-/// Pause between two looks for a pin of the sample.
-const SAMPLE_PAUSE: Duration = Duration::from_millis(5);
+/// Pause between two looks for the first pin, or for a pin of the sample: long enough to cost the peer little.
+const LOOK_PAUSE: Duration = Duration::from_millis(10);
 /// Pause between two whole listings.
 const LIST_PAUSE: Duration = Duration::from_millis(100);
 /// Pins in the sample.
@@ -47,7 +45,7 @@ pub(super) async fn watch(daemon: &mut Daemon, api: SocketAddr, seed: u64, count
     };
     while !within(LIMIT, "an answer to GET /allocations", any(api)).await?.unwrap_or(false) {
         check(daemon, "the first pin")?;
-        tokio::time::sleep(FIRST_PAUSE).await;
+        tokio::time::sleep(LOOK_PAUSE).await;
     }
     let first = daemon.age();
     let mut connection = Connection::open(api, BUFFER).await.context("connecting to the peer")?;
@@ -63,7 +61,7 @@ pub(super) async fn watch(daemon: &mut Daemon, api: SocketAddr, seed: u64, count
                 404 => check(daemon, &format!("pin {index}"))?,
                 status => bail!("GET /allocations/{}: status {status}", cids::as_str(&cid)),
             }
-            tokio::time::sleep(SAMPLE_PAUSE).await;
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
     let sample = daemon.age();

@@ -34,14 +34,22 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
     procfs::reset_peak(id)?;
     let (mut firsts, mut totals) = (Vec::new(), Vec::new());
     for _ in 0..REPEATS {
-        let mut whole = 0;
+        let (mut whole, mut other) = (0, None);
         let timing = lines(asked.peer.api(), "/pins", LIMIT, |line| {
             let pinned = memchr::memmem::find_iter(line, b"\"status\":\"pinned\"").count();
-            whole += u64::from(pinned == PEERS);
+            if pinned == PEERS {
+                whole += 1;
+            } else {
+                other.get_or_insert_with(|| String::from_utf8_lossy(line).into_owned());
+            }
         })
         .await?;
         if (timing.lines, whole) != (count, count) {
-            bail!("GET /pins named {} of {count} pins, {whole} of them pinned on all peers", timing.lines);
+            bail!(
+                "GET /pins named {} of {count} pins, {whole} of them pinned on all peers; the first other one: {}",
+                timing.lines,
+                other.unwrap_or_default()
+            );
         }
         firsts.push(timing.first_byte.as_secs_f64() * 1e3);
         totals.push(timing.total.as_secs_f64());
