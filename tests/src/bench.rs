@@ -1,6 +1,7 @@
 //! The benchmark: real processes, one load generator, the machine's own limits beside every figure.
 
 mod cids;
+mod cluster;
 mod connection;
 mod control;
 mod figures;

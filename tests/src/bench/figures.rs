@@ -99,6 +99,15 @@ figures! {
     OntoP999: "p99.9 ack of it", "ms", Bar::AtMost(400.0);
     OntoStalls: "stalls over 1 s in it", "", Bar::AtMost(0.0);
     OntoErrors: "errors in it", "", Bar::AtMost(0.0);
+    ReplicateP50: "3 peers: pin on one seen on another, p50", "ms", Bar::AtMost(3.0);
+    ReplicateP99: "3 peers: pin on one seen on another, p99", "ms", Bar::AtMost(10.0);
+    NewcomerFirst: "newcomer: first pin", "s", Bar::AtMost(1.0);
+    NewcomerAll: "newcomer: all pins", "s", Bar::AtMost(6.0);
+    ChainFirst: "newcomer, one-pin blocks: first pin", "s", Bar::None;
+    ChainAll: "newcomer, one-pin blocks: all pins", "s", Bar::AtMost(15.0);
+    Statuses3First: "all statuses of 3 peers: first byte", "ms", Bar::None;
+    Statuses3Total: "all statuses of 3 peers: total", "s", Bar::None;
+    Statuses3Rss: "all statuses of 3 peers: RSS peak", "MiB", Bar::None;
 }
 
 /// All samples taken.

@@ -1,13 +1,17 @@
 //! The measures, each of which can run alone.
 
 mod acks;
+mod arrival;
 mod empty;
 mod filters;
 mod kills;
 mod million;
+mod newcomer;
 mod onto;
+mod replicate;
 mod restart;
 mod statuses;
+mod statuses3;
 mod tracked;
 mod transfer;
 
@@ -16,7 +20,8 @@ use super::stage::Stage;
 use anyhow::Result;
 use clap::ValueEnum;
 
-/// One measure; those after `Million` use one large pinset, and the last one makes it larger.
+/// One measure; those from `Million` to `Onto` use one large pinset, and `Onto` makes it larger. Those after it need
+/// several peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Measure {
     /// The machine alone: synced appends, loopback, the generator's own cost (always part of a run)
@@ -41,6 +46,14 @@ pub(crate) enum Measure {
     Restart,
     /// Load more onto the large pinset
     Onto,
+    /// Three peers: from a pin on one to its sight on another
+    Replicate,
+    /// A fresh peer joins one that holds many pins in batches
+    Newcomer,
+    /// A fresh peer joins one that holds pins in blocks of their own
+    Chain,
+    /// Three peers: stream the status of everything on all of them
+    Statuses3,
 }
 
 impl Measure {
@@ -58,6 +71,10 @@ impl Measure {
             Self::Filters => filters::run(stage, results).await,
             Self::Restart => restart::run(stage, results).await,
             Self::Onto => onto::run(stage, results).await,
+            Self::Replicate => replicate::run(stage, results).await,
+            Self::Newcomer => newcomer::batched(stage, results).await,
+            Self::Chain => newcomer::chained(stage, results).await,
+            Self::Statuses3 => statuses3::run(stage, results).await,
         }
     }
 }

@@ -29,15 +29,21 @@ pub(crate) struct Peer {
     folder: TempDir,
     environment: Vec<(&'static str, String)>,
     api: SocketAddr,
+    swarm: u16,
+    /// Whom it joins at its starts.
+    joined: Vec<String>,
 }
 
 impl Peer {
     /// Makes a folder with the suite's `init`, all ports free and on the loopback, and returns the time `init` took.
+    /// `environment` comes last: it overrides what the settings say.
     pub(crate) async fn create(
         suite: &Suite,
         daemon: SocketAddr,
         settings: &Settings,
+        environment: &[(&'static str, String)],
     ) -> Result<(Self, Duration)> {
+        let given = environment;
         let mut builder = tempfile::Builder::new();
         builder.prefix("cluster-bench-");
         let folder = match &settings.dir {
@@ -63,8 +69,9 @@ impl Peer {
             environment.push(("CLUSTER_CRDT_BATCHING_MAXBATCHSIZE", size.to_owned()));
             environment.push(("CLUSTER_CRDT_BATCHING_MAXBATCHAGE", age.to_owned()));
         }
+        environment.extend_from_slice(given);
         let api = SocketAddr::from(([127, 0, 0, 1], api));
-        let peer = Self { suite: suite.clone(), folder, environment, api };
+        let peer = Self { suite: suite.clone(), folder, environment, api, swarm, joined: Vec::new() };
         let began = Instant::now();
         peer.run(&["init"], INIT_LIMIT).await?;
         Ok((peer, began.elapsed()))
@@ -73,6 +80,25 @@ impl Peer {
     /// Returns where its REST API listens.
     pub(crate) fn api(&self) -> SocketAddr {
         self.api
+    }
+
+    /// Returns the multiaddress at which other peers reach it.
+    pub(crate) fn swarm_address(&self) -> Result<String> {
+        let file = self.data().join("identity.json");
+        let identity: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(file).context("reading the peer's identity")?)?;
+        let id = identity["id"].as_str().context("an identity without an ID")?;
+        Ok(format!("/ip4/127.0.0.1/tcp/{}/p2p/{id}", self.swarm))
+    }
+
+    /// Makes it join these multiaddresses (`--bootstrap`) at its starts.
+    pub(crate) fn join(&mut self, addresses: Vec<String>) {
+        self.joined = addresses;
+    }
+
+    /// Sets a variable for its next starts.
+    pub(crate) fn set(&mut self, name: &'static str, value: String) {
+        self.environment.push((name, value));
     }
 
     /// Returns the folder its data lies in.
@@ -104,7 +130,7 @@ impl Peer {
     /// Starts the daemon.
     pub(crate) fn start(&self) -> Result<Daemon> {
         let mut command = self.command(&self.suite.service);
-        command.arg("daemon");
+        command.arg("daemon").args(self.joined.iter().flat_map(|address| ["--bootstrap", address]));
         let began = Instant::now();
         let process = Process::start(command, &format!("{} daemon", self.suite.side.title()))?;
         Ok(Daemon { process, api: self.api, began })
@@ -143,6 +169,11 @@ impl Daemon {
     /// Returns its process id.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Returns the time since its process was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Waits until `GET /allocations/{cid}` is answered with `status` (and names the CID, when that is 200) and

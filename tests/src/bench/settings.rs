@@ -54,6 +54,18 @@ pub(crate) struct Settings {
     /// Times a peer is killed under load [default: 24, quick 3]
     #[arg(long)]
     kills: Option<u32>,
+    /// Pins timed one by one from one peer to another [default: 200, quick 20]
+    #[arg(long)]
+    replicated: Option<u64>,
+    /// Pins of a cluster, in batches, that a newcomer fetches or whose statuses are asked for [default: 100000, quick 2000]
+    #[arg(long)]
+    held: Option<u64>,
+    /// Pins of a cluster, each in a block of its own, that a newcomer fetches [default: 10000, quick 300]
+    #[arg(long)]
+    chained: Option<u64>,
+    /// Newcomers, one after the other [default: 3, quick 1]
+    #[arg(long)]
+    newcomers: Option<u32>,
     /// Milliseconds the stand-in of the IPFS daemon waits before each answer
     #[arg(long, default_value_t = 5.0)]
     pub(crate) delay: f64,
@@ -133,6 +145,26 @@ impl Settings {
         self.pick(self.kills, 24, 3)
     }
 
+    /// Returns how many pins are timed from one peer to another.
+    pub(crate) fn replicated(&self) -> u64 {
+        self.pick(self.replicated, 200, 20)
+    }
+
+    /// Returns how many pins in batches a cluster holds.
+    pub(crate) fn held(&self) -> u64 {
+        self.pick(self.held, 100_000, 2_000)
+    }
+
+    /// Returns how many pins in blocks of their own a cluster holds.
+    pub(crate) fn chained(&self) -> u64 {
+        self.pick(self.chained, 10_000, 300)
+    }
+
+    /// Returns how many newcomers fetch a pinset.
+    pub(crate) fn newcomers(&self) -> u32 {
+        self.pick(self.newcomers, 3, 1)
+    }
+
     /// Returns how often something short is repeated for its median.
     pub(crate) fn repeats(&self) -> usize {
         self.pick(None, 11, 3)
@@ -160,7 +192,7 @@ impl Settings {
     pub(crate) fn describe(&self) -> String {
         format!(
             "{}load {} s after {} s warm-up, stub delay {} ms (draining {} ms), {} pins present, {} more, {} kills, \
-             batching {}, seed {}, {} round(s); default workers, all indexes and the tracker on",
+             {} replicated, {} held in batches, {} chained, {} newcomer(s), batching {}, seed {}, {} round(s); default workers, all indexes and the tracker on",
             if self.quick { "QUICK (not comparable with the bars): " } else { "" },
             self.load_time().as_secs_f64(),
             self.warm_up_time().as_secs_f64(),
@@ -169,6 +201,10 @@ impl Settings {
             self.pins(),
             self.more(),
             self.kills(),
+            self.replicated(),
+            self.held(),
+            self.chained(),
+            self.newcomers(),
             self.batching.as_deref().unwrap_or("off"),
             self.seed,
             self.alternate,

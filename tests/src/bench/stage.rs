@@ -59,7 +59,7 @@ impl Stage<'_> {
     /// Starts an empty peer.
     pub(crate) async fn fresh(&self) -> Result<World> {
         let stub = Server::stub(self.settings.delay)?;
-        let (peer, _) = Peer::create(self.suite, stub.address(), self.settings).await?;
+        let (peer, _) = Peer::create(self.suite, stub.address(), self.settings, &[]).await?;
         let daemon = peer.start_and_wait().await?;
         Ok(World { daemon, peer, stub })
     }
@@ -109,7 +109,7 @@ impl Stage<'_> {
         let count = self.settings.pins();
         results.note(self.suite.side, &format!("making {count} pins by {:?}", self.settings.seed_by));
         let stub = Server::stub(self.settings.delay)?;
-        let (peer, _) = Peer::create(self.suite, stub.address(), self.settings).await?;
+        let (peer, _) = Peer::create(self.suite, stub.address(), self.settings, &[]).await?;
         match self.settings.seed_by {
             SeedBy::Import => {
                 let file = peer.scratch("pins");

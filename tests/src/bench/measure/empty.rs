@@ -17,7 +17,7 @@ pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<
     let (mut inits, mut firsts, mut ids) = (Vec::new(), Vec::new(), Vec::new());
     let mut last = None;
     for _ in 0..stage.settings.repeats() {
-        let (peer, init) = Peer::create(stage.suite, stub.address(), stage.settings).await?;
+        let (peer, init) = Peer::create(stage.suite, stub.address(), stage.settings, &[]).await?;
         inits.push(init.as_secs_f64() * 1e3);
         // The second start of the same folder: the first one also makes the store.
         peer.start_and_wait().await?.stop().await?;

@@ -15,7 +15,7 @@ pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<
     let side = stage.suite.side;
     let count = stage.settings.pins();
     let stub = Server::stub(stage.settings.delay)?;
-    let (peer, _) = Peer::create(stage.suite, stub.address(), stage.settings).await?;
+    let (peer, _) = Peer::create(stage.suite, stub.address(), stage.settings, &[]).await?;
     let (file, copy) = (peer.scratch("pins"), peer.scratch("copy"));
     import_file::write(&file, stage.settings.seed, count)?;
 
