@@ -10,3 +10,5 @@ pub mod service;
 pub mod simulator;
 #[cfg(target_os = "linux")]
 pub mod small_disk;
+#[cfg(target_os = "linux")]
+pub mod two_sides;

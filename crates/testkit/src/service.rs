@@ -101,6 +101,10 @@ pub struct Service {
     swarm: String,
     /// Whom it joins at its next starts.
     joined: Vec<String>,
+    /// The command before the program's own; often none.
+    launcher: Vec<String>,
+    /// Further arguments of `daemon`.
+    arguments: Vec<String>,
     child: Option<Child>,
     /// When the process was started.
     started: Instant,
@@ -160,6 +164,8 @@ impl Service {
             rest,
             swarm,
             joined: Vec::new(),
+            launcher: Vec::new(),
+            arguments: Vec::new(),
             child: None,
             started: Instant::now(),
             reader: None,
@@ -193,10 +199,19 @@ impl Service {
 
     fn spawn(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "the peer runs already");
-        let mut child = Command::new(&self.program)
+        let mut command = match self.launcher.split_first() {
+            Some((launcher, arguments)) => {
+                let mut command = Command::new(launcher);
+                command.args(arguments).arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
+        let mut child = command
             .arg("--config")
             .arg(&self.base)
             .arg("daemon")
+            .args(&self.arguments)
             .args(self.joined.iter().flat_map(|address| ["--bootstrap", address]))
             .envs(self.environment.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
@@ -249,6 +264,16 @@ impl Service {
     /// Makes the peer join others (`--bootstrap`) at its next starts.
     pub fn join(&mut self, addresses: &[&str]) {
         self.joined = addresses.iter().map(|address| (*address).to_owned()).collect();
+    }
+
+    /// Starts the peer by another command from now on, which must become the peer, as `ip netns exec` does.
+    pub fn launch_by(&mut self, launcher: &[String]) {
+        self.launcher = launcher.to_vec();
+    }
+
+    /// Gives `daemon` further arguments at its next starts.
+    pub fn set_arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     }
 
     /// Sets a variable for the next starts.

@@ -17,7 +17,7 @@ use libp2p::{
     memory_connection_limits, ping, relay,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Connections of one peer. Two that dial each other at the same time make two; more are no use.
 const MAX_PER_PEER: u32 = 8;
@@ -27,6 +27,13 @@ const MAX_PENDING_INBOUND: u32 = 256;
 
 /// Connections to others in their handshake; more are refused and counted.
 const MAX_PENDING_OUTBOUND: u32 = 128;
+
+/// How long a connection may be quiet before it is tested.
+const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the answer to such a test may take. Two silences in a row end the connection: half a minute after the other
+/// side has vanished.
+const PING_LIMIT: Duration = Duration::from_secs(10);
 
 /// The share of memory that may be used when no figure is given, as in Go.
 const MEMORY_SHARE: f64 = 0.25;
@@ -78,7 +85,9 @@ impl Behaviour {
             blocked: allow_block_list::Behaviour::default(),
             streams: Streams::new(inbound, counters),
             identify: identify::Behaviour::new(identify),
-            ping: ping::Behaviour::default(),
+            ping: ping::Behaviour::new(
+                ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_LIMIT),
+            ),
             gossip: gossip::build(&config.keypair, &config.pubsub, config.follower, topics)?,
             lan: routing::table(own, routing::LAN_PROTOCOL, Mode::Server),
             wan: routing::table(own, routing::WAN_PROTOCOL, Mode::Client),

@@ -206,6 +206,7 @@ impl Worker {
                 self.connections.remove(&connection_id);
                 if num_established == 0 {
                     self.shared.state().book.disconnected(&peer_id);
+                    self.dial_again_later(peer_id, Instant::now());
                     self.listener.on_peer(PeerEvent::Disconnected(peer_id));
                 }
             }
@@ -257,7 +258,9 @@ impl Worker {
             BehaviourEvent::Wan(kad::Event::OutboundQueryProgressed { id, result, step, .. }) => {
                 self.on_lookup(Table::Wan, id, result, step.last);
             }
-            BehaviourEvent::Ping(ping::Event { connection, result: Err(ping::Failure::Timeout), .. }) => {
+            BehaviourEvent::Ping(ping::Event { connection, result: Err(failure), .. })
+                if is_silence(&failure) =>
+            {
                 // The second silence in a row: the other side is gone without a word.
                 self.swarm.close_connection(connection);
             }
@@ -397,6 +400,17 @@ impl Worker {
         if let Some((path, text)) = self.peerstore.clone().zip(self.peerstore_text()) {
             self.saving = Some(tokio::task::spawn_blocking(move || save(&path, &text)));
         }
+    }
+}
+
+/// Says whether nothing came back: neither for the ping, nor when a stream was opened for it.
+fn is_silence(failure: &ping::Failure) -> bool {
+    match failure {
+        ping::Failure::Timeout => true,
+        ping::Failure::Other { error } => error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut),
+        ping::Failure::Unsupported => false,
     }
 }
 

@@ -175,7 +175,7 @@ async fn take_and_ignore(keypair: Keypair, address: oneshot::Sender<Multiaddr>) 
 }
 
 #[tokio::test]
-async fn a_peer_that_never_answers_costs_an_opener_ten_seconds() {
+async fn a_peer_that_never_answers_costs_an_opener_ten_seconds_and_loses_its_connection() {
     let host = Host::start(config()).await;
     let keypair = Keypair::generate_ed25519();
     let silent = keypair.public().to_peer_id();
@@ -184,4 +184,5 @@ async fn a_peer_that_never_answers_costs_an_opener_ten_seconds() {
     host.swarm.connect(silent, vec![address.await.unwrap()]).await.unwrap();
     let opened = tokio::time::timeout(LIMIT, host.swarm.open(silent, RPC)).await.unwrap();
     assert!(matches!(opened, Err(OpenError::Refused(_))), "{:?}", opened.err());
+    host.disconnected(silent).await;
 }

@@ -113,6 +113,19 @@ async fn a_restarted_peer_is_the_same_peer() {
 }
 
 #[tokio::test]
+async fn a_lost_peer_is_dialled_again() {
+    let mut settings = config();
+    let (a, b) = (Host::start(config()).await, Host::start(settings.clone()).await);
+    a.meet(&b).await;
+    settings.listen = vec![b.address()];
+    b.swarm.stop().await;
+    a.disconnected(b.id()).await;
+    // It knows nobody: only the other side can dial.
+    let b = Host::start(settings).await;
+    b.identified(a.id()).await;
+}
+
+#[tokio::test]
 async fn another_secret_is_named_as_the_cause() {
     let mut other = config();
     other.secret = secret(8);

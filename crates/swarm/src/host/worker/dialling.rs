@@ -41,6 +41,13 @@ const BOOTSTRAP_EVERY: Duration = Duration::from_secs(30);
 /// How often one of the configured peers is dialled if it is not connected.
 const CONFIGURED_EVERY: Duration = Duration::from_secs(5 * 60);
 
+/// After how many seconds a peer whose connection was lost is dialled, time after time; later it is one of all that are
+/// known.
+const AGAIN_AFTER: [f64; 6] = [1.0, 2.0, 4.0, 8.0, 16.0, 30.0];
+
+/// Lost peers dialled that way; more are left to the look at all known peers.
+const MAX_LOST: usize = 256;
+
 type Reply = oneshot::Sender<Result<(), ConnectError>>;
 
 /// One of the two routing tables.
@@ -55,6 +62,8 @@ pub(super) struct Dialling {
     attempts: HashMap<PeerId, Attempt>,
     /// Bounded by the book: every peer is in it once.
     backlog: VecDeque<PeerId>,
+    /// Peers whose connection was lost, each with the number of its next dial and when it is due.
+    lost: HashMap<PeerId, (usize, Instant)>,
     /// Attempts that ended since the start.
     ended: usize,
     next_bootstrap: Instant,
@@ -66,6 +75,7 @@ impl Dialling {
         Self {
             attempts: HashMap::new(),
             backlog: VecDeque::new(),
+            lost: HashMap::new(),
             ended: 0,
             next_bootstrap: now + BOOTSTRAP_EVERY,
             next_configured: now + CONFIGURED_EVERY,
@@ -360,6 +370,7 @@ impl Worker {
         for peer in late {
             self.give_up(peer);
         }
+        self.dial_lost(now);
         let connected = self.swarm.connected_peers().count();
         if now >= self.dialling.next_bootstrap {
             self.dialling.next_bootstrap = now + BOOTSTRAP_EVERY;
@@ -370,6 +381,41 @@ impl Worker {
             self.dialling.next_configured = now + CONFIGURED_EVERY;
             self.enqueue_unconnected(|book| book.configured(), 1);
         }
+    }
+
+    /// Notes that the last connection to a peer is gone. It is dialled again soon, unless connections are many: then it may
+    /// have been closed because of that.
+    pub(super) fn dial_again_later(&mut self, peer: PeerId, now: Instant) {
+        let wanted = {
+            let book = &self.shared.state().book;
+            let few = self.connections.len() < self.limits.low_water;
+            (few || book.is_kept(&peer)) && !book.ways_to(&peer).is_empty()
+        };
+        let lost = &mut self.dialling.lost;
+        // One that comes and goes keeps its place in the row.
+        if wanted && lost.len() < MAX_LOST && !lost.contains_key(&peer) {
+            lost.insert(peer, (0, now + wait_before(0)));
+        }
+    }
+
+    /// Puts the lost peers that are due before all others in line.
+    fn dial_lost(&mut self, now: Instant) {
+        let Dialling { lost, backlog, .. } = &mut self.dialling;
+        let state = self.shared.state();
+        lost.retain(|peer, (number, due)| {
+            if *due > now {
+                return true;
+            }
+            if state.book.is_connected(peer) {
+                return false;
+            }
+            if !backlog.contains(peer) {
+                backlog.push_front(*peer);
+            }
+            *number += 1;
+            *due = now + wait_before(*number);
+            *number < AGAIN_AFTER.len()
+        });
     }
 
     /// Puts up to `count` of these peers in line, by chance, leaving out those that are connected.
@@ -384,4 +430,11 @@ impl Worker {
         peers.truncate(count);
         self.dialling.enqueue(peers);
     }
+}
+
+/// Returns how long to wait before a dial of a lost peer. Both sides wait: chance keeps them from dialling each other at
+/// the same moment.
+fn wait_before(number: usize) -> Duration {
+    let seconds = AGAIN_AFTER.get(number).copied().unwrap_or_default();
+    Duration::from_secs_f64(seconds * rand::random_range(0.75..1.25))
 }
