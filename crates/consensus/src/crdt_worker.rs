@@ -203,6 +203,10 @@ impl CrdtWorker {
                 EngineOutput::Fetch { id, from } => self.fetch(id, from),
                 EngineOutput::Announce(heads) => {
                     if let Some(gossip) = &self.parts.gossip {
+                        if let [head] = heads.as_slice() {
+                            // Saves everybody of this suite a question.
+                            self.parts.blocks.offer(head.cid());
+                        }
                         tracing::trace!(target: "crdt", heads = heads.len(), "announcing heads");
                         gossip.publish_heads(Broadcast { heads }.encode());
                     }

@@ -52,6 +52,8 @@ impl Blocks for Nobody {
     }
 
     fn announce(&self, _: Cid) {}
+
+    fn offer(&self, _: Cid) {}
 }
 
 impl Rpc for Nobody {

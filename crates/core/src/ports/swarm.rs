@@ -93,6 +93,10 @@ pub trait Blocks: Send + Sync + 'static {
 
     /// Notes that a block is here now: peers that asked for it before get it.
     fn announce(&self, cid: Cid);
+
+    /// Notes that a block which is here is told about now: peers of this suite get it at once when it is small, without
+    /// a question.
+    fn offer(&self, cid: Cid);
 }
 
 /// Serves blocks to other peers. Called on threads that may block.

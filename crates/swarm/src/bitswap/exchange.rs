@@ -178,6 +178,10 @@ impl Blocks for Bitswap {
     fn announce(&self, cid: Cid) {
         self.shared.ledger(LedgerInput::Announced(cid));
     }
+
+    fn offer(&self, cid: Cid) {
+        self.shared.ledger(LedgerInput::Offered(cid));
+    }
 }
 
 /// A fetch that waits; takes its want back when dropped.

@@ -38,6 +38,8 @@ pub(super) enum LedgerInput<'a> {
     },
     /// A block is here now.
     Announced(Cid),
+    /// A block that is here is told about: every peer of this suite will ask for it, unless it had it before.
+    Offered(Cid),
     /// A peer does not take its answers: what it wants is forgotten.
     Stuck(PeerId),
     /// The answers taken by [`Ledger::next`] are made.
@@ -103,6 +105,16 @@ impl Ledger {
                 for (peer, account) in &mut self.accounts {
                     if let Some(due) = account.missing.remove(&cid) {
                         account.due.insert(cid, due);
+                        output.ready.push(*peer);
+                    }
+                }
+            }
+            LedgerInput::Offered(cid) => {
+                for (peer, account) in &mut self.accounts {
+                    let Some(ahead) = &mut account.read_ahead else { continue };
+                    if account.due.len() < MAX_DUE && !account.due.contains(&cid) && !ahead.was_sent(&cid) {
+                        ahead.on_sent(cid);
+                        account.due.insert(cid, Due { block: false, dont_have: false });
                         output.ready.push(*peer);
                     }
                 }

@@ -127,3 +127,20 @@ fn what_is_missing_is_bounded_for_all_peers() {
     let in_all: usize = ledger.accounts.values().map(|account| account.missing.len()).sum();
     assert_eq!(in_all, MAX_MISSING_IN_ALL);
 }
+
+#[test]
+fn what_is_told_about_goes_once_to_peers_of_this_suite() {
+    let (mut ledger, ours) = connected();
+    let other = PeerId::random();
+    ledger.handle(LedgerInput::Connected(other));
+    ledger.handle(LedgerInput::Ours(ours));
+    assert_eq!(ledger.handle(LedgerInput::Offered(cid(1))).ready, [ours]);
+    // Only when it is small: a question whether it is here is answered so.
+    assert_eq!(ledger.next(&ours), Some((cid(1), Due { block: false, dont_have: false })));
+    ledger.on_found(&ours, &cid(1));
+    assert!(ledger.handle(LedgerInput::Offered(cid(1))).ready.is_empty());
+    assert!(!ledger.has_due(&ours) && !ledger.has_due(&other));
+    // One that asks for it all the same gets it.
+    wants(&mut ledger, ours, &[want(1, Ask::Block)]);
+    assert!(ledger.has_due(&ours));
+}
