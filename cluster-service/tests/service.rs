@@ -310,7 +310,9 @@ fn questions_of_state_commands_need_an_answer() {
     );
     let later = failed(&run(&base, &["state", "crdt", "dot"], &[], ""));
     assert!(later.contains("not in this version yet"), "{later}");
-    for flag in ["--bootstrap=/ip4/1.2.3.4/tcp/1", "--stats", "-tracing"] {
+    let nameless = failed(&run(&base, &["daemon", "--bootstrap=/ip4/1.2.3.4/tcp/1"], &[], ""));
+    assert!(nameless.contains("\"/ip4/1.2.3.4/tcp/1\": it does not end in /p2p/<peer ID>"), "{nameless}");
+    for flag in ["--stats", "-tracing"] {
         let later = failed(&run(&base, &["daemon", flag], &[], ""));
         assert!(later.contains("not in this version yet") && later.lines().count() == 1, "{later}");
     }

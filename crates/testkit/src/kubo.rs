@@ -267,12 +267,28 @@ impl Kubo {
         Ok(())
     }
 
-    /// Stops the daemon's process where it is, as if it hung.
+    /// Stops the daemon's process where it is, as if it hung; every thread of it rests when this returns.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses, or a thread does not rest in time.
     pub fn pause(&self) -> Result<()> {
-        self.signal(rustix::process::Signal::STOP)
+        self.signal(rustix::process::Signal::STOP)?;
+        let threads = format!("/proc/{}/task", self.child.as_ref().map_or(0, Child::id));
+        let deadline = Instant::now() + STOP_LIMIT;
+        loop {
+            let mut rest = true;
+            for thread in std::fs::read_dir(&threads)? {
+                // One that has just ended rests as well.
+                let stat = std::fs::read_to_string(thread?.path().join("stat")).unwrap_or_default();
+                rest &=
+                    stat.is_empty() || stat.rsplit(')').next().is_some_and(|state| state.starts_with(" T"));
+            }
+            if rest {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the daemon does not rest");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets a paused daemon go on.

@@ -119,10 +119,11 @@ async fn a_break_or_an_early_end_after_progress_is_no_success() {
 #[tokio::test]
 async fn a_stall_is_noticed_exactly_one_timeout_after_the_last_progress() {
     let mock = mock().await;
-    let pin_timeout = Duration::from_millis(400);
+    // Long beside the steps, so that a busy machine does not make one of them look like a stall.
+    let pin_timeout = Duration::from_millis(1500);
     let kubo = Kubo::new(KuboConfig { pin_timeout, ..config(&mock) }).unwrap();
-    // Lines go on, but the numbers stop growing after the third: six steps in time, then only repetitions.
-    let mut script = Script::ending(End::Hang).with_progress(6, Duration::from_millis(200), None);
+    // Lines go on, but the numbers stop growing: ten steps in time, then only repetitions.
+    let mut script = Script::ending(End::Hang).with_progress(10, Duration::from_millis(200), None);
     let same = *script.progress.last().unwrap();
     script.progress.extend(std::iter::repeat_n(same, 1000));
     mock.script(Endpoint::PinAdd, script);
@@ -131,13 +132,13 @@ async fn a_stall_is_noticed_exactly_one_timeout_after_the_last_progress() {
     let sink: ProgressSink = Arc::new(move |_| *inner.lock().unwrap() = Instant::now());
     let error = kubo.pin(request(cid(1), PinDepth::RECURSIVE), sink).await.unwrap_err();
     let path = format!("pin/add?arg={}&recursive=true&progress=true", cid(1));
-    let expected = format!("the IPFS daemon at {} made no progress with {path} for 0.4s", mock.api());
+    let expected = format!("the IPFS daemon at {} made no progress with {path} for 1.5s", mock.api());
     assert_eq!(error.to_string(), expected);
-    // The pin outlived its timeout three times over, because it made progress.
-    assert!(latest.elapsed() >= Duration::from_millis(6 * 200 + 400));
+    // The pin outlived its timeout, because it made progress.
+    assert!(latest.elapsed() >= Duration::from_millis(10 * 200) + pin_timeout);
     let silence = last.lock().unwrap().elapsed();
     assert!(silence >= pin_timeout - Duration::from_millis(20), "too early: {silence:?}");
-    assert!(silence < pin_timeout * 2 - Duration::from_millis(100), "too late: {silence:?}");
+    assert!(silence < pin_timeout * 2, "too late: {silence:?}");
     assert!(mock.wait_until(LIMIT, |m| m.open_calls(Endpoint::PinAdd) == 0).await, "the call goes on");
 }
 
