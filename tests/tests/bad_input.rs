@@ -138,10 +138,8 @@ async fn a_second_process_on_the_folder_or_the_port_leaves_the_first_alone() {
     }
 
     let programs = Programs::build().unwrap();
-    let other = Service::init(&programs.service, &w.path("other"), &w.ipfs.api(), &[]).unwrap();
-    let config = other.base().join("service.toml");
-    let text = fs::read_to_string(&config).unwrap().replace(other.rest(), w.peer.rest());
-    fs::write(&config, text).unwrap();
+    let mut other = Service::init(&programs.service, &w.path("other"), &w.ipfs.api(), &[]).unwrap();
+    other.set_variable("CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", w.peer.rest());
     let calls = w.ipfs.log().len();
     let taken = last_line(&other.command(&["daemon"]).unwrap());
     assert!(taken.contains("taken by another process") && taken.contains(w.peer.rest()), "{taken}");
