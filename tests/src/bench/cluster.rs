@@ -6,7 +6,7 @@ use super::process::within;
 use super::stage::{Stage, World};
 use crate::cluster::random_secret;
 use anyhow::{Context, Result, bail};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest wait until all peers see each other. Go's speak at heartbeats of 10 s, and first of all to those they know.
 const MEET_LIMIT: Duration = Duration::from_secs(300);
@@ -98,11 +98,8 @@ async fn until_sees(daemon: &mut Daemon, count: usize) -> Result<()> {
 
 /// Stops the peers in order, the last one first.
 pub(crate) async fn stop(worlds: Vec<World>) -> Result<()> {
-    let began = Instant::now();
     for (number, world) in worlds.into_iter().enumerate().rev() {
-        world.daemon.stop().await.with_context(|| {
-            format!("stopping peer {number} after {:.1} s", began.elapsed().as_secs_f64())
-        })?;
+        world.daemon.stop().await.with_context(|| format!("stopping peer {number}"))?;
     }
     Ok(())
 }

@@ -49,8 +49,7 @@ pub(super) async fn watch(daemon: &mut Daemon, api: SocketAddr, seed: u64, count
     }
     let first = daemon.age();
     let mut connection = Connection::open(api, BUFFER).await.context("connecting to the peer")?;
-    for number in 0..SAMPLE.min(count) {
-        let index = if SAMPLE < count { number * (count - 1) / (SAMPLE - 1) } else { number };
+    for index in sample(count) {
         let cid = cids::text(seed, index);
         let request = get(&format!("/allocations/{}", cids::as_str(&cid)));
         loop {
@@ -78,6 +77,12 @@ pub(super) async fn watch(daemon: &mut Daemon, api: SocketAddr, seed: u64, count
     }
 }
 
+/// Returns the numbers of the sample out of 0 to `count`.
+fn sample(count: u64) -> impl Iterator<Item = u64> {
+    let size = SAMPLE.min(count);
+    (0..size).map(move |number| number * (count - 1) / (size - 1).max(1))
+}
+
 /// Tells whether `GET /allocations` has anything; the rest of the answer is not read.
 async fn any(api: SocketAddr) -> Result<bool> {
     let mut connection = Connection::open(api, BUFFER).await?;
@@ -96,4 +101,43 @@ pub(super) async fn fill(stage: &Stage<'_>, world: &mut World, count: u64, conne
         bail!("filling a peer: {}", outcome.describe());
     }
     watch(&mut world.daemon, world.peer.api(), stage.settings.seed, count).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SAMPLE, any, sample};
+    use crate::bench::server::{Answer, Handler, Request, listen, serve};
+
+    #[test]
+    fn a_sample_has_both_ends_and_nothing_twice() {
+        for count in [1, 2, 63, 64, 65, 100_000] {
+            let numbers: Vec<u64> = sample(count).collect();
+            assert_eq!(numbers.len() as u64, SAMPLE.min(count));
+            assert_eq!((numbers[0], numbers[numbers.len() - 1]), (0, count - 1));
+            assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    struct Listing(&'static str);
+
+    impl Handler for Listing {
+        async fn handle(&self, _request: &Request, answer: &mut Answer) -> anyhow::Result<()> {
+            answer.begin_stream();
+            if !self.0.is_empty() {
+                answer.chunk(self.0.as_bytes()).await?;
+            }
+            answer.end_stream();
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_listing_with_a_line_has_a_pin() {
+        for (listing, expected) in [("", false), ("{}\n", true)] {
+            let (listener, api) = listen(0).await.unwrap();
+            tokio::spawn(serve(listener, Listing(listing)));
+            assert_eq!(any(api).await.unwrap(), expected);
+        }
+    }
 }

@@ -93,3 +93,46 @@ impl Path {
         bail!("waited {} s in vain: a pin on another peer", LIMIT.as_secs())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BUFFER, Path};
+    use crate::bench::cids;
+    use crate::bench::connection::Connection;
+    use crate::bench::server::{Answer, EmptyHandler, Handler, Request, listen, serve};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Answers with each status in turn, the last one for ever.
+    #[derive(Debug, Clone)]
+    struct InTurn(&'static [&'static str], Arc<AtomicU32>);
+
+    impl Handler for InTurn {
+        async fn handle(&self, _request: &Request, answer: &mut Answer) -> anyhow::Result<()> {
+            let asked = self.1.fetch_add(1, Ordering::Relaxed) as usize;
+            answer.json(self.0[asked.min(self.0.len() - 1)], b"{}")
+        }
+    }
+
+    async fn pin_seen(by: InTurn) -> anyhow::Result<super::Times> {
+        let (listener, from) = listen(0).await?;
+        tokio::spawn(serve(listener, EmptyHandler));
+        let (listener, to) = listen(0).await?;
+        tokio::spawn(serve(listener, by));
+        let mut path =
+            Path { from: Connection::open(from, BUFFER).await?, to: Connection::open(to, BUFFER).await? };
+        path.pin(&cids::text(1, 1)).await
+    }
+
+    #[tokio::test]
+    async fn a_pin_is_looked_for_until_it_is_there() {
+        let looks = Arc::new(AtomicU32::new(0));
+        let there = InTurn(&["404 Not Found", "404 Not Found", "200 OK"], Arc::clone(&looks));
+        let times = pin_seen(there).await.unwrap();
+        assert!(times.acked <= times.seen);
+        assert_eq!(looks.load(Ordering::Relaxed), 3);
+        let broken = InTurn(&["404 Not Found", "500 Internal Server Error"], Arc::default());
+        let error = pin_seen(broken).await.err().unwrap().to_string();
+        assert!(error.ends_with("status 500"), "{error}");
+    }
+}
