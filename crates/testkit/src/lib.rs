@@ -1,5 +1,7 @@
 //! What the suites share: real peers and real Kubo daemons on free loopback ports, power cuts and small disks.
 
+#[cfg(feature = "hostile")]
+pub mod hostile;
 pub mod kubo;
 #[cfg(feature = "many-peers")]
 pub mod many_peers;

@@ -22,6 +22,10 @@ const PAGE: usize = 1024;
 /// Rows of the first page: small, so that the first byte comes at once.
 const FIRST_PAGE: usize = 32;
 
+/// Memory of a page that is streamed, in bytes, judged by the page before. A reader that stops reading holds two pages, and
+/// another peer may have many such readers.
+const PAGE_BYTES: usize = 128 * 1024;
+
 /// How long the status of one CID waits for the daemon before the stored row answers.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
@@ -78,13 +82,16 @@ impl Peer {
             read::TrackedCursor::of(&states_of(filter), running)
         };
         stream(move || {
-            let page = cursor.next_page(&*store, std::mem::replace(&mut limit, PAGE))?;
+            let page = cursor.next_page(&*store, limit)?;
             if page.is_empty() {
                 return Ok(None);
             }
             let running = in_flight.all();
             let statuses = page.into_iter().map(|tracked| of_tracked(&template, tracked, &running));
-            Ok(Some(statuses.filter(|s| filter.matches(s.on_peer.status)).collect()))
+            let statuses: Vec<_> = statuses.filter(|s| filter.matches(s.on_peer.status)).collect();
+            let bytes: usize = statuses.iter().map(size_in_memory).sum();
+            limit = (PAGE_BYTES * statuses.len()).checked_div(bytes).unwrap_or(PAGE).clamp(1, PAGE);
+            Ok(Some(statuses))
         })
     }
 
@@ -131,4 +138,15 @@ impl Peer {
             Ok(Some(recovered))
         })
     }
+}
+
+/// Estimates the bytes that a status takes: itself, its addresses, and what users may make long.
+fn size_in_memory(status: &LocalPinStatus) -> usize {
+    let options = &status.pin.options;
+    let metadata: usize = options.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let addresses: usize = status.on_peer.ipfs_peer_addresses.iter().map(|address| address.len()).sum();
+    let peers = status.pin.allocations.len() + options.user_allocations.len();
+    let origins: usize = options.origins.iter().map(|origin| origin.len()).sum();
+    let texts = options.name.len() + metadata + status.on_peer.error.len() + status.on_peer.peername.len();
+    size_of::<LocalPinStatus>() + texts + addresses + origins + peers * size_of::<cluster_core::PeerId>()
 }

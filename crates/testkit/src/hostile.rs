@@ -1,0 +1,110 @@
+//! Peers that have the secret and mean harm.
+
+mod forger;
+mod raw_peer;
+
+pub use forger::Forger;
+pub use raw_peer::{RawPeer, RawStream};
+
+use anyhow::{Context, Result};
+use cluster_core::{
+    ClusterSecret, Metric, Multiaddr, PeerId,
+    ports::{
+        Network, SwarmListener,
+        swarm::{PeerEvent, Verdict},
+    },
+};
+use cluster_swarm::{ConnectionManagerConfig, Counter, PubsubConfig, SwarmConfig};
+use libp2p::{identity::Keypair, multiaddr::Protocol};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
+
+/// How long a connection to the victim may take, and the acquaintance that comes with it.
+const MEET_LIMIT: Duration = Duration::from_secs(20);
+
+/// Messages published at once before the queue towards the victim is given time.
+const BURST: u64 = 50;
+
+/// That time.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Publishes, at the speed at which messages leave, until `count` have left.
+async fn flood(count: u64, dropped: &Counter, publish: impl Fn(u64)) {
+    let (before, mut said) = (dropped.get(), 0);
+    while said < count + (dropped.get() - before) {
+        for _ in 0..BURST {
+            publish(said);
+            said += 1;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Settings of a peer of the cluster that nobody else is told of.
+fn config(secret: &str) -> Result<SwarmConfig> {
+    Ok(SwarmConfig {
+        keypair: Keypair::generate_ed25519(),
+        secret: Some(ClusterSecret::parse_hex(secret)?),
+        listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],
+        announce: Vec::new(),
+        no_announce: Vec::new(),
+        enable_relay_hop: false,
+        connection_manager: ConnectionManagerConfig::default(),
+        resource_limits: None,
+        pubsub: PubsubConfig { heartbeat_interval: Duration::from_millis(200), ..PubsubConfig::default() },
+        dial_timeout: Duration::from_secs(10),
+        mdns: false,
+        peer_addresses: Vec::new(),
+        peerstore_file: None,
+        cluster_name: "ipfs-cluster".to_owned(),
+        agent_version: "hostile/1".to_owned(),
+        follower: false,
+    })
+}
+
+/// Splits the address of a victim, which ends in `/p2p/<id>`.
+fn victim(address: &str) -> Result<(PeerId, Multiaddr)> {
+    let mut address: Multiaddr = address.parse()?;
+    match address.pop() {
+        Some(Protocol::P2p(peer)) => Ok((peer, address)),
+        _ => None.context("the address does not end in a peer's ID"),
+    }
+}
+
+/// Learns when the victim listens; takes note of nothing else and passes nothing on.
+struct Ears {
+    victim: PeerId,
+    listens: Notify,
+}
+
+impl Ears {
+    fn of(victim: PeerId) -> Arc<Self> {
+        Arc::new(Self { victim, listens: Notify::new() })
+    }
+
+    /// Connects to the victim and waits until it would hear what is published.
+    async fn meet(&self, network: &dyn Network, address: Multiaddr) -> Result<()> {
+        let met = async {
+            network.connect(self.victim, vec![address]).await?;
+            self.listens.notified().await;
+            Ok(())
+        };
+        tokio::time::timeout(MEET_LIMIT, met).await.context("the victim was not met in time")?
+    }
+}
+
+impl SwarmListener for Ears {
+    fn on_heads(&self, _: PeerId, _: &[u8]) -> Verdict {
+        Verdict::Ignore
+    }
+
+    fn on_metric(&self, _: Metric) -> Verdict {
+        Verdict::Ignore
+    }
+
+    fn on_peer(&self, event: PeerEvent) {
+        if event == PeerEvent::ListensToMetrics(self.victim) {
+            self.listens.notify_one();
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A peer that says any bytes on any stream, and answers nothing.
+
+use super::{Ears, config, flood, victim};
+use anyhow::{Context, Result};
+use cluster_core::{Metric, PeerId, metric::UnixNanos, ports::Broadcast};
+use cluster_runtime::{Tasks, now};
+use cluster_swarm::{
+    BITSWAP_PROTOCOLS, BoxedStream, Host, HostHandle, HostParts, InboundStreams, OWN_RPC_PROTOCOL,
+    OpenStreams, RPC_PROTOCOL,
+};
+use futures_util::{AsyncReadExt, AsyncWriteExt};
+use libp2p::StreamProtocol;
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+const GO_RPC: &[StreamProtocol] = &[RPC_PROTOCOL];
+const OWN_RPC: &[StreamProtocol] = &[OWN_RPC_PROTOCOL];
+
+/// How long the ping of a member holds.
+const PING_TTL: Duration = Duration::from_secs(600);
+
+/// A peer that says any bytes on any stream. Streams that others open to it are kept and never read.
+pub struct RawPeer {
+    host: HostHandle,
+    victim: PeerId,
+    _tasks: Tasks,
+}
+
+/// A stream to the victim. Dropping it resets it.
+pub struct RawStream(BoxedStream);
+
+impl RawPeer {
+    /// Protocols there are to choose from in [`RawPeer::open`]: both of calls, then those of the exchange of blocks.
+    pub const PROTOCOLS: usize = 2 + BITSWAP_PROTOCOLS.len();
+
+    /// The number of the protocol of calls that Go's peers speak.
+    pub const CALLS: usize = 0;
+
+    /// The number of a protocol of the exchange of blocks.
+    pub const BLOCKS: usize = 2;
+
+    /// Starts one and connects it to the victim, whose address ends in `/p2p/<id>`. `secret` is in hex. Returns when the
+    /// victim would hear what is published.
+    ///
+    /// # Errors
+    /// When they do not meet.
+    pub async fn meet(secret: &str, address: &str) -> Result<Self> {
+        let (victim, address) = victim(address)?;
+        let tasks = Tasks::new();
+        let ears = Ears::of(victim);
+        let parts = HostParts {
+            listener: ears.clone(),
+            inbound: Arc::new(Keeper::default()),
+            tasks: tasks.clone(),
+            decode_metric: |_| None,
+            encode_metric: |metric| metric.value.chars().map(|byte| byte as u8).collect(),
+        };
+        let host = Host::start(config(secret)?, parts).await?;
+        ears.meet(&host, address).await?;
+        Ok(Self { host, victim, _tasks: tasks })
+    }
+
+    /// Opens a stream of the protocol with this number.
+    ///
+    /// # Errors
+    /// When the victim refuses, or too many are open.
+    pub async fn open(&self, protocol: usize) -> Result<RawStream> {
+        let protocols = match protocol {
+            0 => GO_RPC,
+            1 => OWN_RPC,
+            _ => BITSWAP_PROTOCOLS.get(protocol - 2..=protocol - 2).context("there is no such protocol")?,
+        };
+        let (_, stream) = self.host.open(self.victim, protocols).await?;
+        Ok(RawStream(stream))
+    }
+
+    /// Publishes bytes as heads, at the speed at which they leave, until `count` of what `payload` makes of numbers have
+    /// left.
+    pub async fn shout_heads(&self, count: u64, payload: impl Fn(u64) -> Vec<u8>) {
+        let publish = |number| self.host.publish_heads(payload(number));
+        flood(count, &self.host.counters().dropped_publishes, publish).await;
+    }
+
+    /// Publishes bytes as metrics, likewise.
+    pub async fn shout_metrics(&self, count: u64, payload: impl Fn(u64) -> Vec<u8>) {
+        flood(count, &self.host.counters().dropped_publishes, |number| {
+            // The host wants a metric; this one is written as nothing but these bytes.
+            self.host.publish_metric(&Metric {
+                name: String::new(),
+                peer: self.victim,
+                value: payload(number).into_iter().map(char::from).collect(),
+                expires: UnixNanos(0),
+                valid: true,
+                weight: 0,
+                partitionable: false,
+                received_at: UnixNanos(0),
+            });
+        })
+        .await;
+    }
+
+    /// Tells a ping that holds for long: the victim takes this peer for a member.
+    pub async fn become_member(&self) {
+        let mut ping = b"\x85\xa1n\xa4ping\xa1p\xda\x00\x26".to_vec();
+        ping.extend_from_slice(&self.host.local_peer().to_bytes());
+        ping.extend_from_slice(b"\xa1v\xa0\xa1e\xd3");
+        let expires = UnixNanos::from_millis(now().plus(PING_TTL));
+        ping.extend_from_slice(&expires.0.to_be_bytes());
+        ping.extend_from_slice(b"\xa1d\xc3");
+        self.shout_metrics(1, |_| ping.clone()).await;
+    }
+}
+
+impl RawStream {
+    /// Says bytes.
+    ///
+    /// # Errors
+    /// When the victim has reset the stream.
+    pub async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes).await?;
+        self.0.flush().await
+    }
+
+    /// Reads so many bytes.
+    ///
+    /// # Errors
+    /// When the stream ends before.
+    pub async fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact(buffer).await
+    }
+
+    /// Waits until the victim closes or resets the stream, and returns how many bytes it said before.
+    pub async fn until_end(&mut self) -> usize {
+        let (mut all, mut buffer) = (0, [0; 4096]);
+        loop {
+            match self.0.read(&mut buffer).await {
+                Ok(0) | Err(_) => return all,
+                Ok(count) => all += count,
+            }
+        }
+    }
+}
+
+/// Keeps streams and never reads them.
+#[derive(Default)]
+struct Keeper(Mutex<Vec<BoxedStream>>);
+
+impl InboundStreams for Keeper {
+    fn on_stream(&self, _: PeerId, _: StreamProtocol, stream: BoxedStream) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+    }
+}
