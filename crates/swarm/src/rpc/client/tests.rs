@@ -443,7 +443,10 @@ async fn client_and_server_understand_each_other() {
     assert_eq!(calls.ipfs_swarm_peers().await, Ok(vec![peer_a(), peer_b()]));
     assert_eq!(calls.repo_stat().await, Ok(RepoStat { repo_size: 1000, storage_max: 10_000_000_000 }));
     assert_eq!(calls.collect_garbage().await, Ok::<RepoGc, _>(garbage));
-    assert_eq!(calls.exchange_heads(PeerId::random(), (0..=255).collect()).await, Ok((0..=255).rev().collect()));
+    assert_eq!(
+        calls.exchange_heads(PeerId::random(), (0..=255).collect()).await,
+        Ok((0..=255).rev().collect())
+    );
 
     let strangers = connected(FakePeer::new(), false);
     assert!(strangers.id().await.is_ok());
