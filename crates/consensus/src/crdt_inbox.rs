@@ -37,6 +37,7 @@ pub struct CrdtInbox {
     store: Arc<dyn Datastore>,
     trusted: Arc<dyn Fn(&PeerId) -> bool + Send + Sync>,
     dropped: Arc<AtomicU64>,
+    unreadable: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for CrdtInbox {
@@ -56,7 +57,10 @@ impl CrdtInbox {
         trusted: Arc<dyn Fn(&PeerId) -> bool + Send + Sync>,
     ) -> (Self, CrdtMessages) {
         let (queue, messages) = mpsc::channel(QUEUE);
-        (Self { queue, store, trusted, dropped: Arc::default() }, CrdtMessages(messages))
+        (
+            Self { queue, store, trusted, dropped: Arc::default(), unreadable: Arc::default() },
+            CrdtMessages(messages),
+        )
     }
 
     /// Judges a broadcast of heads by its author and form, and takes note of it (wire-protocol §4.3, §4.14).
@@ -67,7 +71,11 @@ impl CrdtInbox {
         let heads = match Broadcast::decode(payload) {
             Ok(Broadcast { heads }) => heads,
             Err(error) => {
-                tracing::warn!(target: "crdt", %author, %error, "a broadcast of heads cannot be read");
+                let count = self.unreadable.fetch_add(1, Ordering::Relaxed) + 1;
+                // A peer that sends nothing else must not fill the log.
+                if count.is_power_of_two() {
+                    tracing::warn!(target: "crdt", %author, %error, count, "broadcasts of heads cannot be read");
+                }
                 return Verdict::Reject;
             }
         };
