@@ -212,14 +212,18 @@ async fn a_daemon_that_dies_amid_many_pins_costs_errors_and_no_pin() {
     // A peer that starts while its daemon is away serves all the same, and says what it waits for.
     w.peer.stop().unwrap();
     w.start_again().await.unwrap();
+    // Looked for first: only the last lines of the log are kept.
+    let deadline = Instant::now() + LIMIT;
+    while !w.peer.log_text().contains("the IPFS daemon does not answer; pins wait until it does") {
+        assert!(Instant::now() < deadline, "{}", w.peer.log_text());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let id = w.client.id().await.unwrap();
     let id = format!("{:?}", id.ipfs);
     assert!(id.contains(&format!("cannot reach the IPFS daemon at {} (id): ", w.ipfs.api())), "{id}");
     let late = made_up_cid(40).unwrap();
     w.pin(&late, &PinOptions::default()).await.unwrap();
     w.until(&late, TrackerStatus::PinError).await.unwrap();
-    let log = w.peer.log_text();
-    assert!(log.contains("the IPFS daemon does not answer; pins wait until it does"), "{log}");
 
     w.ipfs.behave();
     w.ipfs.reopen().await.unwrap();

@@ -110,10 +110,15 @@ impl Rpc {
             self.client.execute(reqwest::Request::new(Method::POST, self.url(path))).await
         };
         let response = match tokio::time::timeout_at(deadline.at, request).await {
-            Err(_) => return Err(self.too_late(path, deadline)),
+            // Most of that time may have gone by in the line of those that wait for a daemon that is gone.
+            Err(_) => match self.throttle.why() {
+                Some(cause) => return Err(self.unreachable(path, cause)),
+                None => return Err(self.too_late(path, deadline)),
+            },
             Ok(Err(error)) => {
-                self.throttle.failed();
-                return Err(self.unreachable(path, error));
+                let cause = cause_of(error);
+                self.throttle.failed(&cause);
+                return Err(self.unreachable(path, cause));
             }
             Ok(Ok(response)) => {
                 self.throttle.answered();
@@ -149,21 +154,26 @@ impl Rpc {
         IpfsError::BadAnswer { node: self.node.clone(), path: path.to_owned(), cause: cause.into() }
     }
 
-    fn unreachable(&self, path: &str, error: reqwest::Error) -> IpfsError {
-        // The URL is said already; the chain below reqwest's own words holds what really happened.
-        let error = error.without_url();
-        let mut cause = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            let text = inner.to_string();
-            if !cause.contains(&text) {
-                cause.push_str(": ");
-                cause.push_str(&text);
-            }
-            source = inner.source();
-        }
+    fn unreachable(&self, path: &str, cause: String) -> IpfsError {
         IpfsError::Unreachable { node: self.node.clone(), path: path.to_owned(), cause }
     }
+}
+
+/// Says what the transport ran into. The URL is said elsewhere; the chain below reqwest's own words holds what really
+/// happened.
+fn cause_of(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let text = inner.to_string();
+        if !cause.contains(&text) {
+            cause.push_str(": ");
+            cause.push_str(&text);
+        }
+        source = inner.source();
+    }
+    cause
 }
 
 /// An answer whose head said 200. Dropping it before the end closes the connection.
@@ -218,7 +228,7 @@ impl Answer<'_> {
             let frame = match tokio::time::timeout_at(deadline.at, self.body.frame()).await {
                 Err(_) => return Err(self.rpc.too_late(self.path, deadline)),
                 Ok(None) => return Ok(None),
-                Ok(Some(Err(error))) => return Err(self.rpc.unreachable(self.path, error)),
+                Ok(Some(Err(error))) => return Err(self.rpc.unreachable(self.path, cause_of(error))),
                 Ok(Some(Ok(frame))) => frame,
             };
             match frame.into_data() {

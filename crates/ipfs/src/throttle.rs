@@ -27,6 +27,8 @@ pub(crate) struct Throttle {
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
+    /// What the last failure was.
+    cause: String,
     /// When the next request may go, while there are too many failures.
     next: Option<Instant>,
 }
@@ -51,9 +53,10 @@ impl Throttle {
         }
     }
 
-    /// Notes that the transport failed.
-    pub(crate) fn failed(&self) {
+    /// Notes that the transport failed, and of what.
+    pub(crate) fn failed(&self, cause: &str) {
         let mut state = self.lock();
+        cause.clone_into(&mut state.cause);
         state.failures = state.failures.saturating_add(1);
         if state.failures > PATIENCE && state.next.is_none() {
             state.next = Some(Instant::now() + INTERVAL);
@@ -62,6 +65,12 @@ impl Throttle {
                 "the IPFS daemon cannot be reached, requests are spaced out"
             );
         }
+    }
+
+    /// Returns the last failure while requests are spaced out.
+    pub(crate) fn why(&self) -> Option<String> {
+        let state = self.lock();
+        state.next.map(|_| state.cause.clone())
     }
 
     /// Notes that the daemon answered, whatever it said.
@@ -100,7 +109,7 @@ mod tests {
         let start = Instant::now();
         for _ in 0..count {
             throttle.pass().await;
-            throttle.failed();
+            throttle.failed("connection refused");
         }
         start.elapsed()
     }

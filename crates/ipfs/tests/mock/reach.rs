@@ -212,3 +212,20 @@ async fn requests_to_a_daemon_that_is_gone_are_spaced_out_until_it_is_back() {
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(back.calls(Endpoint::Id), 50);
 }
+
+#[tokio::test]
+async fn a_call_that_was_never_sent_says_what_kept_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let node = format!("/ip4/127.0.0.1/tcp/{}", listener.local_addr().unwrap().port());
+    // Nobody listens there from here on.
+    drop(listener);
+    let pin_timeout = Duration::from_millis(200);
+    let config = KuboConfig { pin_timeout, ..KuboConfig::new(node.parse().unwrap()) };
+    let kubo = Kubo::new(config).unwrap();
+    for number in 0..13 {
+        let error = kubo.pin(request(cid(number), PinDepth::RECURSIVE), ignore()).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("cannot reach the IPFS daemon at {node} (pin/add?")), "{text}");
+        assert!(text.contains("refused"), "{text}");
+    }
+}
