@@ -27,6 +27,7 @@ const MAX_HEADS: usize = 1000;
 pub(crate) enum CrdtMessage {
     Heads { author: PeerId, heads: Vec<BlockId> },
     MetPeer(PeerId),
+    LostPeer(PeerId),
     SlowPeers(bool),
 }
 
@@ -82,12 +83,17 @@ impl CrdtInbox {
         if self.tell(CrdtMessage::Heads { author, heads }) { Verdict::Accept } else { Verdict::Ignore }
     }
 
-    /// Makes the worker tell a peer of this suite our heads and ask for its own, when it is trusted; one that is not
-    /// asks us.
+    /// Makes the worker tell a peer of this suite our heads and ask for its own, now and after announcements, when it is
+    /// trusted; one that is not asks us.
     pub fn on_peer_of_ours(&self, peer: PeerId) {
         if (self.trusted)(&peer) {
             self.tell(CrdtMessage::MetPeer(peer));
         }
+    }
+
+    /// Notes that a peer is connected no more.
+    pub fn on_disconnected(&self, peer: PeerId) {
+        self.tell(CrdtMessage::LostPeer(peer));
     }
 
     /// Says whether peers are connected that take few deltas a second.

@@ -1,5 +1,7 @@
 //! The worker of the Merkle-CRDT's machine: it tells the machine what happens and performs what it decides.
 
+mod exchanges;
+
 use crate::{
     crdt::{BlockId, Broadcast, CrdtEngine, CrdtInput, CrdtOutput, EngineInput, EngineOutput},
     crdt_inbox::{CrdtMessage, CrdtMessages, heads_payload},
@@ -9,23 +11,21 @@ use cluster_core::{
     ports::{Blocks, BoxFuture, Broadcast as Gossip, Datastore, Rpc},
 };
 use cluster_runtime::{Feed, Pinset, WorkerThread, now};
+use exchanges::Exchanges;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     io,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
 /// How long inputs wait for a place in the writer's full queue before they are offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(10);
 
-/// Peers of this suite told our heads at once.
-const EXCHANGES: usize = 8;
-
-/// Peers of this suite that may wait for that; with more, the broadcast of heads has to do.
-const MAX_MET: usize = 1024;
+/// How long after the broadcast of heads they are told to peers of this suite once more.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// What the worker works with.
 pub struct CrdtParts {
@@ -46,7 +46,8 @@ pub struct CrdtParts {
 /// The end of something asked of other peers.
 enum Done {
     Fetched { id: BlockId, bytes: Option<Vec<u8>> },
-    Exchanged { peer: PeerId, heads: Vec<BlockId> },
+    /// `None` when it did not answer.
+    Exchanged { peer: PeerId, heads: Option<Vec<BlockId>> },
 }
 
 /// Runs the Merkle-CRDT's machine.
@@ -56,10 +57,11 @@ pub struct CrdtWorker {
     fetch_limit: Duration,
     /// For the writer, in order. The machine bounds it: it stages little before it has heard of a commit.
     outbox: VecDeque<CrdtInput>,
-    /// Bounded by what the machine asks for at once, and by [`EXCHANGES`].
+    /// Bounded by what the machine asks for at once, and by the calls of [`Exchanges`].
     jobs: FuturesUnordered<BoxFuture<'static, Done>>,
-    met: BTreeSet<PeerId>,
-    exchanging: usize,
+    exchanges: Exchanges,
+    /// When what was announced is told once more.
+    round: Option<Instant>,
     was_failing: bool,
 }
 
@@ -82,8 +84,8 @@ impl CrdtWorker {
             parts,
             outbox: VecDeque::new(),
             jobs: FuturesUnordered::new(),
-            met: BTreeSet::new(),
-            exchanging: 0,
+            exchanges: Exchanges::default(),
+            round: None,
             was_failing: false,
         };
         WorkerThread::start("crdt", move || worker.run(commits, messages, stop))
@@ -100,6 +102,9 @@ impl CrdtWorker {
             let mut wait = self.engine.deadline().since(now());
             if !self.outbox.is_empty() {
                 wait = wait.min(OFFER_AGAIN);
+            }
+            if let Some(round) = self.round {
+                wait = wait.min(round.saturating_duration_since(Instant::now()));
             }
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -118,6 +123,11 @@ impl CrdtWorker {
             }
             if self.engine.deadline() <= now() {
                 self.tell(EngineInput::Tick { random: rand::random() });
+            }
+            if self.round.is_some_and(|round| round <= Instant::now()) {
+                self.round = None;
+                self.exchanges.begin_round();
+                self.exchange();
             }
             self.offer();
         }
@@ -140,11 +150,10 @@ impl CrdtWorker {
             CrdtMessage::Heads { author, heads } => self.tell(EngineInput::HeadsHeard { author, heads }),
             CrdtMessage::SlowPeers(connected) => self.tell(EngineInput::SlowPeers(connected)),
             CrdtMessage::MetPeer(peer) => {
-                if self.met.len() < MAX_MET {
-                    self.met.insert(peer);
-                }
+                self.exchanges.met(peer);
                 self.exchange();
             }
+            CrdtMessage::LostPeer(peer) => self.exchanges.lost(&peer),
         }
     }
 
@@ -153,28 +162,29 @@ impl CrdtWorker {
             Done::Fetched { id, bytes: Some(bytes) } => self.tell(EngineInput::BlockReceived { id, bytes }),
             Done::Fetched { id, bytes: None } => self.tell(EngineInput::FetchFailed(id)),
             Done::Exchanged { peer, heads } => {
-                self.exchanging -= 1;
+                self.exchanges.ended(&peer, heads.is_some());
                 self.exchange();
-                self.tell(EngineInput::HeadsHeard { author: peer, heads });
+                if let Some(heads) = heads {
+                    self.tell(EngineInput::HeadsHeard { author: peer, heads });
+                }
             }
         }
     }
 
-    /// Tells peers of this suite that were met our heads, and asks for theirs.
+    /// Tells peers of this suite our heads, and asks for theirs.
     fn exchange(&mut self) {
-        while self.exchanging < EXCHANGES
-            && let Some(peer) = self.met.pop_first()
-        {
+        while let Some(peer) = self.exchanges.next() {
             // Without a store there is nothing to tell; the peer asks us as well.
-            let Ok(payload) = heads_payload(&*self.parts.store) else { return };
-            self.exchanging += 1;
+            let Ok(payload) = heads_payload(&*self.parts.store) else {
+                return self.exchanges.ended(&peer, false);
+            };
             let (calls, local) = (self.parts.rpc.peer(peer), self.parts.local);
             self.jobs.push(Box::pin(async move {
                 let heads = match calls.exchange_heads(local, payload).await {
-                    Ok(answer) => Broadcast::decode(&answer).map(|b| b.heads).unwrap_or_default(),
+                    Ok(answer) => Broadcast::decode(&answer).map(|told| told.heads).ok(),
                     Err(error) => {
                         tracing::debug!(target: "crdt", %peer, %error, "heads were not exchanged");
-                        Vec::new()
+                        None
                     }
                 };
                 Done::Exchanged { peer, heads }
@@ -209,6 +219,8 @@ impl CrdtWorker {
                         }
                         tracing::trace!(target: "crdt", heads = heads.len(), "announcing heads");
                         gossip.publish_heads(Broadcast { heads }.encode());
+                        self.exchanges.announced();
+                        self.round.get_or_insert_with(|| Instant::now() + ROUND);
                     }
                 }
             }

@@ -66,8 +66,10 @@ impl SwarmListener for SwarmEvents {
         if let Some(connected) = self.foreign.on_peer(event) {
             self.crdt.on_slow_peers(connected);
         }
-        if let PeerEvent::Identified { peer, ours: true } = event {
-            self.crdt.on_peer_of_ours(peer);
+        match event {
+            PeerEvent::Identified { peer, ours: true } => self.crdt.on_peer_of_ours(peer),
+            PeerEvent::Disconnected(peer) => self.crdt.on_disconnected(peer),
+            _ => {}
         }
         self.informers.on_peer(event);
     }
