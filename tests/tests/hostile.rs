@@ -352,7 +352,7 @@ async fn a_thousand_connections() {
 #[tokio::test]
 #[ignore = "takes minutes: cargo ten-thousand-connections"]
 async fn ten_thousand_connections() {
-    connections_without_end(9976, 24).await;
+    connections_without_end(9800, 200).await;
 }
 
 #[tokio::test]
