@@ -2,8 +2,8 @@
 
 use super::settings::Settings;
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use cluster_testkit::service::Programs;
+use std::path::PathBuf;
 
 /// Whose programs they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +60,8 @@ fn ours(settings: &Settings) -> Result<Suite> {
     let program = std::env::current_exe().context("where this program lies")?;
     let folder = program.parent().context("this program lies nowhere")?;
     if settings.service.is_none() && !settings.no_build {
-        build()?;
+        // `cargo run` builds only this program.
+        Programs::build()?;
     }
     let beside = |given: &Option<PathBuf>, name: &str| given.clone().unwrap_or_else(|| folder.join(name));
     let suite = Suite {
@@ -69,21 +70,6 @@ fn ours(settings: &Settings) -> Result<Suite> {
         ctl: beside(&settings.ctl, "cluster-ctl"),
     };
     suite.checked()
-}
-
-/// `cargo run --bin bench` builds only this program; the ones it measures are built here.
-fn build() -> Result<()> {
-    let Some(cargo) = std::env::var_os("CARGO") else { return Ok(()) };
-    let status = std::process::Command::new(cargo)
-        .args(["build", "--release", "-p", "cluster-service", "-p", "cluster-ctl"])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
-        .stdin(Stdio::null())
-        .status()
-        .context("running cargo build")?;
-    if !status.success() {
-        bail!("building cluster-service and cluster-ctl failed ({status})");
-    }
-    Ok(())
 }
 
 impl Suite {
