@@ -43,10 +43,9 @@ pub struct CrdtParts {
     pub local: PeerId,
 }
 
-/// The end of something asked of other peers.
+/// The end of something asked of other peers; `None` when they did not give it.
 enum Done {
     Fetched { id: BlockId, bytes: Option<Vec<u8>> },
-    /// `None` when it did not answer.
     Exchanged { peer: PeerId, heads: Option<Vec<BlockId>> },
 }
 
@@ -213,12 +212,13 @@ impl CrdtWorker {
                 EngineOutput::Fetch { id, from } => self.fetch(id, from),
                 EngineOutput::Announce(heads) => {
                     if let Some(gossip) = &self.parts.gossip {
-                        if let [head] = heads.as_slice() {
-                            // Saves everybody of this suite a question.
-                            self.parts.blocks.offer(head.cid());
-                        }
+                        let alone = if let [head] = heads.as_slice() { Some(head.cid()) } else { None };
                         tracing::trace!(target: "crdt", heads = heads.len(), "announcing heads");
                         gossip.publish_heads(Broadcast { heads }.encode());
+                        if let Some(head) = alone {
+                            // Saves everybody of this suite a question. It travels faster than what was published.
+                            self.parts.blocks.offer(head);
+                        }
                         self.exchanges.announced();
                         self.round.get_or_insert_with(|| Instant::now() + ROUND);
                     }

@@ -134,10 +134,10 @@ impl<B: Backend> Worker<B> {
     fn commit(&mut self, now: UnixMillis) {
         match self.writer.commit(now) {
             Ok(Committed { outcomes, signals, outputs, .. }) => {
-                self.reply(outcomes);
                 if !signals.is_empty() || !outputs.is_empty() {
                     self.effects.committed(signals, outputs);
                 }
+                self.reply(outcomes);
             }
             Err(CommitFailed { error, outcomes }) => {
                 tracing::error!(target: "service", error = %Chain(&error), "a write failed; taking no changes until the store works again");
