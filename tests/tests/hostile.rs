@@ -153,6 +153,17 @@ impl Honest {
         assert!(grown < GROWTH, "memory has grown by {grown} KiB\n{}", self.peers[0].log_text());
     }
 
+    /// Stops the victim and looks for what it must have counted.
+    fn assert_counted(mut self, drops: &[&str]) {
+        self.peers[0].stop().unwrap();
+        let log = self.peers[0].log_text();
+        let told = log.lines().find(|line| line.contains("not taken from other peers since the start: "));
+        let told = told.unwrap_or_else(|| panic!("nothing was counted\n{log}"));
+        for name in drops {
+            assert!(told.contains(&format!("{name} ")), "{name} is not in: {told}");
+        }
+    }
+
     /// Returns the resident memory of the victim, in KiB.
     fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.peers[0].pid().unwrap())).unwrap();
@@ -237,6 +248,11 @@ async fn garbage_on_every_protocol_and_topic() {
     hostile.shout_heads(20, |seed| noise(seed, 1_000_000)).await;
     hostile.shout_metrics(20, |seed| noise(seed, 1_000_000)).await;
     honest.assert_well().await;
+    honest.assert_counted(&[
+        "broadcasts of heads rejected",
+        "broadcasts of metrics rejected",
+        "block streams with garbage",
+    ]);
 }
 
 #[tokio::test]
@@ -316,6 +332,7 @@ async fn streams_that_are_slow_or_never_used() {
         () = honest.assert_well() => {}
     }
     drop(unused);
+    honest.assert_counted(&["streams refused"]);
 }
 
 /// Connections of strangers, from many addresses, and of peers; most are refused.
@@ -342,6 +359,7 @@ async fn connections_without_end(strangers: u32, peers: usize) {
         assert!(Instant::now() < deadline, "nobody gets in");
     }
     drop((open, hostile));
+    honest.assert_counted(&["connections refused"]);
 }
 
 #[tokio::test]
@@ -420,6 +438,7 @@ async fn heads_that_lead_nowhere() {
     hostile.flood_blocks(50, |seed| noise(seed, 100_000)).await;
     honest.assert_well().await;
     assert!(hostile.asked() > 0);
+    honest.assert_counted(&["heads dropped"]);
 }
 
 #[tokio::test]
@@ -439,6 +458,7 @@ async fn heads_of_peers_that_are_not_trusted_are_not_looked_at() {
         assert!((1..1024).contains(&answer), "{answer} bytes");
     }
     assert_eq!(hostile.asked(), 0);
+    honest.assert_counted(&["broadcasts of heads rejected"]);
 }
 
 #[tokio::test]
@@ -456,6 +476,7 @@ async fn metrics_without_end() {
         let names = client.metric_names().await.unwrap();
         assert!(names.len() < 100, "{} names", names.len());
     }
+    honest.assert_counted(&["metrics refused", "broadcasts of metrics rejected"]);
 }
 
 #[tokio::test]
@@ -479,4 +500,5 @@ async fn wants_without_end() {
         }
     }
     honest.assert_well().await;
+    honest.assert_counted(&["wants dropped"]);
 }

@@ -37,19 +37,39 @@ pub struct CrdtInbox {
     queue: mpsc::Sender<CrdtMessage>,
     store: Arc<dyn Datastore>,
     trusted: Arc<dyn Fn(&PeerId) -> bool + Send + Sync>,
-    dropped: Arc<AtomicU64>,
-    unreadable: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+/// What was not taken.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Messages that found the queue full.
+    messages: AtomicU64,
+    /// Broadcasts of heads that cannot be read.
+    unreadable: AtomicU64,
+    /// Heads that were too many at once, or served by nobody.
+    heads: AtomicU64,
 }
 
 impl std::fmt::Debug for CrdtInbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CrdtInbox").field("dropped", &self.dropped()).finish_non_exhaustive()
+        f.debug_struct("CrdtInbox").field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 
 /// The worker's end.
 #[derive(Debug)]
-pub struct CrdtMessages(pub(crate) mpsc::Receiver<CrdtMessage>);
+pub struct CrdtMessages {
+    pub(crate) queue: mpsc::Receiver<CrdtMessage>,
+    counts: Arc<Counts>,
+}
+
+impl CrdtMessages {
+    /// Tells the other end how many heads the machine has dropped so far.
+    pub(crate) fn note_dropped_heads(&self, count: u64) {
+        self.counts.heads.store(count, Ordering::Relaxed);
+    }
+}
 
 impl CrdtInbox {
     /// Makes both ends. Only heads of peers that `trusted` says yes to are taken.
@@ -58,10 +78,9 @@ impl CrdtInbox {
         trusted: Arc<dyn Fn(&PeerId) -> bool + Send + Sync>,
     ) -> (Self, CrdtMessages) {
         let (queue, messages) = mpsc::channel(QUEUE);
-        (
-            Self { queue, store, trusted, dropped: Arc::default(), unreadable: Arc::default() },
-            CrdtMessages(messages),
-        )
+        let counts = Arc::<Counts>::default();
+        let messages = CrdtMessages { queue: messages, counts: counts.clone() };
+        (Self { queue, store, trusted, counts }, messages)
     }
 
     /// Judges a broadcast of heads by its author and form, and takes note of it (wire-protocol §4.3, §4.14).
@@ -72,7 +91,7 @@ impl CrdtInbox {
         let heads = match Broadcast::decode(payload) {
             Ok(Broadcast { heads }) => heads,
             Err(error) => {
-                let count = self.unreadable.fetch_add(1, Ordering::Relaxed) + 1;
+                let count = self.counts.unreadable.fetch_add(1, Ordering::Relaxed) + 1;
                 // A peer that sends nothing else must not fill the log.
                 if count.is_power_of_two() {
                     tracing::warn!(target: "crdt", %author, %error, count, "broadcasts of heads cannot be read");
@@ -101,15 +120,18 @@ impl CrdtInbox {
         self.tell(CrdtMessage::SlowPeers(connected));
     }
 
-    /// Returns how many messages found the queue full.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// Counts by name what was dropped since the start.
+    pub fn drops(&self) -> [(&'static str, u64); 2] {
+        [
+            ("messages to the CRDT dropped", self.counts.messages.load(Ordering::Relaxed)),
+            ("heads dropped", self.counts.heads.load(Ordering::Relaxed)),
+        ]
     }
 
     fn tell(&self, message: CrdtMessage) -> bool {
         let fits = self.queue.try_send(message).is_ok();
         if !fits {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counts.messages.fetch_add(1, Ordering::Relaxed);
         }
         fits
     }

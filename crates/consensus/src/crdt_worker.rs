@@ -93,7 +93,7 @@ impl CrdtWorker {
     async fn run(
         mut self,
         mut commits: Feed<Vec<CrdtOutput>>,
-        CrdtMessages(mut messages): CrdtMessages,
+        mut messages: CrdtMessages,
         stop: CancellationToken,
     ) {
         self.tell(EngineInput::Start { random: rand::random() });
@@ -116,7 +116,7 @@ impl CrdtWorker {
                         self.tell(EngineInput::CommitFailed);
                     }
                 }
-                Some(message) = messages.recv() => self.on_message(message),
+                Some(message) = messages.queue.recv() => self.on_message(message),
                 Some(done) = self.jobs.next() => self.on_done(done),
                 () = tokio::time::sleep(wait) => {}
             }
@@ -129,6 +129,7 @@ impl CrdtWorker {
                 self.exchange();
             }
             self.offer();
+            messages.note_dropped_heads(self.engine.dropped_heads());
         }
         for input in self.outbox.drain(..).chain([CrdtInput::Pack]) {
             self.parts.pinset.backend(input).await;

@@ -144,9 +144,10 @@ impl MetricsBoard {
         allocation::rank(&metrics, placement, admit)
     }
 
-    /// Returns how many metrics were not taken as they were.
-    pub fn counts(&self) -> MonitorCounts {
-        self.lock().monitor.counts()
+    /// Counts by name what was not taken as it came since the start.
+    pub fn drops(&self) -> [(&'static str, u64); 3] {
+        let MonitorCounts { refused, shortened, late } = self.lock().monitor.counts();
+        [("metrics refused", refused), ("metrics cut short", shortened), ("metrics too late", late)]
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -253,7 +254,7 @@ mod tests {
         assert_eq!(board.on_metric(ping(other, "", 100 * HOUR)), Verdict::Accept);
         let old = Metric { expires: UnixNanos(1), ..ping(PeerId::random(), "", HOUR) };
         assert_eq!(board.on_metric(old), Verdict::Accept);
-        assert_eq!(board.counts(), MonitorCounts { refused: 2, shortened: 1, late: 1 });
+        assert_eq!(board.drops().map(|(_, count)| count), [2, 1, 1]);
         assert_eq!(board.check().len(), 1);
         assert_eq!(board.alerts().len(), 1);
     }

@@ -1,8 +1,8 @@
 //! The swarm as the rest of the peer sees it: the host with the protocols that run on its streams.
 
 use crate::{
-    bitswap::{Bitswap, BitswapCounters},
-    host::{self, Host, HostHandle, HostParts, InboundStreams, SwarmConfig, SwarmCounters, SwarmError},
+    bitswap::Bitswap,
+    host::{self, Host, HostHandle, HostParts, InboundStreams, SwarmConfig, SwarmError},
     open_streams::{BoxedStream, OpenError, OpenStreams},
     rpc::{self, RpcClient, RpcServer},
 };
@@ -113,19 +113,33 @@ impl Swarm {
         self.rpc.clone()
     }
 
-    /// Returns the counts of what was refused and dropped by the host.
-    pub fn counters(&self) -> &SwarmCounters {
-        self.host.counters()
+    /// Returns how many own broadcasts did not leave.
+    pub fn dropped_broadcasts(&self) -> u64 {
+        self.host.counters().dropped_publishes.get()
     }
 
-    /// Returns how many calls of other peers were dropped because too many ran.
-    pub fn dropped_calls(&self) -> u64 {
-        self.calls.server.get().map_or(0, |server| server.dropped_calls())
-    }
-
-    /// Returns the counts of the exchange of blocks.
-    pub fn block_counters(&self) -> BitswapCounters {
-        self.bitswap.counters()
+    /// Counts by name what other peers sent or tried and was refused or dropped since the start.
+    pub fn drops(&self) -> Vec<(&'static str, u64)> {
+        let (host, blocks) = (self.host.counters(), self.bitswap.counters());
+        let calls = self.calls.server.get().map_or(0, |server| server.dropped_calls());
+        vec![
+            ("connections refused", host.refused_connections.get()),
+            ("connections not accepted", host.failed_accepts.get()),
+            ("connections closed", host.trimmed_connections.get()),
+            ("handshakes broken", host.handshake_failures.get()),
+            ("streams refused", host.dropped_inbound_streams.get()),
+            ("broadcasts of heads rejected", host.rejected_heads.get()),
+            ("broadcasts of metrics rejected", host.rejected_metrics.get()),
+            ("broadcasts ignored", host.ignored_gossip.get()),
+            ("discoveries dropped", host.dropped_discoveries.get()),
+            ("calls refused", calls),
+            ("block streams refused", blocks.streams_refused),
+            ("block streams with garbage", blocks.streams_garbage),
+            ("block streams too slow", blocks.streams_slow),
+            ("blocks of a foreign kind", blocks.blocks_foreign),
+            ("entries of block messages skipped", blocks.entries_skipped),
+            ("wants dropped", blocks.wants_dropped),
+        ]
     }
 
     /// Notes that the peer works: from now on an orderly stop writes the file of peers.

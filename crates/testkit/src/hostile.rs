@@ -14,7 +14,7 @@ use cluster_core::{
         swarm::{PeerEvent, Verdict},
     },
 };
-use cluster_swarm::{ConnectionManagerConfig, Counter, PubsubConfig, SwarmConfig};
+use cluster_swarm::{ConnectionManagerConfig, PubsubConfig, SwarmConfig};
 use libp2p::{identity::Keypair, multiaddr::Protocol};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -29,9 +29,9 @@ const BURST: u64 = 50;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Publishes, at the speed at which messages leave, until `count` have left.
-async fn flood(count: u64, dropped: &Counter, publish: impl Fn(u64)) {
-    let (before, mut said) = (dropped.get(), 0);
-    while said < count + (dropped.get() - before) {
+async fn flood(count: u64, dropped: impl Fn() -> u64, publish: impl Fn(u64)) {
+    let (before, mut said) = (dropped(), 0);
+    while said < count + (dropped() - before) {
         for _ in 0..BURST {
             publish(said);
             said += 1;

@@ -3,6 +3,7 @@
 
 use super::{
     DaemonError,
+    drops::Drops,
     effects::CommitEffects,
     events::{ForeignPeers, SwarmEvents},
     forgotten_file::ForgottenFile,
@@ -122,6 +123,7 @@ impl RunningPeer {
         let mut orderly = serving.stop(STOP_LIMIT).await;
         orderly &= tasks.stop(STOP_LIMIT).await;
         orderly &= tokio::time::timeout(STOP_LIMIT, assembly.swarm.stop()).await.is_ok();
+        assembly.drops.log_all();
         let store = assembly.opened.store.clone();
         // The writer's thread ends with its last handle.
         let opened = assembly.take_apart();
@@ -150,6 +152,7 @@ struct Assembly {
     board: MetricsBoard,
     informers: Informers,
     foreign: ForeignPeers,
+    drops: Drops,
     consensus: Arc<dyn Consensus>,
     peer: Peer,
 }
@@ -220,9 +223,10 @@ impl Assembly {
             network: swarm.network(),
             rpc: swarm.rpc(),
             metrics: board.clone(),
-            heads: Arc::new(inbox),
+            heads: Arc::new(inbox.clone()),
         };
         let peer = Peer::new(settings::peer(prepared, opened.path.clone()), parts);
+        let drops = Drops { swarm: swarm.clone(), crdt: inbox, board: board.clone() };
         let followers = Followers { engine, writer, tracker_feed, crdt_feed, messages };
         let assembly = Self {
             opened,
@@ -234,6 +238,7 @@ impl Assembly {
             board,
             informers,
             foreign,
+            drops,
             consensus,
             peer,
         };
@@ -330,6 +335,7 @@ impl Assembly {
             let forgetting = self.peer.clone().finish_forgetting();
             tasks.spawn("forgetting", OnEnd::Nothing, until_stopped(tasks, forgetting));
         }
+        tasks.spawn("drops", OnEnd::Stop, until_stopped(tasks, self.drops.clone().watch()));
         tasks.spawn("tidying", OnEnd::Stop, until_stopped(tasks, tidy(self.opened.store.clone())));
     }
 

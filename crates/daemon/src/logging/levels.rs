@@ -32,7 +32,9 @@ const COMPONENTS: [&str; 24] = [
 ];
 
 /// Components with levels of their own.
-const EXTRAS: [(&str, LevelFilter); 7] = [
+const EXTRAS: [(&str, LevelFilter); 8] = [
+    // It writes out each message that a slow peer does not take; we count them.
+    ("libp2p_gossipsub", LevelFilter::ERROR),
     ("p2p-gorpc", LevelFilter::ERROR),
     ("swarm2", LevelFilter::ERROR),
     ("libp2p-raft", LevelFilter::ERROR),
@@ -146,6 +148,7 @@ mod tests {
         assert!(enabled("ERROR,swarm2:Debug", "swarm2", Level::DEBUG));
         assert!(!enabled("ERROR,swarm2:Debug", "crdt", Level::WARN));
         assert!(!enabled("debug", "hyper", Level::INFO));
+        assert!(!enabled("debug", "libp2p_gossipsub::behaviour", Level::WARN));
         assert!(enabled("critical,crdt:notice", "crdt", Level::INFO));
         assert!(LogLevels::debug().targets().would_enable("hyper", &Level::DEBUG));
         assert_eq!(LogLevels::parse("crdt:info,crdt:warn").unwrap().overwritten(), ["crdt"]);

@@ -89,8 +89,7 @@ impl Peer {
             let running = in_flight.all();
             let statuses = page.into_iter().map(|tracked| of_tracked(&template, tracked, &running));
             let statuses: Vec<_> = statuses.filter(|s| filter.matches(s.on_peer.status)).collect();
-            let bytes: usize = statuses.iter().map(size_in_memory).sum();
-            limit = (PAGE_BYTES * statuses.len()).checked_div(bytes).unwrap_or(PAGE).clamp(1, PAGE);
+            limit = next_limit(&statuses);
             Ok(Some(statuses))
         })
     }
@@ -112,8 +111,9 @@ impl Peer {
         let (store, in_flight) = (self.parts().store.clone(), self.parts().in_flight.clone());
         let template = self.template(self.config().id);
         let (tracker, runtime) = (self.parts().tracker.clone(), tokio::runtime::Handle::current());
+        let mut limit = FIRST_PAGE;
         stream(move || {
-            let page = cursor.next_page(&*store, PAGE)?;
+            let page = cursor.next_page(&*store, limit)?;
             if page.is_empty() {
                 return Ok(None);
             }
@@ -135,9 +135,16 @@ impl Peer {
                     recovered.push(of_tracked(&template, read::Tracked { key, pin, row }, &running));
                 }
             }
+            limit = next_limit(&recovered);
             Ok(Some(recovered))
         })
     }
+}
+
+/// Returns how many statuses like these fit into a page.
+fn next_limit(statuses: &[LocalPinStatus]) -> usize {
+    let bytes: usize = statuses.iter().map(size_in_memory).sum();
+    (PAGE_BYTES * statuses.len()).checked_div(bytes).unwrap_or(PAGE).clamp(1, PAGE)
 }
 
 /// Estimates the bytes that a status takes: itself, its addresses, and what users may make long.

@@ -98,7 +98,7 @@ impl Forger {
     }
 
     async fn flood(&self, count: u64, publish: impl Fn(u64)) {
-        flood(count, &self.swarm.counters().dropped_publishes, publish).await;
+        flood(count, || self.swarm.dropped_broadcasts(), publish).await;
     }
 
     fn announce(&self, heads: Vec<BlockId>) {

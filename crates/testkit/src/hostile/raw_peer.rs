@@ -81,24 +81,28 @@ impl RawPeer {
     /// left.
     pub async fn shout_heads(&self, count: u64, payload: impl Fn(u64) -> Vec<u8>) {
         let publish = |number| self.host.publish_heads(payload(number));
-        flood(count, &self.host.counters().dropped_publishes, publish).await;
+        flood(count, || self.host.counters().dropped_publishes.get(), publish).await;
     }
 
     /// Publishes bytes as metrics, likewise.
     pub async fn shout_metrics(&self, count: u64, payload: impl Fn(u64) -> Vec<u8>) {
-        flood(count, &self.host.counters().dropped_publishes, |number| {
-            // The host wants a metric; this one is written as nothing but these bytes.
-            self.host.publish_metric(&Metric {
-                name: String::new(),
-                peer: self.victim,
-                value: payload(number).into_iter().map(char::from).collect(),
-                expires: UnixNanos(0),
-                valid: true,
-                weight: 0,
-                partitionable: false,
-                received_at: UnixNanos(0),
-            });
-        })
+        flood(
+            count,
+            || self.host.counters().dropped_publishes.get(),
+            |number| {
+                // The host wants a metric; this one is written as nothing but these bytes.
+                self.host.publish_metric(&Metric {
+                    name: String::new(),
+                    peer: self.victim,
+                    value: payload(number).into_iter().map(char::from).collect(),
+                    expires: UnixNanos(0),
+                    valid: true,
+                    weight: 0,
+                    partitionable: false,
+                    received_at: UnixNanos(0),
+                });
+            },
+        )
         .await;
     }
 

@@ -13,12 +13,13 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Streams one peer may have open to us, over all its connections; what comes above is reset and counted. A stream
-/// that nobody reads holds up to 256 KiB.
-const MAX_INBOUND_PER_PEER: usize = 256;
-
-/// Streams all peers may have open to us; what comes above is reset and counted.
+/// Streams all peers may have open to us; what comes above is reset and counted. A stream that nobody reads holds up to
+/// 256 KiB.
 const MAX_INBOUND: usize = 4096;
+
+/// A peer may have open, over all its connections, this part of the places that are free. So however many peers take all
+/// they can, places are left for the others.
+const SHARE_OF_FREE: usize = 16;
 
 /// Streams to one peer that may be open or wait for its answer; more are refused and counted. Together with those
 /// of the peer they stay below what closes the connection.
@@ -61,7 +62,8 @@ impl PeerBudget {
 
     /// Takes a place for a stream of the peer; `None` when all are taken.
     pub(super) fn take_inbound(self: &Arc<Self>) -> Option<Place> {
-        if take(&self.inbound, MAX_INBOUND_PER_PEER) {
+        let free = MAX_INBOUND.saturating_sub(self.all.inbound.load(Ordering::Relaxed));
+        if take(&self.inbound, free.div_ceil(SHARE_OF_FREE)) {
             if take(&self.all.inbound, MAX_INBOUND) {
                 return Some(Place { budget: self.clone(), inbound: true });
             }
@@ -152,5 +154,29 @@ impl AsyncWrite for Counted {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take_all(peer: &Arc<PeerBudget>) -> Vec<Place> {
+        std::iter::from_fn(|| peer.take_inbound()).collect()
+    }
+
+    #[test]
+    fn a_crowd_that_takes_all_it_can_leaves_places_for_others() {
+        let budget = Budget::new(Arc::default());
+        let alone = take_all(&budget.peer());
+        assert!((200..=256).contains(&alone.len()), "{}", alone.len());
+        let crowd: Vec<Vec<Place>> = (0..300).map(|_| take_all(&budget.peer())).collect();
+        let taken: usize = crowd.iter().map(Vec::len).sum();
+        assert!(taken + alone.len() <= MAX_INBOUND);
+        let honest = budget.peer();
+        let place = honest.take_inbound();
+        assert!(place.is_some());
+        drop((alone, crowd));
+        assert!(take_all(&honest).len() > 200);
     }
 }
