@@ -17,9 +17,12 @@ use std::{
 /// 256 KiB.
 const MAX_INBOUND: usize = 4096;
 
-/// A peer may have open, over all its connections, this part of the places that are free. So however many peers take all
-/// they can, places are left for the others.
+/// A peer may have open, over all its connections, this part of the places that are free, so that one alone takes few
+/// from the others.
 const SHARE_OF_FREE: usize = 16;
+
+/// Streams a peer may have open even when the others have taken all places. The limit of connections bounds them.
+const ALWAYS: usize = 8;
 
 /// Streams to one peer that may be open or wait for its answer; more are refused and counted. Together with those
 /// of the peer they stay below what closes the connection.
@@ -63,11 +66,9 @@ impl PeerBudget {
     /// Takes a place for a stream of the peer; `None` when all are taken.
     pub(super) fn take_inbound(self: &Arc<Self>) -> Option<Place> {
         let free = MAX_INBOUND.saturating_sub(self.all.inbound.load(Ordering::Relaxed));
-        if take(&self.inbound, free.div_ceil(SHARE_OF_FREE)) {
-            if take(&self.all.inbound, MAX_INBOUND) {
-                return Some(Place { budget: self.clone(), inbound: true });
-            }
-            self.inbound.fetch_sub(1, Ordering::Relaxed);
+        if take(&self.inbound, ALWAYS.max(free / SHARE_OF_FREE)) {
+            self.all.inbound.fetch_add(1, Ordering::Relaxed);
+            return Some(Place { budget: self.clone(), inbound: true });
         }
         self.all.counters.dropped_inbound_streams.increase();
         None
@@ -172,11 +173,13 @@ mod tests {
         assert!((200..=256).contains(&alone.len()), "{}", alone.len());
         let crowd: Vec<Vec<Place>> = (0..300).map(|_| take_all(&budget.peer())).collect();
         let taken: usize = crowd.iter().map(Vec::len).sum();
-        assert!(taken + alone.len() <= MAX_INBOUND);
+        assert!(taken + alone.len() <= MAX_INBOUND + 300 * ALWAYS, "{taken}");
         let honest = budget.peer();
-        let place = honest.take_inbound();
-        assert!(place.is_some());
+        let places = take_all(&honest);
+        assert_eq!(places.len(), ALWAYS);
         drop((alone, crowd));
         assert!(take_all(&honest).len() > 200);
+        drop(places);
+        assert_eq!((honest.in_use(), budget.inbound.load(Ordering::Relaxed)), (0, 0));
     }
 }
