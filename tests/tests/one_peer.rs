@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_client::{Cid, PinMode, TrackerStatus, api_types::PinOptions};
-use cluster_testkit::service::Service;
-use cluster_tests::world::{World, ipfs_path};
+use cluster_testkit::{
+    mock_kubo::{Endpoint, MockKubo},
+    service::Service,
+};
+use cluster_tests::world::{World, ipfs_path, made_up_cid};
 use std::{
     fs,
     time::{Duration, Instant},
@@ -115,4 +118,37 @@ async fn export_and_import_carry_every_pin_and_bad_input_changes_nothing() {
 fn folder_of(peer: &Service) -> usize {
     let entries = fs::read_dir(peer.base().join("store")).unwrap();
     entries.filter(|e| e.as_ref().unwrap().path().is_dir()).count()
+}
+
+#[tokio::test]
+async fn as_many_files_may_be_open_as_the_system_allows() {
+    let mut w = World::with_mock(&[]).await.unwrap();
+    w.peer.stop().unwrap();
+    w.peer.launch_by(&["sh", "-c", "ulimit -S -n 256 && exec \"$@\"", "sh"].map(str::to_owned));
+    w.start_again().await.unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", w.peer.pid().unwrap())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let mut numbers = line.split_whitespace();
+    let (soft, hard) = (numbers.next().unwrap(), numbers.next().unwrap());
+    assert_ne!(soft, "256");
+    assert_eq!(soft, hard);
+}
+
+#[tokio::test]
+async fn pins_make_the_space_be_told_anew_when_they_shall() {
+    let variables = [("CLUSTER_IPFSHTTP_INFORMERTRIGGERINTERVAL", "10"), ("CLUSTER_DISK_METRICTTL", "1h")];
+    let w = World::with_mock(&variables).await.unwrap();
+    let told = |mock: &MockKubo| mock.calls(Endpoint::RepoStat) > 0;
+    assert!(w.ipfs.wait_until(Duration::from_secs(20), told).await);
+    // What the start brought has passed.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let before = w.ipfs.calls(Endpoint::RepoStat);
+    for number in 0..5 {
+        let cid = made_up_cid(number).unwrap();
+        w.pin(&cid, &PinOptions::default()).await.unwrap();
+        w.until(&cid, TrackerStatus::Pinned).await.unwrap();
+    }
+    // Five starts and five ends.
+    let told = |mock: &MockKubo| mock.calls(Endpoint::RepoStat) > before;
+    assert!(w.ipfs.wait_until(Duration::from_secs(20), told).await, "the space was not measured again");
 }

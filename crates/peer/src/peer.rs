@@ -7,7 +7,7 @@ mod joining;
 mod local_status;
 mod membership;
 
-use crate::{CheckMemory, IpfsWatch, MetricsBoard, TrackerPort};
+use crate::{CheckMemory, Informers, IpfsWatch, MetricsBoard, TrackerPort};
 use cluster_core::{
     PeerId, Pin, PinKey, ReplicationFactors, ReplicationPolicy,
     allocation::Placement,
@@ -78,6 +78,8 @@ pub struct PeerParts {
     pub rpc: Arc<dyn Rpc>,
     /// What peers tell of themselves.
     pub metrics: MetricsBoard,
+    /// Told of the end of a collection of garbage.
+    pub informers: Informers,
     /// The consensus' heads, for peers that ask.
     pub heads: Arc<dyn HeadsExchange>,
 }

@@ -1,5 +1,6 @@
 //! Performs what the tracker's machine decides: calls the IPFS daemon and hands results to the writer.
 
+use crate::Informers;
 use cluster_core::{
     PinKey, TrackerStatus,
     pinset::{
@@ -65,6 +66,8 @@ pub struct TrackerParts {
     pub port: Arc<dyn TrackerPort>,
     /// Where the running requests are told.
     pub in_flight: InFlight,
+    /// Told of the start and the end of each pin.
+    pub informers: Informers,
 }
 
 /// Runs the tracker's machine.
@@ -190,6 +193,7 @@ struct Jobs {
     ipfs: Arc<dyn IpfsConnector>,
     port: Arc<dyn TrackerPort>,
     in_flight: InFlight,
+    informers: Informers,
     /// By the pin and the revision that the request is made for.
     running: JoinMap<(PinKey, u64), JobResult>,
     /// Transitions for the writer. The machine bounds them.
@@ -200,11 +204,12 @@ struct Jobs {
 
 impl Jobs {
     fn new(parts: TrackerParts) -> Self {
-        let TrackerParts { ipfs, port, in_flight, .. } = parts;
+        let TrackerParts { ipfs, port, in_flight, informers, .. } = parts;
         Self {
             ipfs,
             port,
             in_flight,
+            informers,
             running: JoinMap::new(),
             outbox: VecDeque::new(),
             settling: HashMap::new(),
@@ -223,10 +228,11 @@ impl Jobs {
             self.in_flight.start(job.key.clone(), request);
         }
         tracing::debug!(target: "pintracker", cid = %job.key, action = ?job.action, attempt = job.attempts + 1, "starting");
-        let (ipfs, in_flight) = (self.ipfs.clone(), self.in_flight.clone());
+        let (ipfs, in_flight, informers) =
+            (self.ipfs.clone(), self.in_flight.clone(), self.informers.clone());
         self.running.spawn((job.key.clone(), job.revision), async move {
             match pin {
-                Ok(pin) => perform(&*ipfs, &job, pin, &in_flight).await,
+                Ok(pin) => perform(&*ipfs, &job, pin, &in_flight, &informers).await,
                 Err(error) => JobResult::Failed(error.to_string()),
             }
         });
@@ -284,6 +290,7 @@ async fn perform(
     job: &Job,
     pin: Option<cluster_core::Pin>,
     in_flight: &InFlight,
+    informers: &Informers,
 ) -> JobResult {
     let cid = job.key.cid();
     let result = match (job.action, pin) {
@@ -306,7 +313,10 @@ async fn perform(
                 origins: pin.options.origins,
                 update_from: pin.options.pin_update,
             };
-            ipfs.pin(request, sink).await.map(|()| {
+            informers.on_pin_event();
+            let pinned = ipfs.pin(request, sink).await;
+            informers.on_pin_event();
+            pinned.map(|()| {
                 let progress = *last.lock().unwrap_or_else(PoisonError::into_inner);
                 JobResult::Done { size: progress.bytes.unwrap_or(0) }
             })

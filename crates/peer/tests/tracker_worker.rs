@@ -19,7 +19,7 @@ use cluster_core::{
     tracker::{InFlight, TrackerConfig},
 };
 use cluster_datastore::MemoryStore;
-use cluster_peer::{TrackerParts, TrackerWorker};
+use cluster_peer::{Informers, TrackerParts, TrackerWorker};
 use cluster_runtime::{Effects, FeedSender, WorkerThread, feed, start_pinset};
 use std::{
     convert::Infallible,
@@ -259,6 +259,7 @@ async fn requests_that_end_while_the_store_cannot_be_read_are_not_forgotten() {
         ipfs: Arc::new(Gate(gate.clone())),
         port: Arc::new(pinset.clone()),
         in_flight: InFlight::default(),
+        informers: Informers::new(0),
     };
     let in_flight = parts.in_flight.clone();
     let limits = TrackerConfig { concurrent_pins: 3, ..TrackerConfig::default() };

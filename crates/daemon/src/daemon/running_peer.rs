@@ -223,6 +223,7 @@ impl Assembly {
             network: swarm.network(),
             rpc: swarm.rpc(),
             metrics: board.clone(),
+            informers: informers.clone(),
             heads: Arc::new(inbox.clone()),
         };
         let peer = Peer::new(settings::peer(prepared, opened.path.clone()), parts);
@@ -264,6 +265,7 @@ impl Assembly {
             ipfs: self.ipfs.clone(),
             port: Arc::new(self.pinset.clone()),
             in_flight: self.in_flight.clone(),
+            informers: self.informers.clone(),
         };
         let tracker = settings::tracker(&prepared.config);
         let tracker = TrackerWorker::start(tracker, parts, tracker_feed, tasks.stopping())

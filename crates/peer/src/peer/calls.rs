@@ -76,6 +76,7 @@ impl PeerCalls for Peer {
             while let Some(item) = items.next().await {
                 keys.push(item.map_err(failed)?);
             }
+            self.parts().informers.on_pin_event();
             let peername = self.config().peername.clone();
             Ok(RepoGc { peer: self.config().id, peername, keys, error: String::new() })
         })

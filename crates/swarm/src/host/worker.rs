@@ -3,6 +3,7 @@
 mod dialling;
 mod gossip_events;
 mod identify_events;
+mod relaying;
 mod trimming;
 
 use super::{
@@ -29,6 +30,7 @@ use libp2p::{
     kad, ping,
     swarm::{ConnectionId, DialError, ListenError, SwarmEvent},
 };
+use relaying::Relaying;
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
@@ -64,6 +66,7 @@ pub(super) struct Worker {
     connections: HashMap<ConnectionId, Connection>,
     limits: ConnectionManagerConfig,
     dialling: Dialling,
+    relaying: Relaying,
     alarm: HandshakeAlarm,
     peerstore: Option<PathBuf>,
     /// The write of the file of peers that is under way.
@@ -105,6 +108,7 @@ impl Worker {
             connections: HashMap::new(),
             limits: config.connection_manager,
             dialling: Dialling::new(Instant::now()),
+            relaying: Relaying::default(),
             alarm,
             peerstore: config.peerstore_file.clone(),
             saving: None,
@@ -206,6 +210,7 @@ impl Worker {
                 self.connections.remove(&connection_id);
                 if num_established == 0 {
                     self.shared.state().book.disconnected(&peer_id);
+                    self.lose_relay(&peer_id);
                     self.dial_again_later(peer_id, Instant::now());
                     self.listener.on_peer(PeerEvent::Disconnected(peer_id));
                 }
@@ -225,8 +230,12 @@ impl Worker {
                 self.own.remove_listening(&address);
                 self.tell_addresses();
             }
-            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
-                tracing::error!(target: "swarm", ?addresses, ?reason, "a listener closed");
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                if self.relay_ended(listener_id) {
+                    tracing::debug!(target: "swarm", ?addresses, ?reason, "a relay is used no more");
+                } else {
+                    tracing::error!(target: "swarm", ?addresses, ?reason, "a listener closed");
+                }
                 for address in &addresses {
                     self.own.remove_listening(address);
                 }
@@ -264,18 +273,21 @@ impl Worker {
                 // The second silence in a row: the other side is gone without a word.
                 self.swarm.close_connection(connection);
             }
+            BehaviourEvent::RelayClient(event) => self.on_relay(&event),
             BehaviourEvent::Autonat(autonat::Event::StatusChanged { new, .. }) => self.on_reachability(&new),
             _ => {}
         }
     }
 
-    /// Serves the internet's table, and as a relay, only when reachable from there, as Go does.
+    /// Serves the internet's table, and as a relay, only when reachable from there, as Go does; looks for relays itself
+    /// when it is not.
     fn on_reachability(&mut self, status: &NatStatus) {
         let reachable = status.is_public();
         tracing::info!(target: "swarm", reachable, "reachable from the internet");
         let behaviour = self.swarm.behaviour_mut();
         behaviour.wan.set_mode(Some(if reachable { kad::Mode::Server } else { kad::Mode::Client }));
         behaviour.serve_as_relay(reachable);
+        self.need_relays(*status == NatStatus::Private);
     }
 
     fn on_established(
@@ -329,6 +341,7 @@ impl Worker {
     fn on_tick(&mut self, now: Instant) {
         self.trim(now);
         self.on_dialling_tick(now);
+        self.use_relays(now);
         if self.unsaved {
             self.save_peers();
         }

@@ -1,6 +1,6 @@
 //! Connections and streams.
 
-use crate::harness::{Heard, Host, LIMIT, OnStream, config, echo, eventually, secret};
+use crate::harness::{Heard, Host, LIMIT, OnStream, RPC, config, echo, eventually, secret};
 use cluster_core::{
     Multiaddr,
     ports::{
@@ -9,13 +9,13 @@ use cluster_core::{
     },
 };
 use cluster_swarm::{
-    ConnectionManagerConfig, HostParts, OWN_RPC_PROTOCOL, OpenError, OpenStreams, RPC_PROTOCOL, SwarmError,
+    ConnectionManagerConfig, HostParts, OWN_RPC_PROTOCOL, OpenError, OpenStreams, ResourceLimits,
+    SwarmConfig, SwarmError,
 };
 use libp2p::{PeerId, StreamProtocol, multiaddr::Protocol};
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 
-const RPC: &[StreamProtocol] = &[OWN_RPC_PROTOCOL, RPC_PROTOCOL];
 const OLD_BITSWAP: &[StreamProtocol] =
     &[StreamProtocol::new("/unknown/1"), StreamProtocol::new("/ipfs/bitswap/1.1.0")];
 const UNKNOWN: &[StreamProtocol] = &[StreamProtocol::new("/unknown/1")];
@@ -97,14 +97,20 @@ async fn both_may_dial_at_the_same_moment() {
     }
 }
 
-#[tokio::test]
-async fn a_restarted_peer_is_the_same_peer() {
+/// Returns a host whose only peer has stopped, and the settings with which that one starts again where it was.
+async fn met_one_that_stopped() -> (Host, SwarmConfig) {
     let mut settings = config();
     let (a, b) = (Host::start(config()).await, Host::start(settings.clone()).await);
     a.meet(&b).await;
     settings.listen = vec![b.address()];
     b.swarm.stop().await;
     a.disconnected(b.id()).await;
+    (a, settings)
+}
+
+#[tokio::test]
+async fn a_restarted_peer_is_the_same_peer() {
+    let (a, settings) = met_one_that_stopped().await;
     let b = Host::start(settings).await;
     let (_, stream) = a.swarm.open(b.id(), RPC).await.unwrap();
     assert_eq!(echo(stream).await, "/cluster/rpc/1.0.0ping");
@@ -114,12 +120,7 @@ async fn a_restarted_peer_is_the_same_peer() {
 
 #[tokio::test]
 async fn a_lost_peer_is_dialled_again() {
-    let mut settings = config();
-    let (a, b) = (Host::start(config()).await, Host::start(settings.clone()).await);
-    a.meet(&b).await;
-    settings.listen = vec![b.address()];
-    b.swarm.stop().await;
-    a.disconnected(b.id()).await;
+    let (a, settings) = met_one_that_stopped().await;
     // It knows nobody: only the other side can dial.
     let b = Host::start(settings).await;
     b.identified(a.id()).await;
@@ -258,6 +259,16 @@ async fn too_many_connections_are_closed_but_not_those_that_matter() {
     }
     assert_eq!(hub.swarm.counters().trimmed_connections.get(), 2);
     drop(open);
+}
+
+#[tokio::test]
+async fn without_memory_to_spare_no_connection_is_taken() {
+    let mut settings = config();
+    settings.resource_limits = Some(ResourceLimits { memory_bytes: 1, file_descriptors: 0 });
+    let (a, b) = (Host::start(config()).await, Host::start(settings).await);
+    a.swarm.connect(b.id(), vec![b.address()]).await.unwrap_err();
+    assert!(b.swarm.counters().refused_connections.get() > 0);
+    assert_eq!(b.swarm.known_peers().iter().filter(|peer| peer.connected).count(), 0);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! A peer of the Go suite, where its program is given: `GO_CLUSTER_SERVICE_BIN`.
+//! A peer of the Go suite, where its programs are given: `CLUSTER_GO_BIN`.
 
 use crate::{
-    harness::{Heard, Host, config, eventually, secret},
+    harness::{Heard, Host, RPC, config, eventually, secret},
     namespaces::{Namespaces, found},
 };
 use cluster_core::{
@@ -11,8 +11,7 @@ use cluster_core::{
         swarm::{ConnectError, PeerEvent},
     },
 };
-use cluster_swarm::{OWN_RPC_PROTOCOL, OpenStreams, RPC_PROTOCOL};
-use libp2p::StreamProtocol;
+use cluster_swarm::{OpenStreams, RPC_PROTOCOL};
 use std::{net::Ipv4Addr, path::PathBuf, process::Stdio};
 use tempfile::TempDir;
 use tokio::{
@@ -24,14 +23,12 @@ use tokio::{
 /// The secret all hosts of these tests share.
 const SECRET: &str = "0707070707070707070707070707070707070707070707070707070707070707";
 
-const CALLS: &[StreamProtocol] = &[OWN_RPC_PROTOCOL, RPC_PROTOCOL];
-
 fn program() -> Option<PathBuf> {
-    let program = std::env::var_os("GO_CLUSTER_SERVICE_BIN").map(PathBuf::from);
-    if program.is_none() {
-        println!("skipped: GO_CLUSTER_SERVICE_BIN does not name the Go daemon");
+    let folder = std::env::var_os("CLUSTER_GO_BIN").map(PathBuf::from);
+    if folder.is_none() {
+        println!("skipped: CLUSTER_GO_BIN does not name the folder of Go's programs");
     }
-    program
+    Some(folder?.join("ipfs-cluster-service"))
 }
 
 fn free_port() -> u16 {
@@ -101,7 +98,7 @@ async fn a_go_peer_connects_listens_and_tells() {
         host.heard.wait("the Go peer", |heard| *heard == Heard::Peer(event)).await;
     }
     assert_eq!(host.swarm.is_ours(&peer), Some(false));
-    let (protocol, stream) = host.swarm.open(peer, CALLS).await.unwrap();
+    let (protocol, stream) = host.swarm.open(peer, RPC).await.unwrap();
     assert_eq!(protocol, RPC_PROTOCOL);
     drop(stream);
     // Its metrics are signed as they must be; these tests read others.

@@ -10,7 +10,8 @@ use cluster_core::{
 };
 use cluster_runtime::Tasks;
 use cluster_swarm::{
-    BoxedStream, ConnectionManagerConfig, HostHandle, HostParts, InboundStreams, PubsubConfig, SwarmConfig,
+    BoxedStream, ConnectionManagerConfig, HostHandle, HostParts, InboundStreams, OWN_RPC_PROTOCOL,
+    PubsubConfig, RPC_PROTOCOL, SwarmConfig,
 };
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use libp2p::{StreamProtocol, identity::Keypair, multiaddr::Protocol};
@@ -22,6 +23,9 @@ use tokio::{runtime::Handle, sync::Notify};
 
 /// How long anything may take here.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// The protocols of calls, ours first.
+pub(crate) const RPC: &[StreamProtocol] = &[OWN_RPC_PROTOCOL, RPC_PROTOCOL];
 
 /// What a host heard.
 #[derive(Debug, Clone, PartialEq, Eq)]

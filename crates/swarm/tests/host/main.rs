@@ -10,3 +10,4 @@ mod gossip;
 mod harness;
 mod namespaces;
 mod peers_file;
+mod relaying;

@@ -40,6 +40,11 @@ impl Namespaces {
         made.then_some(both)
     }
 
+    /// Gives one side a further address, known to itself only.
+    pub(crate) fn add_address(&self, side: &str, address: &str) {
+        assert!(run(&format!("ip -n {}{side} addr add {address} dev lo", self.0)), "cannot add {address}");
+    }
+
     /// Makes a command that runs a program on one side.
     pub(crate) fn command(&self, side: &str, program: &std::path::Path) -> Command {
         let mut command = Command::new("ip");

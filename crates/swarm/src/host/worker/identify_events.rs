@@ -3,6 +3,7 @@
 use super::Worker;
 use crate::host::{
     address_book::MAX_ADDRESSES,
+    own_addresses::without_peer,
     routing::{self, LAN_PROTOCOL, WAN_PROTOCOL},
     streams::OWN_RPC_PROTOCOL,
 };
@@ -34,6 +35,9 @@ impl Worker {
             state.book.learn(peer, &addresses);
             state.book.identified(&peer, ours)
         };
+        let where_it_is = if connection.inbound { addresses.first() } else { Some(&connection.remote) };
+        let where_it_is = where_it_is.map(without_peer).filter(|address| !routing::is_relayed(address));
+        self.note_relay(peer, &info.protocols, where_it_is.as_ref());
         let behaviour = self.swarm.behaviour_mut();
         let public: Vec<Multiaddr> =
             addresses.iter().filter(|address| routing::is_public(address)).cloned().collect();
