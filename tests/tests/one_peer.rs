@@ -152,3 +152,24 @@ async fn pins_make_the_space_be_told_anew_when_they_shall() {
     let told = |mock: &MockKubo| mock.calls(Endpoint::RepoStat) > before;
     assert!(w.ipfs.wait_until(Duration::from_secs(20), told).await, "the space was not measured again");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pin_under_way_is_never_queued_again_before_it_is_pinned() {
+    let w = World::with_mock(&[]).await.unwrap();
+    for number in 0..200 {
+        let cid = made_up_cid(number).unwrap();
+        w.pin(&cid, &PinOptions::default()).await.unwrap();
+        let look = async || {
+            let (mut seen, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(20));
+            while seen.last() != Some(&TrackerStatus::Pinned) {
+                assert!(Instant::now() < deadline, "{seen:?}");
+                let status = w.status(&cid).await.unwrap().status;
+                if seen.last() != Some(&status) {
+                    seen.push(status);
+                }
+            }
+            assert!(seen.is_sorted_by_key(|status| *status != TrackerStatus::PinQueued), "{seen:?}");
+        };
+        tokio::join!(look(), look(), look(), look());
+    }
+}

@@ -55,6 +55,8 @@ impl Peer {
     }
 
     pub(super) async fn local_status(&self, key: &PinKey) -> Result<LocalPinStatus, ApiError> {
+        // Before the rows: a request that ends in between is done in them, and would be queued again without this.
+        let request = self.parts().in_flight.get(key);
         let (mut pin, mut row) = self.rows_of(key).await?;
         if self.verify(key, pin.as_ref(), row.as_ref()).await {
             (pin, row) = self.rows_of(key).await?;
@@ -62,7 +64,7 @@ impl Peer {
         let template = self.template(self.config().id);
         let created = pin.as_ref().and_then(|p| p.timestamp).map_or_else(now, |t| t.millis());
         let on_peer = match &row {
-            Some(row) => on_peer(&template, row, self.parts().in_flight.get(key).as_ref()),
+            Some(row) => on_peer(&template, row, request.as_ref()),
             None => PinStatusOnPeer { status: TrackerStatus::Unpinned, ..template },
         };
         Ok(LocalPinStatus { pin: pin.unwrap_or_else(|| bare(key)), created, on_peer })
@@ -82,11 +84,12 @@ impl Peer {
             read::TrackedCursor::of(&states_of(filter), running)
         };
         stream(move || {
+            // Before the rows, as for a single status.
+            let running = in_flight.all();
             let page = cursor.next_page(&*store, limit)?;
             if page.is_empty() {
                 return Ok(None);
             }
-            let running = in_flight.all();
             let statuses = page.into_iter().map(|tracked| of_tracked(&template, tracked, &running));
             let statuses: Vec<_> = statuses.filter(|s| filter.matches(s.on_peer.status)).collect();
             limit = next_limit(&statuses);
