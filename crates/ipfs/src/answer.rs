@@ -23,6 +23,14 @@ pub(crate) struct PinAddLine {
     pub(crate) message: Option<String>,
 }
 
+/// One line of `block/put`: `{"Key":"<cid>","Size":123}`, in the order of the parts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub(crate) struct BlockPutLine {
+    pub(crate) key: Option<String>,
+    pub(crate) message: Option<String>,
+}
+
 /// The answer to `pin/rm`: `{"Pins":["<cid>"]}`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

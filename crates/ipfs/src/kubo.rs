@@ -1,5 +1,6 @@
 //! The connector itself.
 
+mod block_put;
 mod describe;
 mod garbage;
 mod origins;
@@ -21,7 +22,8 @@ use cluster_core::{
     ports::{
         BoxFuture, BoxStream, IpfsConnector,
         ipfs_connector::{
-            GcItem, IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinRequest, ProgressSink, RepoStat,
+            ContentBlock, GcItem, IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinRequest, ProgressSink,
+            RepoStat,
         },
     },
 };
@@ -137,6 +139,10 @@ impl IpfsConnector for Kubo {
 
     fn collect_garbage(&self) -> BoxStream<'_, Result<GcItem, IpfsError>> {
         self.stream_garbage()
+    }
+
+    fn put_blocks(&self, blocks: BoxStream<'static, ContentBlock>) -> BoxFuture<'_, Result<(), IpfsError>> {
+        Box::pin(self.put(blocks))
     }
 
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, IpfsError>> {

@@ -18,6 +18,8 @@ pub(crate) enum Lane {
     Background,
     /// `repo/gc`: up to a day.
     Garbage,
+    /// `block/put`: as long as somebody adds content.
+    Blocks,
 }
 
 /// The budgets. A call that finds its lane full waits for its turn, within its own deadline.
@@ -29,11 +31,13 @@ pub(crate) struct Lanes {
     listings: Semaphore,
     background: Semaphore,
     garbage: Semaphore,
+    blocks: Semaphore,
 }
 
 impl Lanes {
     /// Shares out `connections`: half for pins, a quarter for queries, the rest for unpins, listings and hints. One
-    /// more collects garbage: rare, long, and the daemon does it once at a time anyway.
+    /// more collects garbage: rare, long, and the daemon does it once at a time anyway. Up to a quarter more take blocks,
+    /// for as long as somebody adds content.
     pub(crate) fn new(connections: usize) -> Self {
         let eighth = connections / 8;
         let sixteenth = (connections / 16).max(1);
@@ -47,6 +51,7 @@ impl Lanes {
             listings: Semaphore::new(sixteenth),
             background: Semaphore::new(sixteenth),
             garbage: Semaphore::new(1),
+            blocks: Semaphore::new(queries),
         }
     }
 
@@ -59,6 +64,7 @@ impl Lanes {
             Lane::Listing => &self.listings,
             Lane::Background => &self.background,
             Lane::Garbage => &self.garbage,
+            Lane::Blocks => &self.blocks,
         };
         // Nobody closes a semaphore; were it closed, the call would end like one that found no turn.
         tokio::time::timeout_at(deadline.at, semaphore.acquire()).await.ok()?.ok()

@@ -9,7 +9,10 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use cluster_core::ports::ipfs_connector::IpfsError;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::TE};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{CONTENT_TYPE, TE},
+};
 use http_body_util::BodyExt;
 use reqwest::Url;
 use std::{error::Error, time::Duration};
@@ -105,9 +108,34 @@ impl Rpc {
         path: &'a str,
         deadline: Deadline,
     ) -> Result<Answer<'a>, IpfsError> {
+        self.execute(path, deadline, reqwest::Request::new(Method::POST, self.url(path))).await
+    }
+
+    /// Sends a call with a body, as [`Rpc::open`]; the answer may begin before the body has ended.
+    pub(crate) async fn send<'a>(
+        &'a self,
+        path: &'a str,
+        deadline: Deadline,
+        content_type: &str,
+        body: reqwest::Body,
+    ) -> Result<Answer<'a>, IpfsError> {
+        let mut request = reqwest::Request::new(Method::POST, self.url(path));
+        let content_type =
+            HeaderValue::from_str(content_type).map_err(|error| self.unreachable(path, error.to_string()))?;
+        request.headers_mut().insert(CONTENT_TYPE, content_type);
+        *request.body_mut() = Some(body);
+        self.execute(path, deadline, request).await
+    }
+
+    async fn execute<'a>(
+        &'a self,
+        path: &'a str,
+        deadline: Deadline,
+        request: reqwest::Request,
+    ) -> Result<Answer<'a>, IpfsError> {
         let request = async {
             self.throttle.pass().await;
-            self.client.execute(reqwest::Request::new(Method::POST, self.url(path))).await
+            self.client.execute(request).await
         };
         let response = match tokio::time::timeout_at(deadline.at, request).await {
             // Most of that time may have gone by in the line of those that wait for a daemon that is gone.

@@ -102,8 +102,6 @@ pub struct InformersParts {
     pub store: Arc<dyn Datastore>,
     /// Those of them that are worked on.
     pub in_flight: InFlight,
-    /// Whether others may place pins on this peer now: while not, they hear its ping alone. Must not block.
-    pub allocatable: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// Measures and tells.
@@ -185,9 +183,7 @@ impl InformersWorker {
             partitionable: reading.partitionable,
             received_at: UnixNanos::default(),
         };
-        if !gauge.is_for_placement() || (self.parts.allocatable)() {
-            self.parts.broadcast.publish_metric(&metric);
-        }
+        self.parts.broadcast.publish_metric(&metric);
         self.parts.board.on_own_metric(metric);
     }
 }

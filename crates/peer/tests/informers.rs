@@ -9,8 +9,8 @@ use cluster_core::{
         BoxFuture, BoxStream, Broadcast, IpfsConnector, PeerSet,
         consensus::{AppliedOn, Operation, OperationKind},
         ipfs_connector::{
-            GcItem, IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinProgress, PinRequest, ProgressSink,
-            RepoStat,
+            ContentBlock, GcItem, IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinProgress, PinRequest,
+            ProgressSink, RepoStat,
         },
         swarm::PeerEvent,
     },
@@ -25,10 +25,7 @@ use cluster_runtime::{Effects, now, start_pinset};
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{
@@ -127,6 +124,10 @@ impl IpfsConnector for Daemon {
         unasked()
     }
 
+    fn put_blocks(&self, _: BoxStream<'static, ContentBlock>) -> BoxFuture<'_, Result<(), IpfsError>> {
+        unasked()
+    }
+
     fn collect_garbage(&self) -> BoxStream<'_, Result<GcItem, IpfsError>> {
         panic!("only the space is asked for")
     }
@@ -159,7 +160,6 @@ struct Running {
     asked: UnboundedReceiver<Instant>,
     store: Arc<MemoryStore>,
     in_flight: InFlight,
-    allocatable: Arc<AtomicBool>,
     told: UnboundedReceiver<(Instant, Metric)>,
     began: Instant,
     stop: CancellationToken,
@@ -187,12 +187,10 @@ impl Running {
             asked,
             store,
             in_flight,
-            allocatable: Arc::new(AtomicBool::new(true)),
             told,
             began: Instant::now(),
             stop: CancellationToken::new(),
         };
-        let allocatable = running.allocatable.clone();
         let parts = InformersParts {
             board: running.board.clone(),
             broadcast: Arc::new(Told(sender)),
@@ -200,7 +198,6 @@ impl Running {
             watch: running.watch.clone(),
             store: running.store.clone(),
             in_flight: running.in_flight.clone(),
-            allocatable: Arc::new(move || allocatable.load(Ordering::SeqCst)),
         };
         let worker = InformersWorker::new(config, parts, running.informers.clone());
         tokio::spawn(worker.run(running.stop.clone()));
@@ -358,23 +355,6 @@ async fn pins_that_wait_are_counted_without_those_in_work() {
     assert_eq!((metric.value.as_str(), metric.weight, metric.partitionable), ("4", -2, false));
     drop(pinset);
     assert!(writer.join());
-}
-
-#[tokio::test(start_paused = true)]
-async fn others_hear_the_ping_alone_while_they_may_not_place_pins_here() {
-    let mut r =
-        Running::start(InformersConfig { disk: disk(), tags: tags(&[("group", "a")]), ..only_ping() }, 0);
-    r.allocatable.store(false, Ordering::SeqCst);
-    for at in [0, 15_000, 30_000] {
-        let (told, metric) = r.told.recv().await.unwrap();
-        assert_eq!(((told - r.began).as_millis(), metric.name.as_str()), (at, PING));
-    }
-    r.settle().await;
-    // This peer itself may.
-    assert_eq!(r.board.metric_names(), ["freespace", PING, "tag:group"]);
-    assert_eq!(r.told.try_recv(), Err(TryRecvError::Empty));
-    r.allocatable.store(true, Ordering::SeqCst);
-    assert_eq!(r.next("freespace").await.0, 45_000);
 }
 
 #[tokio::test(start_paused = true)]

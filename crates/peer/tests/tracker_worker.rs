@@ -13,7 +13,8 @@ use cluster_core::{
         consensus::{AppliedOn, Operation, OperationKind},
         datastore::{Batch, Durability, Row, Snapshot, StoreError, Tree},
         ipfs_connector::{
-            GcItem, IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinRequest, ProgressSink, RepoStat,
+            ContentBlock, GcItem, IpfsError, IpfsId, IpfsPin, IpfsPinStatus, PinRequest, ProgressSink,
+            RepoStat,
         },
     },
     tracker::{InFlight, TrackerConfig},
@@ -160,6 +161,10 @@ impl IpfsConnector for Gate {
     }
 
     fn swarm_peers(&self) -> BoxFuture<'_, Result<Vec<PeerId>, IpfsError>> {
+        unreachable!()
+    }
+
+    fn put_blocks(&self, _: BoxStream<'static, ContentBlock>) -> BoxFuture<'_, Result<(), IpfsError>> {
         unreachable!()
     }
 

@@ -81,6 +81,15 @@ pub struct PinRequest {
     pub update_from: Option<Cid>,
 }
 
+/// A block of content on its way to a daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentBlock {
+    /// Its CID.
+    pub cid: Cid,
+    /// Its bytes.
+    pub data: Vec<u8>,
+}
+
 /// What garbage collection says of one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GcItem {
@@ -153,6 +162,17 @@ pub enum IpfsError {
         /// What is wrong with it.
         cause: String,
     },
+    /// A stream of blocks had none.
+    #[error("no blocks")]
+    NoBlocks,
+    /// The daemon knows a codec or hash by its name, and this one has none here.
+    #[error("blocks with {what} {code:#x} cannot be stored: the IPFS daemon knows it by a name only")]
+    Nameless {
+        /// Codec or hash.
+        what: &'static str,
+        /// Its number in the table of multicodecs.
+        code: u64,
+    },
     /// Unpinning is switched off.
     #[error("ipfs unpinning is disallowed by configuration on this peer")]
     UnpinDisabled,
@@ -165,6 +185,7 @@ impl IpfsError {
             Self::Api { .. } | Self::BadAnswer { .. } => ErrorKind::Internal,
             Self::Http { .. } | Self::Unreachable { .. } => ErrorKind::Unavailable,
             Self::Timeout { .. } | Self::Stalled { .. } => ErrorKind::Timeout,
+            Self::NoBlocks | Self::Nameless { .. } => ErrorKind::Invalid,
             Self::UnpinDisabled => ErrorKind::Forbidden,
         }
     }
@@ -204,6 +225,11 @@ pub trait IpfsConnector: Send + Sync + 'static {
 
     /// Collects garbage; streams what was removed.
     fn collect_garbage(&self) -> BoxStream<'_, Result<GcItem, IpfsError>>;
+
+    /// Stores blocks without pinning them, taking each from the stream when the daemon has room for it. They are stored
+    /// with the codec, hash and length of the first one's CID; that each has the hash of its CID is checked. There is no
+    /// limit on the whole, only on how long the daemon may not move.
+    fn put_blocks(&self, blocks: BoxStream<'static, ContentBlock>) -> BoxFuture<'_, Result<(), IpfsError>>;
 
     /// Asks for the space of the repository.
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, IpfsError>>;

@@ -3,7 +3,7 @@
 use super::{
     BoxFuture, BoxStream,
     cluster_api::{LocalPinStatus, PeerInfo, RepoGc},
-    ipfs_connector::RepoStat,
+    ipfs_connector::{ContentBlock, RepoStat},
 };
 use crate::{Pin, PinKey, StatusFilter};
 use libp2p_identity::PeerId;
@@ -86,6 +86,9 @@ pub trait PeerCalls: Send + Sync + 'static {
 
     /// `IPFSConnector.RepoStat`: how large is your IPFS daemon's repository?
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, CallError>>;
+
+    /// `IPFSConnector.BlockStream`: give these blocks to your IPFS daemon. No deadline but that something must move.
+    fn put_blocks(&self, blocks: BoxStream<'static, ContentBlock>) -> BoxFuture<'_, Result<(), CallError>>;
 
     /// `Cluster.RepoGCLocal`: collect your IPFS daemon's garbage. No deadline but the daemon's.
     fn collect_garbage(&self) -> BoxFuture<'_, Result<RepoGc, CallError>>;

@@ -25,16 +25,11 @@ pub(super) struct SwarmEvents {
     pub(super) foreign: ForeignPeers,
 }
 
-/// Knows whether peers of other suites are connected. Clones share one state.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ForeignPeers(Arc<Mutex<BTreeSet<PeerId>>>);
+/// Knows whether peers of other suites are connected.
+#[derive(Debug, Default)]
+pub(super) struct ForeignPeers(Mutex<BTreeSet<PeerId>>);
 
 impl ForeignPeers {
-    /// Says whether there is none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
     /// Takes note of an event; says whether there is one now, when that changed.
     fn on_peer(&self, event: PeerEvent) -> Option<bool> {
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,9 +82,7 @@ mod tests {
         assert_eq!(foreign.on_peer(PeerEvent::Identified { peer: one, ours: false }), Some(true));
         assert_eq!(foreign.on_peer(PeerEvent::Identified { peer: two, ours: false }), None);
         assert_eq!(foreign.on_peer(PeerEvent::Disconnected(one)), None);
-        assert!(!foreign.is_empty());
         // Replaced by a peer of this suite with the same identity.
         assert_eq!(foreign.on_peer(PeerEvent::Identified { peer: two, ours: true }), Some(false));
-        assert!(foreign.is_empty());
     }
 }

@@ -151,7 +151,6 @@ struct Assembly {
     in_flight: InFlight,
     board: MetricsBoard,
     informers: Informers,
-    foreign: ForeignPeers,
     drops: Drops,
     consensus: Arc<dyn Consensus>,
     peer: Peer,
@@ -191,13 +190,12 @@ impl Assembly {
         let board = MetricsBoard::new(id);
         let (inbox, messages) = CrdtInbox::new(opened.store.clone(), trusted.clone());
         let informers = Informers::new(config.ipfshttp.informer_trigger_interval.unwrap_or(0));
-        let foreign = ForeignPeers::default();
         let events = SwarmEvents {
             crdt: inbox.clone(),
             board: board.clone(),
             informers: informers.clone(),
             trust: trust.clone(),
-            foreign: foreign.clone(),
+            foreign: ForeignPeers::default(),
         };
         let parts = SwarmParts {
             listener: Arc::new(events),
@@ -229,20 +227,8 @@ impl Assembly {
         let peer = Peer::new(settings::peer(prepared, opened.path.clone()), parts);
         let drops = Drops { swarm: swarm.clone(), crdt: inbox, board: board.clone() };
         let followers = Followers { engine, writer, tracker_feed, crdt_feed, messages };
-        let assembly = Self {
-            opened,
-            pinset,
-            swarm,
-            ipfs,
-            watch,
-            in_flight,
-            board,
-            informers,
-            foreign,
-            drops,
-            consensus,
-            peer,
-        };
+        let assembly =
+            Self { opened, pinset, swarm, ipfs, watch, in_flight, board, informers, drops, consensus, peer };
         Ok((assembly, followers))
     }
 
@@ -300,7 +286,6 @@ impl Assembly {
             tracing::info!(target: "cluster", ipfs = %id.id, "** IPFS Cluster is READY **");
         });
         tasks.spawn("ipfs watch", OnEnd::Stop, watch);
-        let foreign = self.foreign.clone();
         let parts = InformersParts {
             board: self.board.clone(),
             broadcast: self.swarm.gossip(),
@@ -308,8 +293,6 @@ impl Assembly {
             watch: self.watch.clone(),
             store: self.opened.store.clone(),
             in_flight: self.in_flight.clone(),
-            // Content cannot be streamed to us by others yet, and whoever is offered for placement must take it.
-            allocatable: Arc::new(move || foreign.is_empty()),
         };
         let informers = InformersWorker::new(settings::informers(config), parts, self.informers.clone());
         tasks.spawn("informers", OnEnd::Stop, informers.run(tasks.stopping()));

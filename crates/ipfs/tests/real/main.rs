@@ -1,6 +1,7 @@
 //! The connector against real Kubo daemons.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod blocks;
 mod fetching;
 mod garbage;
 mod names;

@@ -88,11 +88,6 @@ impl Gauge<'_> {
         (self.ttl() / 4).max(SHORTEST_PAUSE)
     }
 
-    /// Says whether others place pins by it.
-    pub(super) fn is_for_placement(&self) -> bool {
-        !matches!(self, Self::Ping { .. })
-    }
-
     /// Measures. What would not be valid is left out.
     ///
     /// # Errors

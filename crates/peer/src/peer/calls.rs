@@ -7,7 +7,7 @@ use cluster_core::{
         BoxFuture, BoxStream, PeerCalls,
         cluster_api::{LocalPinStatus, PeerInfo, RepoGc},
         consensus::{OperationKind, Precondition},
-        ipfs_connector::RepoStat,
+        ipfs_connector::{ContentBlock, RepoStat},
         rpc::CallError,
     },
 };
@@ -67,6 +67,14 @@ impl PeerCalls for Peer {
 
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, CallError>> {
         Box::pin(async move { self.parts().ipfs.repo_stat().await.map_err(failed) })
+    }
+
+    fn put_blocks(&self, blocks: BoxStream<'static, ContentBlock>) -> BoxFuture<'_, Result<(), CallError>> {
+        Box::pin(async move {
+            let stored = self.parts().ipfs.put_blocks(blocks).await;
+            self.parts().informers.on_pin_event();
+            stored.map_err(failed)
+        })
     }
 
     fn collect_garbage(&self) -> BoxFuture<'_, Result<RepoGc, CallError>> {

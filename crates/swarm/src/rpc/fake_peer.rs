@@ -6,7 +6,7 @@ use cluster_core::{
     ports::{
         BoxFuture, BoxStream, PeerCalls,
         cluster_api::{LocalPinStatus, PeerInfo, PinStatusOnPeer, RepoGc},
-        ipfs_connector::{IpfsId, RepoStat},
+        ipfs_connector::{ContentBlock, IpfsId, RepoStat},
         rpc::CallError,
     },
 };
@@ -35,6 +35,7 @@ pub(crate) struct FakePeer {
     pub(crate) stat: RepoStat,
     pub(crate) swarm: Vec<PeerId>,
     pub(crate) logged: Mutex<Vec<Logged>>,
+    pub(crate) stored: Mutex<Vec<ContentBlock>>,
     pub(crate) asked: Mutex<Vec<String>>,
     pub(crate) started: std::sync::Arc<Notify>,
     pub(crate) abandoned: std::sync::Arc<Notify>,
@@ -59,6 +60,7 @@ impl FakePeer {
             stat: RepoStat { repo_size: 1000, storage_max: 10_000_000_000 },
             swarm: vec![peer_a(), peer_b()],
             logged: Mutex::default(),
+            stored: Mutex::default(),
             asked: Mutex::default(),
             started: std::sync::Arc::default(),
             abandoned: std::sync::Arc::default(),
@@ -202,6 +204,24 @@ impl PeerCalls for FakePeer {
 
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, CallError>> {
         self.answer("stat".to_owned(), &self.stat)
+    }
+
+    /// Takes all blocks when it answers, one when it does not.
+    fn put_blocks(
+        &self,
+        mut blocks: BoxStream<'static, ContentBlock>,
+    ) -> BoxFuture<'_, Result<(), CallError>> {
+        let answer = self.answer("blocks".to_owned(), &());
+        async move {
+            while let Some(block) = blocks.next().await {
+                self.stored.lock().unwrap().push(block);
+                if self.mood != Mood::Answers {
+                    break;
+                }
+            }
+            answer.await
+        }
+        .boxed()
     }
 
     fn collect_garbage(&self) -> BoxFuture<'_, Result<RepoGc, CallError>> {

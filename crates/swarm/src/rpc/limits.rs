@@ -19,6 +19,8 @@ impl Limits {
     pub(super) const SMALL_ARGUMENT: Self = Self { bytes: 1 << 10, elements: 16 };
     /// A pin as argument; the pinset stores none larger.
     pub(super) const PIN: Self = Self { bytes: 1 << 20, elements: 1 << 16 };
+    /// A block of content as argument.
+    pub(super) const BLOCK: Self = Self { bytes: 8 << 20, elements: 16 };
     /// The header of a reply, whose error text is free.
     pub(super) const RESPONSE: Self = Self { bytes: 64 << 10, elements: 64 };
     /// Everything else.

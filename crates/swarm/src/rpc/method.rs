@@ -207,6 +207,7 @@ impl Method {
         match self {
             Self::ConsensusLogPin | Self::ConsensusLogUnpin => Limits::PIN,
             Self::CrdtExchangeHeads => Limits::VALUE,
+            Self::IpfsBlockStream => Limits::BLOCK,
             _ => Limits::SMALL_ARGUMENT,
         }
     }

@@ -1,5 +1,6 @@
 //! Answers calls of other peers (wire-protocol §5.1–§5.6).
 
+mod blocks;
 mod request;
 mod slots;
 mod unary_call;
@@ -108,6 +109,7 @@ impl RpcServer {
             Request::RecoverAll => {
                 send_items(Method::ClusterRecoverAllLocal, self.calls.recover_all(), stream).await
             }
+            Request::Blocks => self.take_blocks(stream).await,
             Request::StatusAll(Some(filter)) => {
                 send_items(Method::TrackerStatusAll, self.calls.status_all(filter), stream).await
             }

@@ -1,5 +1,6 @@
 //! The values that calls carry (wire-protocol §5.7), each with the fields in the order of the Go struct.
 
+mod block;
 mod peer_info;
 mod pin;
 mod pin_info;

@@ -16,7 +16,7 @@ use cluster_core::{
     ports::{
         BoxFuture, BoxStream, PeerCalls,
         cluster_api::{LocalPinStatus, PeerInfo, RepoGc},
-        ipfs_connector::RepoStat,
+        ipfs_connector::{ContentBlock, RepoStat},
         rpc::CallError,
     },
 };
@@ -30,6 +30,9 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// Limit of collecting garbage, which takes as long as the daemon needs.
 const GARBAGE_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the last blocks of a stream may take to be stored.
+const STORED_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// How long a stream may bring nothing.
 const ITEM_LIMIT: Duration = Duration::from_secs(30);
@@ -58,6 +61,10 @@ struct Call {
     protocols: &'static [StreamProtocol],
     /// Names and argument.
     bytes: Vec<u8>,
+}
+
+fn unreachable(cause: impl std::fmt::Display) -> CallError {
+    CallError::Unreachable { cause: cause.to_string() }
 }
 
 /// Where a stream of pages is.
@@ -100,19 +107,52 @@ impl RemotePeer {
 
     /// Opens a stream and sends a call.
     async fn send(&self, call: Call) -> Result<Answers, CallError> {
-        let unreachable = |cause: String| CallError::Unreachable { cause };
-        if self.is_local {
-            return Err(unreachable("it is this peer itself".to_owned()));
-        }
-        let opened = self.opener.open(self.peer, call.protocols).await;
-        let (_, stream) = opened.map_err(|error| unreachable(error.to_string()))?;
-        let mut stream = CallStream::new(stream);
-        stream.send(&call.bytes).await.map_err(|error| unreachable(error.to_string()))?;
+        let mut stream = self.begin(&call).await?;
         if call.method.kind() == MethodKind::Streaming {
             // The method over there waits for more arguments until then.
-            stream.close().await.map_err(|error| unreachable(error.to_string()))?;
+            stream.close().await.map_err(unreachable)?;
         }
         Ok(Answers::new(stream, call.method))
+    }
+
+    /// Opens a stream and sends a call; further arguments may follow.
+    async fn begin(&self, call: &Call) -> Result<CallStream, CallError> {
+        if self.is_local {
+            return Err(unreachable("it is this peer itself"));
+        }
+        let opened = self.opener.open(self.peer, call.protocols).await;
+        let (_, stream) = opened.map_err(unreachable)?;
+        let mut stream = CallStream::new(stream);
+        stream.send(&call.bytes).await.map_err(unreachable)?;
+        Ok(stream)
+    }
+
+    /// Streams blocks. A peer that fails says so and takes the rest all the same, so the answer is read at the end.
+    async fn stream_blocks(&self, mut blocks: BoxStream<'static, ContentBlock>) -> Result<(), CallError> {
+        let call = Call::silent(Method::IpfsBlockStream);
+        let mut stream = timeout(ANSWER_LIMIT, self.begin(&call))
+            .await
+            .map_err(|_| CallError::Timeout { method: call.method.full_name(), after: ANSWER_LIMIT })??;
+        let mut argument = Encoder::default();
+        let mut sent = Ok(());
+        while sent.is_ok()
+            && let Some(block) = blocks.next().await
+        {
+            argument.clear();
+            block.write(&mut argument);
+            sent = stream.send(argument.bytes()).await;
+        }
+        if sent.is_ok() {
+            sent = stream.close().await;
+        }
+        // Who broke the stream may have said why.
+        let mut answers = Answers::new(stream, call.method);
+        match timeout(STORED_LIMIT, answers.next::<()>()).await {
+            Ok(Ok(None)) => sent.map_err(unreachable),
+            Ok(Ok(Some(()))) => Err(bad_answer(call.method, "it is none that this call has")),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(CallError::Timeout { method: call.method.full_name(), after: STORED_LIMIT }),
+        }
     }
 
     /// Makes a call that has one answer.
@@ -260,6 +300,10 @@ impl PeerCalls for RemotePeer {
 
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, CallError>> {
         self.ask(Call::bare(Method::IpfsRepoStat), ANSWER_LIMIT).boxed()
+    }
+
+    fn put_blocks(&self, blocks: BoxStream<'static, ContentBlock>) -> BoxFuture<'_, Result<(), CallError>> {
+        self.stream_blocks(blocks).boxed()
     }
 
     fn collect_garbage(&self) -> BoxFuture<'_, Result<RepoGc, CallError>> {

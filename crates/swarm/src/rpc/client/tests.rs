@@ -17,11 +17,11 @@ use cluster_core::{
     Pin, PinKey, StatusFilter, TrackerStatus,
     ports::{
         cluster_api::{LocalPinStatus, PeerInfo, RepoGc},
-        ipfs_connector::RepoStat,
+        ipfs_connector::{ContentBlock, RepoStat},
         rpc::CallError,
     },
 };
-use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},
@@ -427,6 +427,7 @@ async fn client_and_server_understand_each_other() {
     let mut peer = FakePeer::new();
     peer.statuses = (0..5000).map(status).collect();
     let (statuses, garbage) = (peer.statuses.clone(), peer.garbage.clone());
+    let blocks = [1, 2, 3].map(|byte| ContentBlock { cid: cid_1(), data: vec![byte; 1 << 20] });
     let calls = connected(peer, true);
     let key = PinKey::from_cid(&CID_1.parse().unwrap());
     assert_eq!(calls.id().await.unwrap().peername, "peer-a");
@@ -442,6 +443,7 @@ async fn client_and_server_understand_each_other() {
     assert_eq!(calls.log(key.clone(), None).await, Ok(()));
     assert_eq!(calls.ipfs_swarm_peers().await, Ok(vec![peer_a(), peer_b()]));
     assert_eq!(calls.repo_stat().await, Ok(RepoStat { repo_size: 1000, storage_max: 10_000_000_000 }));
+    assert_eq!(calls.put_blocks(stream::iter(blocks.clone()).boxed()).await, Ok(()));
     assert_eq!(calls.collect_garbage().await, Ok::<RepoGc, _>(garbage));
     assert_eq!(
         calls.exchange_heads(PeerId::random(), (0..=255).collect()).await,
@@ -453,6 +455,8 @@ async fn client_and_server_understand_each_other() {
     assert_eq!(strangers.status(key).await, Err(CallError::Refused { method: "PinTracker.Status" }));
     let refused = strangers.status_all(StatusFilter::ALL).next().await.unwrap();
     assert_eq!(refused, Err(CallError::Refused { method: "PinTracker.StatusAll" }));
+    let refused = strangers.put_blocks(stream::iter(blocks).boxed()).await;
+    assert_eq!(refused, Err(CallError::Refused { method: "IPFSConnector.BlockStream" }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -462,7 +466,9 @@ async fn a_failure_keeps_its_words() {
     let calls = connected(peer, true);
     let failed = CallError::Failed { message: "IPFS is down".to_owned() };
     assert_eq!(calls.repo_stat().await, Err(failed.clone()));
-    assert_eq!(calls.recover_all().next().await, Some(Err(failed)));
+    assert_eq!(calls.recover_all().next().await, Some(Err(failed.clone())));
+    let blocks = vec![ContentBlock { cid: cid_1(), data: vec![7; 1 << 20] }; 8];
+    assert_eq!(calls.put_blocks(stream::iter(blocks).boxed()).await, Err(failed));
     let mut peer = FakePeer::new();
     peer.mood = Mood::Fails(CallError::Failed { message: "é".repeat(1 << 16) });
     match connected(peer, true).repo_stat().await {

@@ -23,6 +23,8 @@ pub(super) enum Request {
     Peers,
     /// `Cluster.RecoverAllLocal`
     RecoverAll,
+    /// `IPFSConnector.BlockStream`; the blocks follow.
+    Blocks,
     /// `PinTracker.StatusAll`; `None` when nothing passes the filter.
     StatusAll(Option<StatusFilter>),
 }
@@ -59,6 +61,7 @@ impl RpcServer {
             Method::ClusterIdStream => return Ok(Request::Id),
             Method::ClusterPeers => return Ok(Request::Peers),
             Method::ClusterRecoverAllLocal => return Ok(Request::RecoverAll),
+            Method::IpfsBlockStream => return Ok(Request::Blocks),
             Method::TrackerStatusAll => None,
             // What is not built is refused: any other error is shown as a fault of this peer.
             _ => Some(UnaryCall::reader(method).ok_or_else(forbid)?),

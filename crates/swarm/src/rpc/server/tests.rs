@@ -11,7 +11,10 @@ use crate::rpc::{
     response::Response,
     service_id::ServiceId,
 };
-use cluster_core::{PinKey, ports::cluster_api::PeerInfo};
+use cluster_core::{
+    PinKey,
+    ports::{cluster_api::PeerInfo, ipfs_connector::ContentBlock},
+};
 use futures_util::{FutureExt, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -127,14 +130,69 @@ async fn what_go_asked_is_answered_as_it_was_when_recorded() {
     assert_eq!(seen, 17 + LIVE_CALLS_OF_GO);
 }
 
+/// Answers a call with this local peer.
+async fn answer_by(peer: &Arc<FakePeer>, call: &[u8]) -> Vec<u8> {
+    let server = RpcServer::new(peer.clone(), Arc::new(|_| true), false);
+    exchange(&server, GO_PROTOCOL, call, true).await
+}
+
 #[tokio::test(start_paused = true)]
-async fn blocks_that_go_streams_are_refused_and_read_no_further() {
+async fn blocks_that_go_streams_are_handed_on() {
     let recordings = recordings();
-    let streamed =
-        recordings.iter().find(|recording| recording.name == "go-calls-IPFSConnector.BlockStream-43");
-    let answer = exchange(&server(FakePeer::new()), GO_PROTOCOL, &streamed.unwrap().call, true).await;
+    let streamed = recordings
+        .iter()
+        .find(|recording| recording.name == "go-calls-IPFSConnector.BlockStream-43")
+        .unwrap();
+    let peer = Arc::new(FakePeer::new());
+    assert_eq!(answer_by(&peer, &streamed.call).await, b"");
+    let values = Plain::read_all(&streamed.call);
+    let stored = std::mem::take(&mut *peer.stored.lock().unwrap());
+    assert!(!stored.is_empty());
+    assert_eq!(stored.len(), values.len() - 1);
+    for (block, value) in stored.iter().zip(&values[1..]) {
+        assert_eq!(value.field("c"), Some(&Plain::Raw(block.cid.to_bytes())));
+        assert_eq!(value.field("d"), Some(&Plain::Raw(block.data.clone())));
+    }
+    // Whoever is not trusted stores nothing here.
+    let server = RpcServer::new(peer.clone(), Arc::new(|_| false), false);
+    let answer = exchange(&server, GO_PROTOCOL, &streamed.call, true).await;
     let refusal = "client does not have permissions to call IPFSConnector.BlockStream".to_owned();
     assert_eq!(error_of(&answer), (refusal, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_blocks_that_goes_wrong_is_taken_to_its_end_and_told() {
+    let block = ContentBlock { cid: cid_1(), data: vec![7; 1 << 20] };
+    let mut many = call("IPFSConnector.BlockStream", "");
+    for _ in 0..20 {
+        let mut value = Encoder::default();
+        block.write(&mut value);
+        many.extend_from_slice(value.bytes());
+    }
+    let failing = CallError::Failed { message: "the disk is full".to_owned() };
+    let peer = Arc::new(FakePeer { mood: Mood::Fails(failing), ..FakePeer::new() });
+    assert_eq!(error_of(&answer_by(&peer, &many).await), ("the disk is full".to_owned(), 0));
+    assert_eq!(peer.stored.lock().unwrap().len(), 1);
+    let peer = Arc::new(FakePeer::new());
+    for (argument, text) in [
+        ("80", "no cid"),
+        ("07", "wanted a map"),
+        ("81a164dbffffffff", "larger than 8388608 bytes"),
+        ("81a164", "EOF within a value"),
+    ] {
+        let (error, kind) = error_of(&answer_by(&peer, &call("IPFSConnector.BlockStream", argument)).await);
+        assert!(error.contains(text) && kind == 1, "{argument}: {error} {kind}");
+    }
+    // The caller goes: what the local peer does for it ends.
+    let hanging = FakePeer { mood: Mood::Hangs, ..FakePeer::new() };
+    let abandoned = hanging.abandoned.clone();
+    let server = server(hanging);
+    let (near, mut far) = duplex(1 << 16);
+    let serving = tokio::spawn(async move { server.serve(peer_b(), GO_PROTOCOL, resetting(near)).await });
+    far.write_all(&call("IPFSConnector.BlockStream", "")).await.unwrap();
+    drop(far);
+    abandoned.notified().await;
+    serving.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,9 +291,7 @@ async fn only_who_may_is_answered() {
     assert_eq!(error_of(&ask(&follower, "Cluster.RepoGCLocal", "80").await), denied("Cluster.RepoGCLocal"));
     assert_eq!(Plain::read_all(&ask(&server(FakePeer::new()), "Cluster.RepoGCLocal", "80").await).len(), 2);
     // Trusted, but not built.
-    for name in
-        ["IPFSConnector.BlockStream", "Cluster.PeerRemove", "Consensus.AddPeer", "Cluster.RecoverLocal"]
-    {
+    for name in ["Cluster.PeerRemove", "Consensus.AddPeer", "Cluster.RecoverLocal"] {
         assert_eq!(error_of(&ask(&server(FakePeer::new()), name, "80").await), denied(name));
     }
 }
