@@ -129,11 +129,12 @@ impl CrdtInbox {
     }
 
     fn tell(&self, message: CrdtMessage) -> bool {
-        let fits = self.queue.try_send(message).is_ok();
-        if !fits {
+        let sent = self.queue.try_send(message);
+        // A worker that has stopped wants to know nothing.
+        if let Err(mpsc::error::TrySendError::Full(_)) = &sent {
             self.counts.messages.fetch_add(1, Ordering::Relaxed);
         }
-        fits
+        sent.is_ok()
     }
 }
 
