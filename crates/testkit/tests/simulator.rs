@@ -26,7 +26,7 @@ fn a_seed_replays_exactly() {
 fn deliberate_defects_are_caught() {
     let output = Command::new(env!("CARGO_BIN_EXE_simulate"))
         .args(["--mutations", "--only", "acknowledge-before-flush,drop-tombstone"])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .output()
         .unwrap();
     let (shown, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

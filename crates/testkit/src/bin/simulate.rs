@@ -14,7 +14,7 @@ use std::{
 /// With --mutations it proves that the oracle sees: each deliberate defect of the production code has to be
 /// caught. The defects exist only in a build with `--cfg cluster_mutations`; the command makes that build itself,
 /// in target/mutations, as this does:
-/// RUSTFLAGS="--cfg cluster_mutations" cargo run --release --target-dir target/mutations -p cluster-tests
+/// RUSTFLAGS="--cfg cluster_mutations" cargo run --release --target-dir target/mutations -p cluster-testkit
 /// --bin simulate -- --mutations
 #[derive(Debug, Parser)]
 #[command(name = "simulate", verbatim_doc_comment)]
@@ -115,9 +115,9 @@ fn mutations(arguments: &Arguments) -> Result<ExitCode> {
     flags.push_str(" --cfg cluster_mutations");
     let seeds = arguments.seeds.unwrap_or(MUTATION_SEEDS).to_string();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.arg("run").args(if cfg!(debug_assertions) { [].as_slice() } else { &["--release"] });
+    command.args(["run", "--quiet"]).args(if cfg!(debug_assertions) { [].as_slice() } else { &["--release"] });
     command.arg("--target-dir").arg(std::path::Path::new(&target).join("mutations"));
-    command.args(["-p", "cluster-tests", "--bin", "simulate", "--", "--mutations", "--seeds", &seeds]);
+    command.args(["-p", "cluster-testkit", "--bin", "simulate", "--", "--mutations", "--seeds", &seeds]);
     command.args(["--first", &arguments.first.to_string()]);
     if !arguments.only.is_empty() {
         command.args(["--only", &arguments.only.join(",")]);
