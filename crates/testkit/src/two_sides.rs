@@ -18,6 +18,8 @@ pub struct TwoSides {
     tag: String,
     /// Leads to the machines from here.
     control: [u8; 3],
+    /// Leads from machine to machine.
+    network: [u8; 3],
     machines: u8,
 }
 
@@ -27,6 +29,14 @@ impl TwoSides {
     /// # Errors
     /// When there are namespaces, but not what else it takes.
     pub fn build(left: u8, right: u8) -> Result<Option<Self>> {
+        Self::build_in([10, 77, 0], left, right)
+    }
+
+    /// As [`Self::build`], with the first three bytes of the machines' addresses.
+    ///
+    /// # Errors
+    /// When there are namespaces, but not what else it takes.
+    pub fn build_in(network: [u8; 3], left: u8, right: u8) -> Result<Option<Self>> {
         static BUILT: AtomicU32 = AtomicU32::new(0);
         ensure!(left + right <= MAX_MACHINES, "{} machines are too many", left + right);
         let (pid, number) = (std::process::id(), BUILT.fetch_add(1, Ordering::Relaxed));
@@ -34,7 +44,7 @@ impl TwoSides {
         // Shared address space of carriers, in which hardly anybody has a network of their own.
         let third = pid.wrapping_mul(8).wrapping_add(number);
         let control = [100, 64 + (third >> 8) as u8 % 64, third as u8];
-        let both = Self { tag, control, machines: left + right };
+        let both = Self { tag, control, network, machines: left + right };
         if ip(&format!("netns add {}", both.switch())).is_err() {
             println!("skipped: network namespaces are not permitted");
             return Ok(None);
@@ -75,7 +85,8 @@ impl TwoSides {
 
     /// Returns where a machine is reached by the others.
     pub fn address(&self, machine: u8) -> Ipv4Addr {
-        Ipv4Addr::new(10, 77, 0, machine + 1)
+        let [a, b, c] = self.network;
+        Ipv4Addr::new(a, b, c, machine + 1)
     }
 
     /// Returns where a machine is reached from here, cut or not.
@@ -93,6 +104,22 @@ impl TwoSides {
     /// Returns the command that runs what follows it on a machine.
     pub fn launcher(&self, machine: u8) -> [String; 4] {
         ["ip".to_owned(), "netns".to_owned(), "exec".to_owned(), self.name(machine)]
+    }
+
+    /// Puts a machine behind a firewall of its own: nobody can connect to it, and answers to what it sent get through.
+    ///
+    /// # Errors
+    /// When there is no `nft`, or it may not be used.
+    pub fn wall(&self, machine: u8) -> Result<()> {
+        let name = self.name(machine);
+        for rule in [
+            "add table ip wall",
+            "add chain ip wall entry { type filter hook input priority 0 ; }",
+            "add rule ip wall entry iifname side ct state new drop",
+        ] {
+            ip(&format!("netns exec {name} nft {rule}"))?;
+        }
+        Ok(())
     }
 
     /// Cuts the cable: from now on packets between the sides vanish.

@@ -54,7 +54,7 @@ pub(super) struct Behaviour {
     relay_client: relay::client::Behaviour,
     relay_server: Toggle<relay::Behaviour>,
     autonat: autonat::Behaviour,
-    dcutr: dcutr::Behaviour,
+    pub(super) dcutr: dcutr::Behaviour,
 }
 
 impl Behaviour {

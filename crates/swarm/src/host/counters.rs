@@ -1,4 +1,4 @@
-//! What the host refused or dropped.
+//! What the host refused or dropped, and the holes it punched.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +17,7 @@ impl Counter {
     }
 }
 
-/// Counts of everything that was refused or dropped since the start.
+/// Counts of everything that was refused or dropped since the start, and of what saved a relay its work.
 #[derive(Debug, Default)]
 pub struct SwarmCounters {
     /// Connections refused by a limit, inbound and outbound.
@@ -44,4 +44,6 @@ pub struct SwarmCounters {
     pub dropped_publishes: Counter,
     /// Announcements of the local network dropped because the host was busy.
     pub dropped_discoveries: Counter,
+    /// Connections straight to a peer that a relay led to.
+    pub punched_holes: Counter,
 }

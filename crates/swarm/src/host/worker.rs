@@ -26,9 +26,13 @@ use futures_util::StreamExt;
 use libp2p::{
     autonat::{self, NatStatus},
     core::ConnectedPoint,
+    dcutr,
     gossipsub::{IdentTopic, TopicHash},
     kad, ping,
-    swarm::{ConnectionId, DialError, ListenError, SwarmEvent},
+    swarm::{
+        ConnectionId, DialError, FromSwarm, ListenError, NetworkBehaviour, NewExternalAddrCandidate,
+        SwarmEvent,
+    },
 };
 use relaying::Relaying;
 use std::{
@@ -274,6 +278,15 @@ impl Worker {
                 self.swarm.close_connection(connection);
             }
             BehaviourEvent::RelayClient(event) => self.on_relay(&event),
+            BehaviourEvent::Dcutr(dcutr::Event { remote_peer_id: peer, result }) => match result {
+                Ok(_) => {
+                    tracing::info!(target: "swarm", %peer, "connected without a relay");
+                    self.shared.counters.punched_holes.increase();
+                }
+                Err(error) => {
+                    tracing::debug!(target: "swarm", %peer, %error, "no connection without a relay")
+                }
+            },
             BehaviourEvent::Autonat(autonat::Event::StatusChanged { new, .. }) => self.on_reachability(&new),
             _ => {}
         }
@@ -393,6 +406,9 @@ impl Worker {
         }
         for address in after.difference(&before) {
             self.swarm.add_external_address(address.clone());
+            // Who punches holes offers candidates alone, and the swarm makes none of what it was told to be external.
+            let candidate = FromSwarm::NewExternalAddrCandidate(NewExternalAddrCandidate { addr: address });
+            self.swarm.behaviour_mut().dcutr.on_swarm_event(candidate);
         }
         let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
         self.swarm.behaviour_mut().identify.push(peers);

@@ -2,9 +2,10 @@
 
 use crate::{
     harness::{Heard, Host, LIMIT, config},
-    namespaces::{Namespaces, ROLE, found},
+    namespaces::{Lines, MACHINE, run_test},
 };
 use cluster_core::ports::{Network, swarm::PeerEvent};
+use cluster_testkit::two_sides::TwoSides;
 use tokio::time::timeout;
 
 #[tokio::test]
@@ -20,7 +21,7 @@ async fn the_table_of_the_local_network_finds_a_third_peer() {
 /// A host in a network namespace of its own; does nothing when run as a test.
 #[tokio::test]
 async fn namespace_child() {
-    if std::env::var_os(ROLE).is_none() {
+    if std::env::var_os(MACHINE).is_none() {
         return;
     }
     let mut settings = config();
@@ -36,13 +37,10 @@ async fn namespace_child() {
 
 #[tokio::test]
 async fn multicast_finds_peers_of_the_local_network() {
-    let Some(spaces) = Namespaces::new() else {
-        println!("skipped: network namespaces are not permitted here");
-        return;
-    };
-    let mut hosts = [spaces.host("a"), spaces.host("b")];
+    let Some(machines) = TwoSides::build(1, 1).unwrap() else { return };
+    let mut hosts = [0, 1].map(|machine| run_test(&machines, machine, "discovery::namespace_child"));
     for host in &mut hosts {
-        assert!(found(host).await, "a host found nobody");
+        Lines::of(host).wait("found").await;
     }
     for host in &mut hosts {
         host.kill().await.unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{Heard, Host, RPC, config, eventually, secret},
-    namespaces::{Namespaces, found},
+    namespaces::{Lines, command, run_test},
 };
 use cluster_core::{
     Multiaddr, PeerId,
@@ -12,6 +12,7 @@ use cluster_core::{
     },
 };
 use cluster_swarm::{OpenStreams, RPC_PROTOCOL};
+use cluster_testkit::two_sides::TwoSides;
 use std::{net::Ipv4Addr, path::PathBuf, process::Stdio};
 use tempfile::TempDir;
 use tokio::{
@@ -115,11 +116,9 @@ async fn a_go_peer_connects_listens_and_tells() {
 #[tokio::test]
 async fn a_go_peer_of_the_local_network_is_found_and_finds_us() {
     let Some(program) = program() else { return };
-    let Some(spaces) = Namespaces::new() else {
-        println!("skipped: network namespaces are not permitted here");
-        return;
-    };
+    let Some(machines) = TwoSides::build(1, 1).unwrap() else { return };
     let listen = "/ip4/0.0.0.0/tcp/9096";
-    let (_daemon, _, _folder) = start(|| spaces.command("a", &program), listen, "10s").await;
-    assert!(found(&mut spaces.host("b")).await, "nobody was found");
+    let (_daemon, _, _folder) = start(|| command(&machines, 0, &program), listen, "10s").await;
+    let mut host = run_test(&machines, 1, "discovery::namespace_child");
+    Lines::of(&mut host).wait("found").await;
 }

@@ -1,85 +1,58 @@
-//! Two machines in one: network namespaces joined by a cable.
+//! Hosts on machines of their own: network namespaces.
 
 use crate::harness::LIMIT;
-use std::{
-    process::Stdio,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use cluster_testkit::two_sides::TwoSides;
+use std::{path::Path, process::Stdio};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStdout, Command},
     time::timeout,
 };
 
-/// In the environment of a test program that runs as a host in a namespace.
-pub(crate) const ROLE: &str = "CLUSTER_SWARM_TEST_NAMESPACE";
+/// In the environment of a test program that runs as a host on a machine; names the machine.
+pub(crate) const MACHINE: &str = "CLUSTER_SWARM_TEST_MACHINE";
 
-fn run(command: &str) -> bool {
-    let parts: Vec<&str> = command.split(' ').collect();
-    let status = std::process::Command::new(parts[0]).args(&parts[1..]).stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
+/// Makes a command that runs a program on a machine.
+pub(crate) fn command(machines: &TwoSides, machine: u8, program: &Path) -> Command {
+    let launcher = machines.launcher(machine);
+    let mut command = Command::new(&launcher[0]);
+    command.args(&launcher[1..]).arg(program).env(MACHINE, machine.to_string()).kill_on_drop(true);
+    command
 }
 
-/// Two network namespaces joined by a cable; gone when dropped.
-pub(crate) struct Namespaces(String);
-
-impl Namespaces {
-    pub(crate) fn new() -> Option<Self> {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let tag = format!("cs{}n{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let both = Self(tag.clone());
-        let made = run(&format!("ip netns add {tag}a"))
-            && run(&format!("ip netns add {tag}b"))
-            && run(&format!("ip link add {tag}a netns {tag}a type veth peer name {tag}b netns {tag}b"))
-            && ["a", "b"].iter().zip(["10.77.0.1/24", "10.77.0.2/24"]).all(|(side, address)| {
-                let (space, link) = (format!("{tag}{side}"), format!("{tag}{side}"));
-                run(&format!("ip -n {space} addr add {address} dev {link}"))
-                    && run(&format!("ip -n {space} link set {link} up"))
-                    && run(&format!("ip -n {space} link set lo up"))
-            });
-        made.then_some(both)
-    }
-
-    /// Gives one side a further address, known to itself only.
-    pub(crate) fn add_address(&self, side: &str, address: &str) {
-        assert!(run(&format!("ip -n {}{side} addr add {address} dev lo", self.0)), "cannot add {address}");
-    }
-
-    /// Makes a command that runs a program on one side.
-    pub(crate) fn command(&self, side: &str, program: &std::path::Path) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &format!("{}{side}", self.0)]).arg(program).kill_on_drop(true);
-        command
-    }
-
-    /// Starts a host of ours on one side; it prints `found` when it met a peer.
-    pub(crate) fn host(&self, side: &str) -> Child {
-        self.command(side, &std::env::current_exe().unwrap())
-            .args(["--exact", "discovery::namespace_child", "--nocapture"])
-            .env(ROLE, side)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
-    }
+/// Runs a test of this program on a machine; it finds the machine's number in [`MACHINE`].
+pub(crate) fn run_test(machines: &TwoSides, machine: u8, test: &str) -> Child {
+    command(machines, machine, &std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
-impl Drop for Namespaces {
-    fn drop(&mut self) {
-        run(&format!("ip netns del {}a", self.0));
-        run(&format!("ip netns del {}b", self.0));
-    }
+/// What a program says.
+pub(crate) struct Lines {
+    lines: tokio::io::Lines<BufReader<ChildStdout>>,
+    heard: String,
 }
 
-/// Waits until a host started by [`Namespaces::host`] met a peer.
-pub(crate) async fn found(host: &mut Child) -> bool {
-    let mut lines = BufReader::new(host.stdout.take().unwrap()).lines();
-    let found = async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if line == "found" {
-                return true;
+impl Lines {
+    pub(crate) fn of(child: &mut Child) -> Self {
+        Self { lines: BufReader::new(child.stdout.take().unwrap()).lines(), heard: String::new() }
+    }
+
+    /// Waits until the program says a line.
+    pub(crate) async fn wait(&mut self, wanted: &str) {
+        let saying = async {
+            while let Some(line) = self.lines.next_line().await.unwrap() {
+                if line == wanted {
+                    return true;
+                }
+                self.heard += &line;
+                self.heard += "\n";
             }
-        }
-        false
-    };
-    timeout(LIMIT, found).await.unwrap_or(false)
+            false
+        };
+        let done = timeout(6 * LIMIT, saying).await.unwrap_or(false);
+        assert!(done, "{wanted} was not said, but {}", self.heard);
+    }
 }

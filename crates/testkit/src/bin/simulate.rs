@@ -115,7 +115,11 @@ fn mutations(arguments: &Arguments) -> Result<ExitCode> {
     flags.push_str(" --cfg cluster_mutations");
     let seeds = arguments.seeds.unwrap_or(MUTATION_SEEDS).to_string();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["run", "--quiet"]).args(if cfg!(debug_assertions) { [].as_slice() } else { &["--release"] });
+    command.args(["run", "--quiet"]).args(if cfg!(debug_assertions) {
+        [].as_slice()
+    } else {
+        &["--release"]
+    });
     command.arg("--target-dir").arg(std::path::Path::new(&target).join("mutations"));
     command.args(["-p", "cluster-testkit", "--bin", "simulate", "--", "--mutations", "--seeds", &seeds]);
     command.args(["--first", &arguments.first.to_string()]);
