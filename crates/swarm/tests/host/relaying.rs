@@ -8,9 +8,10 @@ use cluster_core::{
     Multiaddr, PeerId,
     ports::{Network, swarm::PeerEvent},
 };
-use cluster_swarm::{OpenStreams, SwarmConfig};
+use cluster_swarm::{BoxedStream, OpenError, OpenStreams, SwarmConfig};
 use cluster_testkit::two_sides::TwoSides;
-use libp2p::{identity::Keypair, multiaddr::Protocol};
+use futures_util::{AsyncReadExt, AsyncWriteExt};
+use libp2p::{StreamProtocol, identity::Keypair, multiaddr::Protocol};
 use std::{net::Ipv4Addr, time::Duration};
 use tokio::time::{sleep, timeout};
 
@@ -24,6 +25,9 @@ const FAR: u8 = 3;
 
 /// Looks whether others can connect come a quarter of a minute after the start.
 const REACHABILITY_LIMIT: Duration = Duration::from_secs(60);
+
+/// The table of the internet.
+const WAN: &[StreamProtocol] = &[StreamProtocol::new("/ipfs/kad/1.0.0")];
 
 /// Everybody listens there: the namespaces are ours alone.
 const PORT: u16 = 9096;
@@ -68,6 +72,22 @@ async fn meet_relays(host: &Host) {
 fn has_circuit(host: &Host) -> bool {
     let found = host.swarm.listen_addresses();
     found.iter().any(|address| address.iter().any(|part| part == Protocol::P2pCircuit))
+}
+
+/// Asks a routing table who is near a peer; returns the answer's bytes.
+async fn who_is_near(mut stream: BoxedStream, peer: PeerId) -> Vec<u8> {
+    // Type (field 1) FIND_NODE, key (field 2); both ways with their length before them.
+    let key = peer.to_bytes();
+    let message = [&[4 + key.len() as u8, 0x08, 4, 0x12, key.len() as u8], key.as_slice()].concat();
+    stream.write_all(&message).await.unwrap();
+    stream.close().await.unwrap();
+    let mut answer = Vec::new();
+    timeout(LIMIT, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 /// Returns which machine this program runs on, if on any of the test's.
@@ -118,6 +138,14 @@ async fn near_child() {
     near.identified(id(FAR)).await;
     let (_, stream) = near.swarm.open(id(FAR), RPC).await.unwrap();
     assert_eq!(echo(stream).await, "/cluster/rpc/1.0.0ping");
+
+    // Who can be reached serves the table of the internet, and it holds the others of that kind.
+    let (_, stream) = near.swarm.open(id(RELAYS[0]), WAN).await.unwrap();
+    let found = who_is_near(stream, id(RELAYS[1])).await;
+    assert!(contains(&found, &id(RELAYS[1]).to_bytes()), "{found:02x?}");
+    assert!(!contains(&found, &id(FAR).to_bytes()), "{found:02x?}");
+    let refused = near.swarm.open(id(FAR), WAN).await.err();
+    assert!(matches!(refused, Some(OpenError::Unsupported(_))), "{refused:?}");
 
     // Neither can dial the other, so only both at the same moment make a connection.
     eventually("a connection of their own", || near.swarm.counters().punched_holes.get() > 0).await;

@@ -89,6 +89,26 @@ impl Dialling {
             }
         }
     }
+
+    /// Puts known peers in line when it is time to: as many as are missing, and one of those configured in any case.
+    fn enqueue_due(&mut self, now: Instant, book: &AddressBook, missing: usize) {
+        if now >= self.next_bootstrap {
+            self.next_bootstrap = now + BOOTSTRAP_EVERY;
+            self.enqueue_unconnected(book, book.ranked(), missing);
+        }
+        if now >= self.next_configured {
+            self.next_configured = now + CONFIGURED_EVERY;
+            self.enqueue_unconnected(book, book.configured(), 1);
+        }
+    }
+
+    /// Puts up to `count` of these peers in line, by chance, leaving out those that are connected.
+    fn enqueue_unconnected(&mut self, book: &AddressBook, mut peers: Vec<PeerId>, count: usize) {
+        peers.retain(|peer| !book.is_connected(peer));
+        peers.shuffle(&mut rand::rng());
+        peers.truncate(count);
+        self.enqueue(peers);
+    }
 }
 
 /// One attempt to connect to one peer.
@@ -371,16 +391,8 @@ impl Worker {
             self.give_up(peer);
         }
         self.dial_lost(now);
-        let connected = self.swarm.connected_peers().count();
-        if now >= self.dialling.next_bootstrap {
-            self.dialling.next_bootstrap = now + BOOTSTRAP_EVERY;
-            let missing = self.limits.low_water.saturating_sub(connected);
-            self.enqueue_unconnected(|book| book.ranked(), missing);
-        }
-        if now >= self.dialling.next_configured {
-            self.dialling.next_configured = now + CONFIGURED_EVERY;
-            self.enqueue_unconnected(|book| book.configured(), 1);
-        }
+        let missing = self.limits.low_water.saturating_sub(self.swarm.connected_peers().count());
+        self.dialling.enqueue_due(now, &self.shared.state().book, missing);
     }
 
     /// Notes that the last connection to a peer is gone. It is dialled again soon, unless connections are many: then it may
@@ -417,19 +429,6 @@ impl Worker {
             *number < AGAIN_AFTER.len()
         });
     }
-
-    /// Puts up to `count` of these peers in line, by chance, leaving out those that are connected.
-    fn enqueue_unconnected(&mut self, choose: impl Fn(&AddressBook) -> Vec<PeerId>, count: usize) {
-        let mut peers = {
-            let state = self.shared.state();
-            let mut peers = choose(&state.book);
-            peers.retain(|peer| !state.book.is_connected(peer));
-            peers
-        };
-        peers.shuffle(&mut rand::rng());
-        peers.truncate(count);
-        self.dialling.enqueue(peers);
-    }
 }
 
 /// Returns how long to wait before a dial of a lost peer. Both sides wait: chance keeps them from dialling each other at
@@ -437,4 +436,44 @@ impl Worker {
 fn wait_before(number: usize) -> Duration {
     let seconds = AGAIN_AFTER.get(number).copied().unwrap_or_default();
     Duration::from_secs_f64(seconds * rand::random_range(0.75..1.25))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configured_peer_is_dialled_every_five_minutes_even_when_no_connection_is_missing() {
+        let (start, mut book) = (Instant::now(), AddressBook::default());
+        let [configured, connected, known] = [(); 3].map(|()| PeerId::random());
+        for (peer, port, must) in [(configured, 1, true), (connected, 2, true), (known, 3, false)] {
+            let address = format!("/ip4/192.0.2.1/tcp/{port}").parse().unwrap();
+            book.give(peer, &[address], LAST, must);
+        }
+        book.connected(connected, None);
+        let mut dialling = Dialling::new(start);
+        let mut line_after = |seconds| {
+            dialling.enqueue_due(start + Duration::from_secs(seconds), &book, 0);
+            std::mem::take(&mut dialling.backlog)
+        };
+        assert!(line_after(299).is_empty());
+        assert_eq!(line_after(300), [configured]);
+        assert!(line_after(599).is_empty());
+        assert_eq!(line_after(600), [configured]);
+    }
+
+    #[test]
+    fn half_a_minute_brings_as_many_known_peers_as_are_missing() {
+        let (start, mut book) = (Instant::now(), AddressBook::default());
+        for port in 1..=5 {
+            let address = format!("/ip4/192.0.2.1/tcp/{port}").parse().unwrap();
+            book.give(PeerId::random(), &[address], LAST, false);
+        }
+        let mut dialling = Dialling::new(start);
+        dialling.enqueue_due(start + Duration::from_secs(29), &book, 2);
+        assert!(dialling.backlog.is_empty());
+        dialling.enqueue_due(start + Duration::from_secs(30), &book, 2);
+        assert_eq!(dialling.backlog.len(), 2);
+    }
 }
