@@ -162,6 +162,8 @@ pub(crate) enum HealthCommand {
     },
     /// List the latest alerts
     Alerts,
+    /// Show the heads of the pinset's DAG, what of it is missing and its fingerprint
+    Crdt,
     /// Show the traffic by protocol
     Bandwidth,
 }

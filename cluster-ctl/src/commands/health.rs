@@ -4,7 +4,7 @@ use crate::{cli::HealthCommand, dot, failure::Failure, session::Session};
 use cluster_client::{Scope, api_types::json};
 use std::{fs, io};
 
-/// `health graph`, `metrics`, `alerts`, `bandwidth`
+/// `health graph`, `metrics`, `alerts`, `crdt`, `bandwidth`
 pub(super) async fn health(session: &mut Session, command: HealthCommand) -> Result<(), Failure> {
     match command {
         HealthCommand::Graph { file, all_ipfs_peers } => {
@@ -32,6 +32,10 @@ pub(super) async fn health(session: &mut Session, command: HealthCommand) -> Res
         HealthCommand::Alerts => {
             let alerts = session.client.alerts().await?;
             Ok(session.output.array(&alerts)?)
+        }
+        HealthCommand::Crdt => {
+            let health = session.client.crdt_health().await?;
+            Ok(session.output.object(&health)?)
         }
         HealthCommand::Bandwidth => {
             let bandwidth = session.client.bandwidth().await?;

@@ -2,7 +2,7 @@
 
 use super::{Text, cid};
 use crate::relative_time::relative;
-use cluster_client::api_types::{Alert, BandwidthByProtocol, GlobalRepoGc, Metric};
+use cluster_client::api_types::{Alert, BandwidthByProtocol, CrdtHealth, GlobalRepoGc, Metric};
 use std::{
     io::{self, Write},
     time::{SystemTime, UNIX_EPOCH},
@@ -32,6 +32,24 @@ impl Text for Alert {
         let triggered = relative(self.triggered_at.unix_seconds(), now());
         let Metric { peer, name, .. } = &self.metric;
         writeln!(out, "{peer}: {name}. Expired at: {expired}. Triggered at: {triggered}")
+    }
+}
+
+impl Text for CrdtHealth {
+    fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "Heads: {} | Height: {} | Dirty: {}", self.heads.len(), self.height, self.dirty)?;
+        self.heads.iter().try_for_each(|head| writeln!(out, "  - {head}"))?;
+        writeln!(
+            out,
+            "Blocks: {} known, {} merged, {} missing | Open walks: {}",
+            self.blocks_known, self.blocks_merged, self.blocks_missing, self.open_walks
+        )?;
+        writeln!(
+            out,
+            "Elements: {} | Tombstones: {} | Pending operations: {}",
+            self.elements, self.tombstones, self.pending_operations
+        )?;
+        writeln!(out, "Fingerprint: {}", self.fingerprint)
     }
 }
 

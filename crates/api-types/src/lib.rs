@@ -9,6 +9,7 @@ pub mod json;
 
 mod added;
 mod bandwidth;
+mod crdt_health;
 mod error;
 mod graph;
 mod id;
@@ -31,6 +32,7 @@ pub use added::AddedOutput;
 pub use bandwidth::{Bandwidth, BandwidthByProtocol};
 pub use cluster_core as core;
 pub use convert::{ConvertError, ConvertProblem};
+pub use crdt_health::CrdtHealth;
 pub use error::Error;
 pub use graph::ConnectGraph;
 pub use id::{Id, IpfsId};

@@ -13,7 +13,7 @@ use cluster_core::{
             Alert, ApiError, ConnectGraph, GlobalPinStatus, IpfsPath, MembershipApi, PeerInfo, PinWish,
             RepoGc, Scope,
         },
-        consensus::{Etag, Precondition, RequestId},
+        consensus::{CrdtHealth, Etag, Precondition, RequestId},
     },
 };
 use futures_util::{StreamExt, stream};
@@ -47,6 +47,9 @@ impl MembershipApi for Instantly {
         Box::pin(std::future::pending())
     }
     fn connect_graph(&self) -> BoxFuture<'_, Result<ConnectGraph, ApiError>> {
+        Box::pin(std::future::pending())
+    }
+    fn crdt_health(&self) -> BoxFuture<'_, Result<CrdtHealth, ApiError>> {
         Box::pin(std::future::pending())
     }
     fn alerts(&self) -> Vec<Alert> {

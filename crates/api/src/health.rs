@@ -8,13 +8,20 @@ use crate::{
     routes::{Api, Reply},
 };
 use axum::extract::{Request, State};
-use cluster_api_types::{Alert, ConnectGraph, GlobalRepoGc, Metric};
+use cluster_api_types::{Alert, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric};
 use cluster_core::ports::cluster_api::Scope;
 use http::StatusCode;
 
 pub(crate) async fn get_graph(State(api): Api) -> Reply {
     match api.connect_graph().await {
         Ok(graph) => object(StatusCode::OK, &ConnectGraph::from(&graph)),
+        Err(error) => of_api(&error),
+    }
+}
+
+pub(crate) async fn get_crdt(State(api): Api) -> Reply {
+    match api.crdt_health().await {
+        Ok(health) => object(StatusCode::OK, &CrdtHealth::from(&health)),
         Err(error) => of_api(&error),
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn routes(api: Arc<dyn ClusterApi>) -> Router {
         .route("/pins/recover", post(writes::recover_all).get(reads::get_status).delete(writes::delete_pin))
         .route("/ipfs/gc", post(health::collect_garbage))
         .route("/health/graph", get(health::get_graph))
+        .route("/health/crdt", get(health::get_crdt))
         .route("/health/alerts", get(health::list_alerts))
         .route("/health/bandwidth", get(|| not_yet("counting bandwidth")))
         .route("/monitor/metrics", get(health::list_metric_names))

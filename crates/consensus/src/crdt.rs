@@ -7,6 +7,7 @@ mod block_id;
 mod broadcast;
 pub mod check;
 pub mod engine;
+mod health;
 mod merge;
 mod pack;
 mod pending;
@@ -19,3 +20,4 @@ pub use block::{Block, BlockError, Delta, Element, MAX_BLOCK, MAX_DELTA, MAX_PRI
 pub use block_id::{BlockId, BlockIdError};
 pub use broadcast::{Broadcast, BroadcastError};
 pub use engine::{Batching, CrdtEngine, EngineConfig, EngineInput, EngineOutput};
+pub use health::{WalkProgress, read_health, read_progress};

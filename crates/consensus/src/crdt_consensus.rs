@@ -1,11 +1,12 @@
 //! The Merkle-CRDT as a `Consensus`: a handle on the pinset's writer, and who is a member and trusted.
 
-use crate::crdt::CrdtInput;
+use crate::crdt::{CrdtInput, read_health};
 use cluster_core::{
     PeerId,
     ports::{
-        BoxFuture, Consensus, PeerSet,
-        consensus::{Applied, Operation, SubmitError},
+        BoxFuture, Consensus, Datastore, PeerSet,
+        consensus::{Applied, CrdtHealth, Operation, SubmitError},
+        datastore::StoreError,
     },
     trust::TrustSet,
 };
@@ -19,6 +20,7 @@ pub struct CrdtConsensus {
     trust: Arc<TrustSet>,
     members: Arc<dyn PeerSet>,
     pinset: Pinset<CrdtInput>,
+    store: Arc<dyn Datastore>,
 }
 
 impl std::fmt::Debug for CrdtConsensus {
@@ -28,9 +30,14 @@ impl std::fmt::Debug for CrdtConsensus {
 }
 
 impl CrdtConsensus {
-    /// Makes the port of a running writer.
-    pub fn new(trust: Arc<TrustSet>, members: Arc<dyn PeerSet>, pinset: Pinset<CrdtInput>) -> Self {
-        Self { trust, members, pinset }
+    /// Makes the port of a running writer of this store.
+    pub fn new(
+        trust: Arc<TrustSet>,
+        members: Arc<dyn PeerSet>,
+        pinset: Pinset<CrdtInput>,
+        store: Arc<dyn Datastore>,
+    ) -> Self {
+        Self { trust, members, pinset, store }
     }
 }
 
@@ -49,5 +56,13 @@ impl Consensus for CrdtConsensus {
 
     fn is_trusted(&self, peer: &PeerId) -> bool {
         self.trust.is_trusted(peer)
+    }
+
+    fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>> {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || read_health(&*store.snapshot()?).map(Some));
+            read.await.unwrap_or(Err(StoreError::Closed))
+        })
     }
 }

@@ -3,7 +3,10 @@
 mod exchanges;
 
 use crate::{
-    crdt::{BlockId, Broadcast, CrdtEngine, CrdtInput, CrdtOutput, EngineInput, EngineOutput},
+    crdt::{
+        BlockId, Broadcast, CrdtEngine, CrdtInput, CrdtOutput, EngineInput, EngineOutput, WalkProgress,
+        read_progress,
+    },
     crdt_inbox::{CrdtMessage, CrdtMessages, heads_payload},
 };
 use cluster_core::{
@@ -26,6 +29,9 @@ const OFFER_AGAIN: Duration = Duration::from_millis(10);
 
 /// How long after the broadcast of heads they are told to peers of this suite once more.
 const ROUND: Duration = Duration::from_secs(1);
+
+/// How often the progress of walks is told.
+const PROGRESS: Duration = Duration::from_secs(10);
 
 /// What the worker works with.
 pub struct CrdtParts {
@@ -62,6 +68,8 @@ pub struct CrdtWorker {
     /// When what was announced is told once more.
     round: Option<Instant>,
     was_failing: bool,
+    /// Walks were open when progress was told last.
+    was_walking: bool,
 }
 
 impl CrdtWorker {
@@ -86,6 +94,7 @@ impl CrdtWorker {
             exchanges: Exchanges::default(),
             round: None,
             was_failing: false,
+            was_walking: false,
         };
         WorkerThread::start("crdt", move || worker.run(commits, messages, stop))
     }
@@ -97,6 +106,8 @@ impl CrdtWorker {
         stop: CancellationToken,
     ) {
         self.tell(EngineInput::Start { random: rand::random() });
+        let mut progress = tokio::time::interval(PROGRESS);
+        progress.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let mut wait = self.engine.deadline().since(now());
             if !self.outbox.is_empty() {
@@ -118,6 +129,7 @@ impl CrdtWorker {
                 }
                 Some(message) = messages.queue.recv() => self.on_message(message),
                 Some(done) = self.jobs.next() => self.on_done(done),
+                _ = progress.tick() => self.tell_progress(),
                 () = tokio::time::sleep(wait) => {}
             }
             if self.engine.deadline() <= now() {
@@ -134,6 +146,19 @@ impl CrdtWorker {
         for input in self.outbox.drain(..).chain([CrdtInput::Pack]) {
             self.parts.pinset.backend(input).await;
         }
+    }
+
+    /// Logs how far the open walks are, and their end.
+    fn tell_progress(&mut self) {
+        let read = self.parts.store.snapshot().and_then(|view| read_progress(&*view));
+        // When the store cannot be read, others say so.
+        let Ok(WalkProgress { walks, merged, missing }) = read else { return };
+        if walks > 0 {
+            tracing::info!(target: "crdt", walks, merged, missing, "walking the DAG; below what is missing there may be more");
+        } else if self.was_walking {
+            tracing::info!(target: "crdt", merged, "every block below the heads is here");
+        }
+        self.was_walking = walks > 0;
     }
 
     fn on_committed(&mut self, done: Vec<CrdtOutput>) {

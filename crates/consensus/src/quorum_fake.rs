@@ -12,7 +12,7 @@ use cluster_core::{
     pinset::WriterConfig,
     ports::{
         BoxFuture, Consensus,
-        consensus::{Applied, Etag, Operation, SubmitError},
+        consensus::{Applied, CrdtHealth, Etag, Operation, SubmitError},
         datastore::{Datastore, StoreError},
     },
 };
@@ -156,5 +156,9 @@ impl Consensus for QuorumFake {
 
     fn is_trusted(&self, peer: &PeerId) -> bool {
         self.members.contains(peer)
+    }
+
+    fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 }

@@ -87,6 +87,7 @@ impl Harness for Crdt {
             Arc::new(TrustSet::fixed(self.local, Trust::Everyone)),
             Arc::new(Alone(self.local)),
             pinset.clone(),
+            Arc::new(self.store.clone()),
         ))
     }
 

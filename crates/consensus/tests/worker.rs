@@ -93,8 +93,12 @@ fn start(store: Arc<MemoryStore>, batching: Option<Batching>) -> Running {
         local,
     };
     let worker = CrdtWorker::start(engine, parts, commits, messages, stop.clone()).unwrap();
-    let consensus =
-        CrdtConsensus::new(Arc::new(TrustSet::fixed(local, Trust::Everyone)), Arc::new(Alone(local)), pinset);
+    let consensus = CrdtConsensus::new(
+        Arc::new(TrustSet::fixed(local, Trust::Everyone)),
+        Arc::new(Alone(local)),
+        pinset,
+        store.clone(),
+    );
     Running { store, consensus, stop, threads: [worker, writer] }
 }
 

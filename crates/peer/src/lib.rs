@@ -13,6 +13,7 @@ mod peer;
 mod ping_value;
 mod status;
 mod tracker_worker;
+mod turns;
 
 pub use expiry::Expiry;
 pub use informers::{

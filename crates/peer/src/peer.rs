@@ -3,9 +3,11 @@
 mod calls;
 mod cluster_api;
 mod forgetting;
+mod healing;
 mod joining;
 mod local_status;
 mod membership;
+mod replacing;
 
 use crate::{CheckMemory, Informers, IpfsWatch, MetricsBoard, TrackerPort};
 use cluster_core::{

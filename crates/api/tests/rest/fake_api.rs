@@ -9,7 +9,7 @@ use cluster_core::{
             Alert, ApiError, ConnectGraph, GlobalPinStatus, IpfsPath, MembershipApi, PeerInfo,
             PinStatusOnPeer, PinWish, RepoGc, Scope,
         },
-        consensus::{Etag, Precondition, RequestId},
+        consensus::{CrdtHealth, Etag, Precondition, RequestId},
         ipfs_connector::IpfsId,
     },
 };
@@ -168,6 +168,21 @@ impl MembershipApi for FakeApi {
             cluster_links: [(peer(1), vec![])].into(),
             trust_links: [(peer(1), true)].into(),
             cluster_to_ipfs: [(peer(1), peer(3))].into(),
+        });
+        Box::pin(async { answer })
+    }
+
+    fn crdt_health(&self) -> BoxFuture<'_, Result<CrdtHealth, ApiError>> {
+        let answer = self.called("crdt_health".to_owned()).map(|()| CrdtHealth {
+            heads: vec![cid(1)],
+            height: 7,
+            merged: 9,
+            missing: 2,
+            walks: 1,
+            elements: 5,
+            tombstones: 3,
+            pending: 4,
+            fingerprint: [0xab; 16],
         });
         Box::pin(async { answer })
     }

@@ -2,7 +2,7 @@
 
 use super::{Call, Client, pins::local};
 use crate::{ClientError, Scope};
-use cluster_api_types::{Alert, BandwidthByProtocol, ConnectGraph, GlobalRepoGc, Metric};
+use cluster_api_types::{Alert, BandwidthByProtocol, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric};
 use http::Method;
 
 impl Client {
@@ -12,6 +12,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn graph(&self) -> Result<ConnectGraph, ClientError> {
         self.object::<Option<_>>(Call::new(Method::GET, "/health/graph")).await.map(Option::unwrap_or_default)
+    }
+
+    /// Asks how the peer's Merkle-CRDT stands (`GET /health/crdt`; peers of the Go suite do not know it).
+    ///
+    /// # Errors
+    /// [`ClientError`]; code 404 from a peer of the Go suite, 501 from one that runs another consensus.
+    pub async fn crdt_health(&self) -> Result<CrdtHealth, ClientError> {
+        self.object(Call::new(Method::GET, "/health/crdt")).await
     }
 
     /// Lists alerts, newest first (`GET /health/alerts`).

@@ -149,9 +149,12 @@ pub struct WalkRow {
 }
 
 impl WalkRow {
+    /// What the keys of walks begin with.
+    pub const PREFIX: &[u8] = b"w";
+
     /// Returns the key of the row.
     pub fn key(walk: u64) -> Vec<u8> {
-        [b"w".as_slice(), &walk.to_be_bytes()].concat()
+        [Self::PREFIX, &walk.to_be_bytes()].concat()
     }
 
     /// Returns the key of the row of a block that a walk misses; its value is [`WalkRow::owner`].

@@ -2,7 +2,7 @@
 
 use super::{
     BoxFuture, BoxStream,
-    consensus::{Etag, Precondition, RequestId, SubmitError},
+    consensus::{CrdtHealth, Etag, Precondition, RequestId, SubmitError},
     datastore::StoreError,
     ipfs_connector::{GcItem, IpfsError, IpfsId},
     rpc::CallError,
@@ -279,6 +279,9 @@ pub trait MembershipApi: Send + Sync + 'static {
 
     /// Draws who is connected to whom.
     fn connect_graph(&self) -> BoxFuture<'_, Result<ConnectGraph, ApiError>>;
+
+    /// Says how the Merkle-CRDT stands on this peer.
+    fn crdt_health(&self) -> BoxFuture<'_, Result<CrdtHealth, ApiError>>;
 
     /// Lists alerts, newest first.
     fn alerts(&self) -> Vec<Alert>;

@@ -258,6 +258,29 @@ impl SubmitError {
     }
 }
 
+/// How a Merkle-CRDT stands on one peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrdtHealth {
+    /// Its heads, sorted.
+    pub heads: Vec<Cid>,
+    /// The greatest height of a head: blocks on the longest way to a root.
+    pub height: u64,
+    /// Blocks merged.
+    pub merged: u64,
+    /// Blocks known of that are not here yet. What is below them is not known.
+    pub missing: u64,
+    /// Walks that are open: as long as there are any, something below a head is missing ("dirty").
+    pub walks: u64,
+    /// Elements that are not tombstoned.
+    pub elements: u64,
+    /// Tombstones.
+    pub tombstones: u64,
+    /// Operations accepted here that no delta carries yet.
+    pub pending: u64,
+    /// A digest of the elements and tombstones: equal on peers of this suite that hold the same.
+    pub fingerprint: [u8; 16],
+}
+
 /// A consensus backend.
 ///
 /// # Contract
@@ -282,4 +305,7 @@ pub trait Consensus: Send + Sync + 'static {
 
     /// Says whether a peer may change the pinset and use trusted methods.
     fn is_trusted(&self, peer: &PeerId) -> bool;
+
+    /// Says how the Merkle-CRDT stands; `None` when the backend is none.
+    fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>>;
 }

@@ -206,8 +206,12 @@ impl Assembly {
         };
         let swarm = Swarm::start(settings::swarm(prepared, crdt), parts).await?;
 
-        let consensus: Arc<dyn Consensus> =
-            Arc::new(CrdtConsensus::new(trust.clone(), Arc::new(board.clone()), pinset.clone()));
+        let consensus: Arc<dyn Consensus> = Arc::new(CrdtConsensus::new(
+            trust.clone(),
+            Arc::new(board.clone()),
+            pinset.clone(),
+            opened.store.clone(),
+        ));
         let ipfs: Arc<dyn IpfsConnector> = Arc::new(Kubo::new(settings::kubo(config))?);
         let (watch, in_flight) = (IpfsWatch::default(), InFlight::default());
         let parts = PeerParts {
@@ -296,7 +300,8 @@ impl Assembly {
         };
         let informers = InformersWorker::new(settings::informers(config), parts, self.informers.clone());
         tasks.spawn("informers", OnEnd::Stop, informers.run(tasks.stopping()));
-        let (monitor, _) = MonitorWorker::new(self.board.clone(), config.monitor.check_interval);
+        let check_interval = config.monitor.check_interval;
+        let (monitor, silent) = MonitorWorker::new(self.board.clone(), check_interval);
         tasks.spawn("monitor", OnEnd::Stop, monitor.run(tasks.stopping()));
         if let Some(delay) = config.ipfshttp.connect_swarms_delay {
             let swarms = IpfsSwarms {
@@ -313,10 +318,15 @@ impl Assembly {
             let expiry = Expiry {
                 store: self.opened.store.clone(),
                 consensus: self.consensus.clone(),
+                network: self.swarm.network(),
                 local: id,
                 interval: config.cluster.state_sync_interval,
             };
             tasks.spawn("expiry", OnEnd::Stop, expiry.run(tasks.stopping()));
+            if !config.cluster.disable_repinning {
+                let healing = self.peer.clone().heal(silent, check_interval);
+                tasks.spawn("healing", OnEnd::Stop, until_stopped(tasks, healing));
+            }
             let forgetting = self.peer.clone().finish_forgetting();
             tasks.spawn("forgetting", OnEnd::Nothing, until_stopped(tasks, forgetting));
         }

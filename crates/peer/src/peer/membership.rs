@@ -6,6 +6,7 @@ use cluster_core::{
     ports::{
         BoxFuture, BoxStream, MembershipApi, PeerCalls,
         cluster_api::{Alert, ApiError, ConnectGraph, PeerInfo, RepoGc, Scope},
+        consensus::CrdtHealth,
         rpc::CallError,
     },
 };
@@ -146,6 +147,13 @@ impl MembershipApi for Peer {
                 links.sort_unstable();
             }
             Ok(graph)
+        })
+    }
+
+    fn crdt_health(&self) -> BoxFuture<'_, Result<CrdtHealth, ApiError>> {
+        Box::pin(async move {
+            let health = self.parts().consensus.crdt_health().await?;
+            health.ok_or(ApiError::Unsupported { what: "the health of a Merkle-CRDT without one" })
         })
     }
 
