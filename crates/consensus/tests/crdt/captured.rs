@@ -2,7 +2,11 @@
 
 use super::replica::Replica;
 use cluster_consensus::crdt::{Block, BlockId, Packing};
-use cluster_core::{Cid, ports::datastore::Tree};
+use cluster_core::{
+    Cid, PinKey,
+    pinset::{TrackedState, read},
+    ports::{Datastore, datastore::Tree},
+};
 
 fn vectors(text: &str) -> Vec<serde_json::Value> {
     let file: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -47,6 +51,12 @@ fn merging_ends_as_it_did_on_go_peers() {
                 (_, shown) => shown,
             };
             assert_eq!(replica.name(&cid).as_deref(), wanted, "{name}: {}", step["why"]);
+            // Go tells its tracker of each removal, also when another add keeps the pin.
+            let row =
+                read::tracker_row(&*replica.store.snapshot().unwrap(), &PinKey::from_cid(&cid)).unwrap();
+            let state = row.map(|row| row.state);
+            let unpins = matches!(state, Some(TrackedState::UnpinQueued) | None);
+            assert_eq!(unpins, wanted.is_none(), "{name}: {}: {state:?}", step["why"]);
             steps += 1;
         }
     }
