@@ -166,6 +166,13 @@ async fn operators_see_the_cluster_whole() {
     cluster.ctl(0, &["recover", &cid.to_string()]).unwrap();
     cluster.until_statuses(&cid, &PINNED).await.unwrap();
 
+    let health = |number| cluster.ctl(number, &["health", "crdt"]).unwrap();
+    assert_eq!(health(0), health(1));
+    assert_eq!(health(1), health(2));
+    let shown = health(0);
+    assert!(shown.starts_with("Heads: 1 | Height: 1 | Dirty: false\n  - bafy"), "{shown}");
+    assert!(shown.contains("Blocks: 1 known, 1 merged, 0 missing | Open walks: 0\n"), "{shown}");
+
     let garbage = cluster.add(1, 300_000).unwrap();
     let text = cluster.ctl(0, &["ipfs", "gc"]).unwrap();
     assert!(text.contains("peer-0") && text.contains("peer-2"), "{text}");

@@ -165,6 +165,33 @@ async fn alerts_newest_first() {
 }
 
 #[tokio::test]
+async fn the_dag_and_its_fingerprint() {
+    let health = "{\"heads\":[\"bafkqaaa\",\"bafkqaalb\"],\"height\":7,\"blocks_known\":11,\"blocks_merged\":9,\
+                  \"blocks_missing\":2,\"open_walks\":1,\"dirty\":true,\"elements\":5,\"tombstones\":3,\
+                  \"pending_operations\":4,\"fingerprint\":\"00ff\"}\n";
+    let server = FakeServer::start([(
+        "GET /health/crdt",
+        vec![ok(health), ok(health), error(404, "404 page not found")],
+    )])
+    .await;
+    let host = &server.host;
+    let text = run(&format!("--host {host} health crdt")).await;
+    assert_eq!(
+        (text.code, text.out.as_str()),
+        (
+            0,
+            "Heads: 2 | Height: 7 | Dirty: true\n  - bafkqaaa\n  - bafkqaalb\n\
+             Blocks: 11 known, 9 merged, 2 missing | Open walks: 1\n\
+             Elements: 5 | Tombstones: 3 | Pending operations: 4\nFingerprint: 00ff\n"
+        )
+    );
+    let json = run(&format!("--host {host} --enc json health crdt")).await;
+    assert!(json.out.contains("    \"blocks_missing\": 2,\n"), "{}", json.out);
+    let old = run(&format!("--host {host} health crdt")).await;
+    assert_ne!(old.code, 0);
+}
+
+#[tokio::test]
 async fn garbage_by_peer() {
     let gc = format!(
         "{{\"peer_map\":{{\"{PEER}\":{{\"peer\":\"{PEER}\",\"peername\":\"beta\",\"keys\":[{{\"key\":\"bafkqaaa\"}},\

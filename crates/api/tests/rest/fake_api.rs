@@ -133,6 +133,10 @@ pub(crate) fn peer_info(seed: u8) -> PeerInfo {
     }
 }
 
+pub(crate) fn head() -> Cid {
+    "bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy".parse().unwrap()
+}
+
 pub(crate) fn etag() -> Etag {
     Etag::of(b"value")
 }
@@ -174,7 +178,7 @@ impl MembershipApi for FakeApi {
 
     fn crdt_health(&self) -> BoxFuture<'_, Result<CrdtHealth, ApiError>> {
         let answer = self.called("crdt_health".to_owned()).map(|()| CrdtHealth {
-            heads: vec![cid(1)],
+            heads: vec![head()],
             height: 7,
             merged: 9,
             missing: 2,

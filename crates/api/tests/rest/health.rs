@@ -1,7 +1,7 @@
 //! Graph, alerts, metrics and garbage (api §3.6).
 
 use crate::{
-    fake_api::{metric, peer},
+    fake_api::{head, metric, peer},
     server::TestServer,
 };
 use cluster_core::ports::{
@@ -24,6 +24,26 @@ async fn the_graph_is_one_object() {
     );
     server.api.fail_with(|| ApiError::Stopping);
     server.ask("GET /health/graph", &[]).await.is_error(503, "the peer is stopping");
+}
+
+#[tokio::test]
+async fn the_state_of_the_dag_is_one_object() {
+    let server = TestServer::start().await;
+    let answer = server.ask("GET /health/crdt", &[]).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    assert_eq!(
+        answer.body,
+        format!(
+            "{{\"heads\":[\"{}\"],\"height\":7,\"blocks_known\":11,\"blocks_merged\":9,\"blocks_missing\":2,\
+             \"open_walks\":1,\"dirty\":true,\"elements\":5,\"tombstones\":3,\"pending_operations\":4,\
+             \"fingerprint\":\"{}\"}}\n",
+            head(),
+            "ab".repeat(16)
+        )
+    );
+    server.api.fail_with(|| ApiError::Unsupported { what: "the health of a Merkle-CRDT without one" });
+    let what = "the health of a Merkle-CRDT without one is not supported by this version";
+    server.ask("GET /health/crdt", &[]).await.is_error(501, what);
 }
 
 #[tokio::test]
