@@ -9,7 +9,7 @@ use cluster_testkit::{
 };
 use cluster_tests::{
     cluster::{pinset, random_secret},
-    world::{client_of, ipfs_path},
+    world::{client_of, identity_cid, ipfs_path},
 };
 use std::{
     io::Read,
@@ -93,6 +93,7 @@ async fn side(
         ("CLUSTER_SECRET", secret),
         ("CLUSTER_PEERNAME", name),
         ("CLUSTER_IPFSHTTP_CONNECTSWARMSDELAY", "2s"),
+        ("CLUSTER_CRDT_REBROADCASTINTERVAL", "5s"),
     ];
     let mut peer = Service::init(service, base, ipfs.api(), &environment).unwrap();
     peer.join(&joins.into_iter().collect::<Vec<_>>());
@@ -210,4 +211,56 @@ async fn a_go_peer_and_one_of_ours_pin_to_each_other() {
         }
     }
     assert!(pinset(&go.client).await.unwrap().is_empty() && pinset(&ours.client).await.unwrap().is_empty());
+}
+
+/// Pins of which each is a delta of its own.
+const CHAIN: usize = 3000;
+
+#[tokio::test]
+async fn a_go_peer_that_was_killed_amid_its_first_walk_is_helped_to_the_rest() {
+    let Some(bin) = std::env::var_os("CLUSTER_GO_BIN").map(PathBuf::from) else {
+        println!("skipped: CLUSTER_GO_BIN names no folder");
+        return;
+    };
+    let programs = Programs::build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = random_secret().unwrap();
+    let ours =
+        side("ours", &programs.service, &programs.ctl, &folder.path().join("ours"), &secret, None).await;
+    for number in 0..CHAIN {
+        let cid = identity_cid(&format!("link {number}")).unwrap();
+        ours.client.pin(&ipfs_path(&cid).unwrap(), &PinOptions::default()).await.unwrap();
+    }
+    let wanted = pinset(&ours.client).await.unwrap();
+    assert_eq!(wanted.len(), CHAIN);
+    let (service, ctl) = (bin.join("ipfs-cluster-service"), bin.join("ipfs-cluster-ctl"));
+    let joins = Some(ours.peer.swarm_address());
+    let mut go = side("go", &service, &ctl, &folder.path().join("go"), &secret, joins).await;
+    let deadline = Instant::now() + LIMIT;
+    let known = loop {
+        let known = pinset(&go.client).await.map_or(0, |pins| pins.len());
+        if known >= CHAIN / 2 {
+            break known;
+        }
+        assert!(Instant::now() < deadline, "the first walk did not begin\n{}", go.peer.log_text());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    go.peer.kill().unwrap();
+    println!("killed with {known} of {CHAIN} pins");
+    assert!(known < CHAIN, "the walk was too fast to be interrupted");
+    go.peer.start().unwrap();
+    go.client = client_of(&go.peer).await.unwrap();
+    let again = Instant::now();
+    let (mut seen, deadline) = (0, Instant::now() + LIMIT);
+    while pinset(&go.client).await.unwrap() != wanted {
+        let now = pinset(&go.client).await.unwrap().len();
+        if now != seen {
+            println!("{:?} after its start it knows {now}", again.elapsed());
+            seen = now;
+        }
+        assert!(Instant::now() < deadline, "{seen} of {CHAIN}\n{}", ours.peer.log_text());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    println!("{:?} after its start it knows all", again.elapsed());
+    assert!(ours.peer.log_text().contains("a delta links to them"), "{}", ours.peer.log_text());
 }

@@ -14,6 +14,7 @@ mod pending;
 pub mod register;
 pub mod rows;
 mod walks;
+mod winners;
 
 pub use backend::{CrdtBackend, CrdtInput, CrdtOutput, MAX_OPEN_WALKS, Packing};
 pub use block::{Block, BlockError, Delta, Element, MAX_BLOCK, MAX_DELTA, MAX_PRIORITY, Tombstone};
@@ -21,3 +22,4 @@ pub use block_id::{BlockId, BlockIdError};
 pub use broadcast::{Broadcast, BroadcastError};
 pub use engine::{Batching, CrdtEngine, EngineConfig, EngineInput, EngineOutput};
 pub use health::{WalkProgress, read_health, read_progress};
+pub(crate) use winners::winners;

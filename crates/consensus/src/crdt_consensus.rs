@@ -1,8 +1,8 @@
 //! The Merkle-CRDT as a `Consensus`: a handle on the pinset's writer, and who is a member and trusted.
 
-use crate::crdt::{CrdtInput, read_health};
+use crate::crdt::{BlockId, CrdtInput, read_health, winners};
 use cluster_core::{
-    PeerId,
+    PeerId, PinKey,
     ports::{
         BoxFuture, Consensus, Datastore, PeerSet,
         consensus::{Applied, CrdtHealth, Operation, SubmitError},
@@ -12,6 +12,9 @@ use cluster_core::{
 };
 use cluster_runtime::Pinset;
 use std::sync::Arc;
+
+/// Blocks that one delta links to anew: some 250 kB.
+const MAX_RELINKED: usize = 5000;
 
 /// Submits changes to the writer of a pinset whose backend is the Merkle-CRDT. Members are the peers that are heard
 /// of: there is no list (wire-protocol §7.1).
@@ -56,6 +59,20 @@ impl Consensus for CrdtConsensus {
 
     fn is_trusted(&self, peer: &PeerId) -> bool {
         self.trust.is_trusted(peer)
+    }
+
+    fn relink(&self, pins: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>> {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let read =
+                tokio::task::spawn_blocking(move || winners(&*store.snapshot()?, &pins, MAX_RELINKED)).await;
+            let blocks: Vec<BlockId> = read.unwrap_or(Err(StoreError::Closed))?.into_iter().collect();
+            let linked = blocks.len();
+            if linked > 0 {
+                self.pinset.backend(CrdtInput::Relink(blocks)).await;
+            }
+            Ok(linked)
+        })
     }
 
     fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>> {

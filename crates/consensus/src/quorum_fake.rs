@@ -158,6 +158,10 @@ impl Consensus for QuorumFake {
         self.members.contains(peer)
     }
 
+    fn relink(&self, _: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
     fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>> {
         Box::pin(std::future::ready(Ok(None)))
     }

@@ -7,6 +7,7 @@ mod healing;
 mod joining;
 mod local_status;
 mod membership;
+mod mending;
 mod replacing;
 
 use crate::{CheckMemory, Informers, IpfsWatch, MetricsBoard, TrackerPort};

@@ -51,6 +51,9 @@ pub enum CrdtInput {
     },
     /// Put what waits into a delta.
     Pack,
+    /// Write a delta, empty if nothing else is to be packed, that links to these blocks as well: a peer that takes their
+    /// followers for complete and lacks them fetches them now.
+    Relink(Vec<BlockId>),
     /// From now on pack in this way; what waits is packed once nothing defers.
     SetPacking(Packing),
     /// The first walk makes no progress: stop holding operations back for it.
@@ -84,6 +87,8 @@ pub struct CrdtBackend {
     configured: Packing,
     pub(super) walk_stalled: bool,
     pub(super) pack_now: bool,
+    /// Blocks to which the next delta links besides the heads.
+    pub(super) relink: Vec<BlockId>,
     /// Operations of the batch at hand, when they are packed in it.
     pub(super) open: BTreeMap<PinKey, PendingRow>,
     /// Whether the worker was last told that operations wait.
@@ -106,6 +111,7 @@ impl CrdtBackend {
             configured: packing,
             walk_stalled: false,
             pack_now: false,
+            relink: Vec::new(),
             open: BTreeMap::new(),
             waiting_told: false,
             pending_rows: 0,
@@ -179,6 +185,7 @@ impl Backend for CrdtBackend {
         self.outputs.clear();
         self.urgent = false;
         self.pack_now = false;
+        self.relink.clear();
         self.pending_rows = counters.get(Counter::Pending);
         self.waiting_told = self.pending_rows > 0;
         self.max_priority = read_int(staged, MAX_PRIORITY_KEY)?.unwrap_or(0);
@@ -213,6 +220,14 @@ impl Backend for CrdtBackend {
                 self.pack_now = true;
                 Ok(())
             }
+            CrdtInput::Relink(blocks) => {
+                for id in blocks {
+                    if mutation.staged.has(Tree::Merged, &id.0)? {
+                        self.relink.push(id);
+                    }
+                }
+                Ok(())
+            }
             CrdtInput::SetPacking(packing) => {
                 self.configured = packing;
                 Ok(())
@@ -225,7 +240,7 @@ impl Backend for CrdtBackend {
     }
 
     fn is_urgent(&self) -> bool {
-        self.urgent || self.pack_now
+        self.urgent || self.pack_now || !self.relink.is_empty()
     }
 
     fn seal(&mut self, mut books: Books<'_>, _: UnixMillis) -> Result<Vec<CrdtOutput>, StoreError> {

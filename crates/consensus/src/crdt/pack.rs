@@ -24,6 +24,8 @@ struct Draft {
     size: usize,
     added: Vec<PinKey>,
     removed: Vec<(PinKey, BlockId)>,
+    /// Blocks to link to besides the heads.
+    links: Vec<BlockId>,
 }
 
 impl Draft {
@@ -32,7 +34,7 @@ impl Draft {
     }
 
     fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty()
+        self.added.is_empty() && self.removed.is_empty() && self.links.is_empty()
     }
 
     fn add(&mut self, key: &PinKey, value: Vec<u8>) {
@@ -72,6 +74,10 @@ impl CrdtBackend {
                     draft = self.draft_one(books, draft, &key, &row)?;
                 }
             }
+        }
+        // A first walk has not yet shown how high the priorities are.
+        if !self.is_held() {
+            draft.links = std::mem::take(&mut self.relink);
         }
         self.write_block(books, draft);
         Ok(())
@@ -121,7 +127,11 @@ impl CrdtBackend {
             delta.priority = self.max_priority.max(1);
         }
         let priority = delta.priority;
-        let bytes = Block { links: self.heads(), delta }.encode();
+        let mut links = self.heads();
+        links.extend(draft.links);
+        links.sort_unstable();
+        links.dedup();
+        let bytes = Block { links, delta }.encode();
         let id = BlockId::of(&bytes);
         self.put_max_priority(books.staged, priority);
         for key in &draft.added {

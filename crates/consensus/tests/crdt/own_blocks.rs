@@ -350,3 +350,30 @@ fn lost_blocks_and_holes_are_repaired() {
     let report = cluster_consensus::crdt::check::check(&*other.store).unwrap();
     assert_eq!(report.mismatches, Vec::<String>::new());
 }
+
+/// A peer that takes the followers of a block for complete asks for it only when something new links to it.
+#[test]
+fn a_delta_without_elements_links_to_old_blocks_anew() {
+    let mut one = Replica::new(Packing::Immediate);
+    let blocks: Vec<BlockId> = ["a", "b", "c"].iter().map(|name| announced(&one.pin(&c1(), name))).collect();
+    let before = [Tree::Elements, Tree::Tombstones, Tree::Fingerprint].map(|tree| one.rows(tree));
+    let never_here = BlockId([7; 32]);
+    let id = announced(&one.tell(CrdtInput::Relink(vec![blocks[1], blocks[0], blocks[2], never_here])));
+    let own = decode(&one.block(&id));
+    let mut links: Vec<Vec<u8>> = blocks.iter().map(|id| id.cid_bytes().to_vec()).collect();
+    links.sort();
+    assert_eq!((own.priority, own.links), (4, links));
+    assert_eq!((own.elements.len(), own.tombstones.len()), (0, 0));
+    assert_eq!([Tree::Elements, Tree::Tombstones, Tree::Fingerprint].map(|tree| one.rows(tree)), before);
+    assert_eq!(one.writer.backend().heads(), [id]);
+    assert_eq!(one.mismatches(), Vec::<String>::new());
+
+    // It is a head like any other: whoever starts from it gets all.
+    let mut other = Replica::new(Packing::Immediate);
+    for id in [id, blocks[2], blocks[1], blocks[0]] {
+        other.merge(&one.block(&id));
+    }
+    assert_eq!((other.writer.backend().heads(), other.writer.backend().open_walks()), (vec![id], 0));
+    assert_eq!(other.name(&c1()).as_deref(), Some("c"));
+    assert_eq!(other.mismatches(), Vec::<String>::new());
+}

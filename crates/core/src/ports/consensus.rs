@@ -306,6 +306,10 @@ pub trait Consensus: Send + Sync + 'static {
     /// Says whether a peer may change the pinset and use trusted methods.
     fn is_trusted(&self, peer: &PeerId) -> bool;
 
+    /// Lets peers of the Go suite that lack these pins, and take what brought them for known, fetch it: links to it anew.
+    /// Returns how many blocks were linked; the others come with another call.
+    fn relink(&self, pins: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>>;
+
     /// Says how the Merkle-CRDT stands; `None` when the backend is none.
     fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>>;
 }

@@ -14,6 +14,7 @@ use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
 };
+use tokio::sync::mpsc;
 
 /// Receives the swarm's events.
 pub(super) struct SwarmEvents {
@@ -23,6 +24,8 @@ pub(super) struct SwarmEvents {
     pub(super) trust: Arc<TrustSet>,
     /// Connected peers of other suites.
     pub(super) foreign: ForeignPeers,
+    /// Told of each peer of another suite that connects, unless too many wait.
+    pub(super) foreign_came: mpsc::Sender<PeerId>,
 }
 
 /// Knows whether peers of other suites are connected.
@@ -63,6 +66,7 @@ impl SwarmListener for SwarmEvents {
         }
         match event {
             PeerEvent::Identified { peer, ours: true } => self.crdt.on_peer_of_ours(peer),
+            PeerEvent::Identified { peer, ours: false } => drop(self.foreign_came.try_send(peer)),
             PeerEvent::Disconnected(peer) => self.crdt.on_disconnected(peer),
             _ => {}
         }

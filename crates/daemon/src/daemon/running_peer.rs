@@ -17,6 +17,7 @@ use cluster_consensus::{
     crdt::{CrdtEngine, CrdtInput, CrdtOutput},
 };
 use cluster_core::{
+    PeerId,
     pinset::TrackerSignal,
     ports::{ClusterApi, Consensus, Datastore, IpfsConnector, Network},
     tracker::InFlight,
@@ -30,12 +31,20 @@ use cluster_peer::{
 use cluster_runtime::{Feed, OnEnd, Pinset, Tasks, WorkerThread, feed, start_pinset};
 use cluster_swarm::{Swarm, SwarmParts, Trusted};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 
 /// How long each part of an orderly stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often the store may put itself in order.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
+
+/// After how many rebroadcast intervals a peer of the Go suite should know what we know: it tells its heads again within
+/// 2.6 of them.
+const SETTLE: u32 = 3;
+
+/// Peers of other suites that connect before anybody looks at them.
+const FOREIGN_PEERS: usize = 64;
 
 /// A running peer.
 pub struct RunningPeer {
@@ -163,6 +172,8 @@ struct Followers {
     tracker_feed: Feed<Vec<TrackerSignal>>,
     crdt_feed: Feed<Vec<CrdtOutput>>,
     messages: CrdtMessages,
+    /// Peers of other suites that connect.
+    came: mpsc::Receiver<PeerId>,
 }
 
 impl Assembly {
@@ -190,12 +201,14 @@ impl Assembly {
         let board = MetricsBoard::new(id);
         let (inbox, messages) = CrdtInbox::new(opened.store.clone(), trusted.clone());
         let informers = Informers::new(config.ipfshttp.informer_trigger_interval.unwrap_or(0));
+        let (foreign_came, came) = mpsc::channel(FOREIGN_PEERS);
         let events = SwarmEvents {
             crdt: inbox.clone(),
             board: board.clone(),
             informers: informers.clone(),
             trust: trust.clone(),
             foreign: ForeignPeers::default(),
+            foreign_came,
         };
         let parts = SwarmParts {
             listener: Arc::new(events),
@@ -230,7 +243,7 @@ impl Assembly {
         };
         let peer = Peer::new(settings::peer(prepared, opened.path.clone()), parts);
         let drops = Drops { swarm: swarm.clone(), crdt: inbox, board: board.clone() };
-        let followers = Followers { engine, writer, tracker_feed, crdt_feed, messages };
+        let followers = Followers { engine, writer, tracker_feed, crdt_feed, messages, came };
         let assembly =
             Self { opened, pinset, swarm, ipfs, watch, in_flight, board, informers, drops, consensus, peer };
         Ok((assembly, followers))
@@ -249,7 +262,12 @@ impl Assembly {
         followers: Followers,
         tasks: &Tasks,
     ) -> Result<[WorkerThread; 3], DaemonError> {
-        let Followers { engine, writer, tracker_feed, crdt_feed, messages } = followers;
+        let Followers { engine, writer, tracker_feed, crdt_feed, messages, came } = followers;
+        let ConsensusConfig::Crdt(crdt) = &prepared.config.consensus;
+        if !prepared.config.cluster.follower_mode {
+            let mending = self.peer.clone().mend(came, SETTLE * crdt.rebroadcast_interval);
+            tasks.spawn("mending", OnEnd::Stop, until_stopped(tasks, mending));
+        }
         let parts = TrackerParts {
             store: self.opened.store.clone(),
             ipfs: self.ipfs.clone(),
