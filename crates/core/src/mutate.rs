@@ -63,6 +63,10 @@ mutations! {
     SkipHead = "skip-head",
     /// Elements that a waiting removal observed are shown again when something else is merged.
     IgnoreObserved = "ignore-observed",
+    /// A removal amid a first walk leaves what the walk still finds.
+    LeaveFound = "leave-found",
+    /// The same, once the removal is in a delta.
+    CloseRemoval = "close-removal",
     /// A removal does not observe the last element.
     ObserveTooLittle = "observe-too-little",
     /// An element that is merged replaces the value of an add that waits.

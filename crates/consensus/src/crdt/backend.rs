@@ -2,7 +2,7 @@
 
 use super::{
     BlockId,
-    rows::{PendingRow, WalkRow, decode_height},
+    rows::{OpenRemovalRow, PendingRow, WalkRow, decode_height},
 };
 use cluster_core::{
     PinKey, UnixMillis,
@@ -87,6 +87,8 @@ pub struct CrdtBackend {
     configured: Packing,
     pub(super) walk_stalled: bool,
     pub(super) pack_now: bool,
+    /// There are removals that first walks go on with.
+    pub(super) open_removals: bool,
     /// Blocks to which the next delta links besides the heads.
     pub(super) relink: Vec<BlockId>,
     /// Operations of the batch at hand, when they are packed in it.
@@ -111,6 +113,7 @@ impl CrdtBackend {
             configured: packing,
             walk_stalled: false,
             pack_now: false,
+            open_removals: false,
             relink: Vec::new(),
             open: BTreeMap::new(),
             waiting_told: false,
@@ -186,6 +189,7 @@ impl Backend for CrdtBackend {
         self.urgent = false;
         self.pack_now = false;
         self.relink.clear();
+        self.open_removals = !staged.range(Tree::Frontier, OpenRemovalRow::PREFIX, 1)?.is_empty();
         self.pending_rows = counters.get(Counter::Pending);
         self.waiting_told = self.pending_rows > 0;
         self.max_priority = read_int(staged, MAX_PRIORITY_KEY)?.unwrap_or(0);

@@ -4,18 +4,28 @@ use super::{
     Block, BlockId, CrdtBackend, CrdtOutput, Delta,
     pending::elements,
     register::Register,
-    rows::{ElementRow, MergedRow, PendingRow},
+    rows::{ElementRow, MergedRow, OpenRemovalRow, PendingRow},
 };
 use cluster_core::{
-    Pin, PinKey,
+    Pin, PinKey, UnixMillis,
     mutate::{Mutation as Defect, active},
     pinset::{
+        Staged,
         counters::Counter,
         mutation::{Before, Mutation},
     },
     ports::datastore::{StoreError, Tree},
 };
 use std::collections::BTreeMap;
+
+/// The block that is merged.
+#[derive(Clone, Copy)]
+struct Found {
+    id: BlockId,
+    /// The walk that found it.
+    walk: u64,
+    priority: u64,
+}
 
 /// What one delta does to one key.
 #[derive(Default)]
@@ -46,7 +56,7 @@ impl CrdtBackend {
         self.put_max_priority(mutation.staged, priority);
         // A delta of a named DAG belongs to another set; its block is still part of the graph.
         if block.delta.dag_name.is_empty() {
-            self.merge_delta(mutation, id, &block.delta)?;
+            self.merge_delta(mutation, id, walk, &block.delta)?;
         }
         self.end_walks(mutation.staged)
     }
@@ -55,6 +65,7 @@ impl CrdtBackend {
         &mut self,
         mutation: &mut Mutation<'_>,
         id: BlockId,
+        walk: u64,
         delta: &Delta,
     ) -> Result<(), StoreError> {
         let mut changes: BTreeMap<PinKey, KeyChange<'_>> = BTreeMap::new();
@@ -74,7 +85,44 @@ impl CrdtBackend {
             }
         }
         for (key, change) in changes {
-            self.merge_key(mutation, id, delta.priority, &key, &change)?;
+            self.merge_key(mutation, Found { id, walk, priority: delta.priority }, &key, &change)?;
+        }
+        Ok(())
+    }
+
+    /// Extends a removal to an element that it was meant for, though nobody had seen it here: it is below heads that were
+    /// known when the removal was accepted.
+    fn catch(
+        &mut self,
+        staged: &mut Staged,
+        waiting: &mut Option<PendingRow>,
+        key: &PinKey,
+        id: BlockId,
+        walk: u64,
+    ) -> Result<(), StoreError> {
+        match waiting {
+            Some(PendingRow::Remove { observed, heads, .. }) if self.finds_below(walk, heads) => {
+                if active(Defect::LeaveFound) {
+                    return Ok(());
+                }
+                observed.push(id);
+            }
+            None if self.open_removals => {
+                let row = staged.get(Tree::Frontier, &OpenRemovalRow::key(key))?;
+                let row = row.as_deref().and_then(OpenRemovalRow::decode);
+                let Some(OpenRemovalRow { heads }) = row.filter(|row| self.finds_below(walk, &row.heads))
+                else {
+                    return Ok(());
+                };
+                *waiting = Some(PendingRow::Remove { since: UnixMillis(0), observed: vec![id], heads });
+            }
+            _ => return Ok(()),
+        }
+        let Some(row) = waiting.clone() else { return Ok(()) };
+        if staged.has(Tree::Pending, key.as_bytes())? {
+            staged.put(Tree::Pending, key.as_bytes().to_vec(), row.encode());
+        } else {
+            self.open.insert(key.clone(), row);
         }
         Ok(())
     }
@@ -82,13 +130,13 @@ impl CrdtBackend {
     fn merge_key(
         &mut self,
         mutation: &mut Mutation<'_>,
-        id: BlockId,
-        priority: u64,
+        found: Found,
         key: &PinKey,
         change: &KeyChange<'_>,
     ) -> Result<(), StoreError> {
+        let Found { id, walk, priority } = found;
         let before = Before::read(mutation.staged, key)?;
-        let waiting = self.pending(mutation.staged, key)?;
+        let mut waiting = self.pending(mutation.staged, key)?;
         // What is shown is a live element or an add that waits: of a key that shows nothing only a removal that waits can
         // hide some. New pins, the bulk of a first walk, cost no scan.
         let mut live = match (&before, &waiting) {
@@ -126,6 +174,7 @@ impl CrdtBackend {
             live.push((id, ElementRow { priority, value: Some(value.to_vec()) }));
             mutation.counters.add(Counter::Elements, 1);
             mutation.fingerprint.add_element(key, &id.0);
+            self.catch(mutation.staged, &mut waiting, key, id, walk)?;
         }
 
         let hidden: &[BlockId] = match &waiting {

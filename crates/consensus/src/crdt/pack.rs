@@ -2,7 +2,7 @@
 
 use super::{
     Block, BlockId, CrdtBackend, CrdtOutput, Delta, Element, MAX_DELTA, Tombstone,
-    rows::{ElementRow, MergedRow, PendingRow, encode_height},
+    rows::{ElementRow, MergedRow, OpenRemovalRow, PendingRow, encode_height},
 };
 use cluster_core::{
     PinKey,
@@ -100,7 +100,14 @@ impl CrdtBackend {
                 }
                 draft.add(key, value);
             }
-            PendingRow::Remove { observed, .. } => {
+            PendingRow::Remove { observed, heads, .. } => {
+                if self.walks.keys().any(|walk| self.finds_below(*walk, heads))
+                    && !active(Mutation::CloseRemoval)
+                {
+                    let row = OpenRemovalRow { heads: heads.clone() };
+                    books.staged.put(Tree::Frontier, OpenRemovalRow::key(key), row.encode());
+                    self.open_removals = true;
+                }
                 for block in observed {
                     // Somebody else may have removed it meanwhile: one tombstone is enough.
                     if books.staged.has(Tree::Tombstones, &ElementRow::key(key, block))? {

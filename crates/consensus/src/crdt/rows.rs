@@ -148,6 +148,36 @@ pub struct WalkRow {
     pub repair: bool,
 }
 
+/// A removal that is in a delta already, while a first walk goes on that began before it: what that walk still finds of the
+/// pin is removed as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRemovalRow {
+    /// The heads known when the removal was accepted.
+    pub heads: Vec<BlockId>,
+}
+
+impl OpenRemovalRow {
+    /// What the keys of these rows begin with.
+    pub const PREFIX: &[u8] = b"u";
+
+    /// Returns the key of the row.
+    pub fn key(pin: &PinKey) -> Vec<u8> {
+        [Self::PREFIX, pin.as_bytes()].concat()
+    }
+
+    /// Writes the row.
+    pub fn encode(&self) -> Vec<u8> {
+        self.heads.iter().fold(RowWriter::new(VERSION), |row, head| row.raw(&head.0)).finish()
+    }
+
+    /// Reads a row; `None` when it has another form.
+    pub fn decode(row: &[u8]) -> Option<Self> {
+        let heads =
+            RowReader::new(row, VERSION)?.rest().chunks_exact(32).filter_map(BlockId::from_slice).collect();
+        Some(Self { heads })
+    }
+}
+
 impl WalkRow {
     /// What the keys of walks begin with.
     pub const PREFIX: &[u8] = b"w";

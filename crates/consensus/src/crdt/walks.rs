@@ -6,7 +6,7 @@
 
 use super::{
     BlockId, CrdtBackend, CrdtOutput, MAX_OPEN_WALKS,
-    rows::{MergedRow, WalkRow, encode_height},
+    rows::{MergedRow, OpenRemovalRow, WalkRow, encode_height},
 };
 use cluster_core::{
     mutate::{Mutation as Defect, active},
@@ -166,8 +166,20 @@ impl CrdtBackend {
         }
         if !self.walks.values().any(|walk| walk.first) {
             self.walk_stalled = false;
+            if std::mem::take(&mut self.open_removals) {
+                for (key, _) in staged.prefix(Tree::Frontier, OpenRemovalRow::PREFIX)? {
+                    staged.delete(Tree::Frontier, key);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Says whether what a walk finds is below heads that were known when a removal was accepted: then the removal is
+    /// meant for it too. Only a first walk finds what this peer never had.
+    pub(super) fn finds_below(&self, walk: u64, heads: &[BlockId]) -> bool {
+        let root = self.walks.get(&walk).filter(|walk| walk.first).and_then(|walk| walk.root);
+        root.is_some_and(|root| heads.contains(&root))
     }
 }
 

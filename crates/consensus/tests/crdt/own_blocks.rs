@@ -377,3 +377,38 @@ fn a_delta_without_elements_links_to_old_blocks_anew() {
     assert_eq!(other.name(&c1()).as_deref(), Some("c"));
     assert_eq!(other.mismatches(), Vec::<String>::new());
 }
+
+/// Whoever removes a pin amid the first walk means all of it, also what the walk has not found yet.
+#[test]
+fn a_removal_amid_a_first_walk_covers_what_the_walk_still_finds() {
+    let mut one = Replica::new(Packing::Immediate);
+    let blocks: Vec<BlockId> = ["a", "b", "c"].iter().map(|name| announced(&one.pin(&c1(), name))).collect();
+    // Somebody else pins it without having seen any of that.
+    let concurrent = announced(&Replica::new(Packing::Immediate).pin(&c1(), "elsewhere"));
+    let mut elsewhere = Replica::new(Packing::Immediate);
+    assert_eq!(announced(&elsewhere.pin(&c1(), "elsewhere")), concurrent);
+    for stalls in [false, true] {
+        let mut fresh = Replica::new(Packing::Immediate);
+        fresh.merge(&one.block(&blocks[2]));
+        fresh.unpin(&c1());
+        if stalls {
+            // The removal is told to the others before the walk goes on.
+            let own = announced(&fresh.tell(CrdtInput::WalkStalled));
+            assert_eq!(decode(&fresh.block(&own)).tombstones.len(), 1);
+            fresh.writer.reload().unwrap();
+        }
+        assert_eq!(fresh.mismatches(), Vec::<String>::new());
+        for id in [blocks[1], blocks[0]] {
+            fresh.merge(&one.block(&id));
+            assert_eq!(fresh.name(&c1()), None, "it is shown again");
+            assert_eq!(fresh.mismatches(), Vec::<String>::new());
+        }
+        assert_eq!(fresh.writer.backend().open_walks(), 0);
+        assert_eq!((fresh.rows(Tree::Elements), fresh.rows(Tree::Frontier)), (vec![], vec![]));
+        assert_eq!(fresh.rows(Tree::Tombstones).len(), 3);
+        // An add that it does not follow wins, as ever.
+        fresh.merge(&elsewhere.block(&concurrent));
+        assert_eq!(fresh.name(&c1()).as_deref(), Some("elsewhere"));
+        assert_eq!(fresh.mismatches(), Vec::<String>::new());
+    }
+}

@@ -7,6 +7,7 @@
 mod block;
 mod model;
 mod rules;
+mod walks;
 
 pub(super) use block::{BlockContent, Name};
 pub(super) use model::Model;

@@ -57,6 +57,7 @@ impl Checker<'_> {
                     *missing.entry(owner.unwrap_or(0)).or_default() += 1;
                 }
                 Some((b'w', _)) => {}
+                Some((b'u', _)) if c.walks.values().any(|walk| walk.first) => {}
                 _ => c.report.add(Tree::Frontier, key, "unknown"),
             }
             Ok(())

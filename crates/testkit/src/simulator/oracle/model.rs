@@ -1,6 +1,6 @@
 //! The oracle's picture of one replica.
 
-use super::{BlockContent, Name, rules::Past};
+use super::{BlockContent, Name, rules::Past, walks::Walks};
 use anyhow::{Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Waiting {
     Add(Vec<u8>),
+    Remove(Removal),
+}
+
+/// A removal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Removal {
     /// The blocks whose adds it observed.
-    Remove(BTreeSet<Name>),
+    observed: BTreeSet<Name>,
+    /// The roots of walks that were open: what a first walk from one of them finds later, it is meant for as well.
+    roots: BTreeSet<Name>,
 }
 
 /// Priority and value of an add.
@@ -25,6 +33,9 @@ pub(in crate::simulator) struct Model {
     adds: BTreeMap<Vec<u8>, BTreeMap<Name, Add>>,
     tombstones: BTreeSet<(Vec<u8>, Name)>,
     waiting: BTreeMap<Vec<u8>, Waiting>,
+    walks: Walks,
+    /// Removals that are in a block while a first walk goes on that they are meant for.
+    open: BTreeMap<Vec<u8>, BTreeSet<Name>>,
     pub(super) past: BTreeMap<String, Past>,
 }
 
@@ -48,8 +59,8 @@ impl Model {
     pub(in crate::simulator) fn waits(&self) -> bool {
         self.waiting.iter().any(|(key, waiting)| match waiting {
             Waiting::Add(_) => true,
-            Waiting::Remove(observed) => {
-                observed.iter().any(|block| !self.tombstones.contains(&(key.clone(), *block)))
+            Waiting::Remove(removal) => {
+                removal.observed.iter().any(|block| !self.tombstones.contains(&(key.clone(), *block)))
             }
         })
     }
@@ -58,7 +69,7 @@ impl Model {
     pub(in crate::simulator) fn shown(&self, key: &[u8]) -> Option<Vec<u8>> {
         let hidden = match self.waiting.get(key) {
             Some(Waiting::Add(value)) => return Some(value.clone()),
-            Some(Waiting::Remove(observed)) => observed.clone(),
+            Some(Waiting::Remove(removal)) => removal.observed.clone(),
             None => BTreeSet::new(),
         };
         let adds = self.adds.get(key)?.iter().filter(|(block, _)| !hidden.contains(*block));
@@ -75,15 +86,47 @@ impl Model {
         if observed.is_empty() {
             self.waiting.remove(key);
         } else {
-            self.waiting.insert(key.to_vec(), Waiting::Remove(observed));
+            let removal = Removal { observed, roots: self.walks.roots() };
+            self.waiting.insert(key.to_vec(), Waiting::Remove(removal));
         }
     }
 
-    /// Merges a block.
+    /// Merges a block that came from another replica.
     pub(in crate::simulator) fn merge(&mut self, name: Name, block: &BlockContent) {
-        if !self.known.insert(name) {
+        if self.known.contains(&name) {
             return;
         }
+        let first_root = self.walks.find(name, &block.links, &self.known);
+        self.take(name, block);
+        for (key, _) in &block.elements {
+            let live = self.adds.get(key).is_some_and(|adds| adds.contains_key(&name));
+            if let Some(root) = first_root.filter(|_| live) {
+                self.catch(key, name, root);
+            }
+        }
+        if !self.walks.end(&self.known) {
+            self.open.clear();
+        }
+    }
+
+    /// Lets a removal cover what the walk from `root` found, if it is meant for that.
+    fn catch(&mut self, key: &[u8], name: Name, root: Name) {
+        match self.waiting.get_mut(key) {
+            Some(Waiting::Remove(removal)) if removal.roots.contains(&root) => {
+                removal.observed.insert(name);
+            }
+            Some(_) => {}
+            None => {
+                if let Some(roots) = self.open.get(key).filter(|roots| roots.contains(&root)) {
+                    let removal = Removal { observed: [name].into(), roots: roots.clone() };
+                    self.waiting.insert(key.to_vec(), Waiting::Remove(removal));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, name: Name, block: &BlockContent) {
+        self.known.insert(name);
         self.highest = self.highest.max(block.priority);
         for (key, removed) in &block.tombstones {
             self.tombstones.insert((key.clone(), *removed));
@@ -118,13 +161,17 @@ impl Model {
             ensure!(is_new, "a block repeats a tombstone");
         }
         for (key, blocks) in removed {
-            let Some(Waiting::Remove(mut observed)) = self.waiting.remove(key) else {
+            let Some(Waiting::Remove(Removal { mut observed, roots })) = self.waiting.remove(key) else {
                 bail!("a block removes {key:?}, but nobody asked for it")
             };
+            if self.walks.is_first_from(&roots) {
+                self.open.insert(key.clone(), roots);
+            }
             observed.retain(|block| !self.tombstones.contains(&(key.clone(), *block)));
             ensure!(blocks == observed, "a block removes {key:?}, but not exactly what was observed");
         }
-        self.merge(name, block);
+        self.take(name, block);
+        self.walks.on_own_head();
         Ok(())
     }
 }
