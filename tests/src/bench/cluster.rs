@@ -4,6 +4,7 @@ use super::control::Server;
 use super::peer::{Daemon, Peer};
 use super::process::within;
 use super::stage::{Stage, World};
+use super::suite::Suite;
 use crate::cluster::random_secret;
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
@@ -50,9 +51,19 @@ impl<'a> Cluster<'a> {
     /// Makes the folder of a peer that will join `others`, with a stand-in of the IPFS daemon that answers after
     /// `delay` milliseconds.
     pub(crate) async fn peer(&self, others: &[&Peer], delay: f64) -> Result<(Peer, Server)> {
+        self.peer_of(self.stage.suite, others, delay).await
+    }
+
+    /// As [`Cluster::peer`], of any suite.
+    pub(crate) async fn peer_of(
+        &self,
+        suite: &Suite,
+        others: &[&Peer],
+        delay: f64,
+    ) -> Result<(Peer, Server)> {
         let stub = Server::stub(delay)?;
-        let (suite, settings) = (self.stage.suite, self.stage.settings);
-        let (mut peer, _) = Peer::create(suite, stub.address(), settings, &self.environment).await?;
+        let (mut peer, _) =
+            Peer::create(suite, stub.address(), self.stage.settings, &self.environment).await?;
         peer.join(others.iter().map(|other| other.swarm_address()).collect::<Result<_>>()?);
         Ok((peer, stub))
     }

@@ -108,6 +108,12 @@ figures! {
     Statuses3First: "all statuses of 3 peers: first byte", "ms", Bar::None;
     Statuses3Total: "all statuses of 3 peers: total", "s", Bar::None;
     Statuses3Rss: "all statuses of 3 peers: RSS peak", "MiB", Bar::None;
+    JoinBatchedRate: "newcomer at a Go peer, batched: pins after the first", "1/s", Bar::None;
+    JoinBatchedRatio: "the same over Go's newcomer", "x", Bar::AtLeast(1.7);
+    JoinWideRate: "newcomer at a Go peer, wide: pins after the first", "1/s", Bar::None;
+    JoinWideRatio: "the same over Go's newcomer", "x", Bar::AtLeast(1.5);
+    JoinChainRate: "newcomer at a Go peer, chain: pins after the first", "1/s", Bar::None;
+    JoinChainRatio: "the same over Go's newcomer", "x", Bar::AtLeast(10.0);
 }
 
 /// All samples taken.

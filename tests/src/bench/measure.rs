@@ -4,6 +4,7 @@ mod acks;
 mod arrival;
 mod empty;
 mod filters;
+mod join_go;
 mod kills;
 mod million;
 mod newcomer;
@@ -54,6 +55,8 @@ pub(crate) enum Measure {
     Chain,
     /// Three peers: stream the status of everything on all of them
     Statuses3,
+    /// Fresh peers of both suites join a Go peer that holds many pins, in turn
+    JoinGo,
 }
 
 impl Measure {
@@ -75,6 +78,7 @@ impl Measure {
             Self::Newcomer => newcomer::batched(stage, results).await,
             Self::Chain => newcomer::chained(stage, results).await,
             Self::Statuses3 => statuses3::run(stage, results).await,
+            Self::JoinGo => join_go::run(stage, results).await,
         }
     }
 }

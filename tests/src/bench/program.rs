@@ -8,7 +8,7 @@ use super::server::{EmptyHandler, listen, serve};
 use super::settings::Settings;
 use super::stage::Stage;
 use super::stub::{self, StubArguments};
-use super::suite;
+use super::suite::{self, Side};
 use anyhow::{Context, Result};
 use clap::Parser;
 use std::process::ExitCode;
@@ -102,9 +102,10 @@ async fn measure(settings: Settings) -> Result<ExitCode> {
     }
     let mut results = Results::default();
     results.probed(limits.sync_rate);
+    let ours = suites.iter().find(|suite| suite.side == Side::Ours);
     for round in 1..=settings.alternate {
         let mut stages: Vec<Stage<'_>> =
-            suites.iter().map(|suite| Stage { suite, settings: &settings, large: None }).collect();
+            suites.iter().map(|suite| Stage { suite, ours, settings: &settings, large: None }).collect();
         for measure in &measures {
             for stage in &mut stages {
                 println!("{measure:?}, {}, round {round}", stage.suite.side.title());

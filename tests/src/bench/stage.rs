@@ -25,6 +25,8 @@ const RESTING: f64 = 0.1;
 pub(crate) struct Stage<'a> {
     /// The programs.
     pub(crate) suite: &'a Suite,
+    /// Our programs, when they are measured too.
+    pub(crate) ours: Option<&'a Suite>,
     /// The command line.
     pub(crate) settings: &'a Settings,
     /// A stopped peer with a large pinset.

@@ -98,7 +98,7 @@ impl Model {
         }
         let first_root = self.walks.find(name, &block.links, &self.known);
         self.take(name, block);
-        for (key, _) in &block.elements {
+        for key in block.elements.keys() {
             let live = self.adds.get(key).is_some_and(|adds| adds.contains_key(&name));
             if let Some(root) = first_root.filter(|_| live) {
                 self.catch(key, name, root);
