@@ -199,10 +199,7 @@ fn choices_that_do_not_exist_yet_are_one_sentence_and_leave_nothing() {
             "error choosing datastore: the sled datastore is not in this version yet",
         ),
         (&["init", "--datastore", "floppy"], "error choosing datastore: \"floppy\" is unknown"),
-        (
-            &["init", "--format", "json"],
-            "error choosing format: writing service.json comes with a later version",
-        ),
+        (&["init", "--format", "xml"], "error choosing format: \"xml\" is unknown; choose toml or json"),
         (&["init", "http://example.org/x"], "not in this version"),
     ] {
         let (_parent, base) = new_base();

@@ -13,6 +13,7 @@ mod peer;
 mod ping_value;
 mod status;
 mod tracker_worker;
+mod trust_watch;
 
 pub use expiry::Expiry;
 pub use informers::{
@@ -27,3 +28,4 @@ pub use peer::{Peer, PeerConfig, PeerParts, PlaceOn};
 pub use ping_value::PingValue;
 pub use status::CheckMemory;
 pub use tracker_worker::{TrackerParts, TrackerPort, TrackerWorker};
+pub use trust_watch::TrustWatch;
