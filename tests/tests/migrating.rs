@@ -22,6 +22,9 @@ use std::{
 
 const GUIDE: &str = include_str!("../../docs/migrating-from-go.md");
 
+/// An identity with a key of RSA.
+const RSA: &str = include_str!("../../crates/daemon/tests/fixtures/rsa.json");
+
 /// Go tells heads again within 2.6 minutes.
 const LIMIT: Duration = Duration::from_secs(200);
 
@@ -231,6 +234,10 @@ async fn until_pinned(peers: &[&Peer], cids: &[&Cid]) {
 async fn peer_by_peer_and_back() {
     let lab = Lab::new();
     let (mut other, mut moved) = (lab.peer("other", &[]).await, lab.peer("moved", &[]).await);
+    // Old peers have keys of RSA.
+    let rsa: serde_json::Value = serde_json::from_str(RSA).unwrap();
+    let rsa = serde_json::json!({"id": rsa["id"], "private_key": rsa["private_key"]});
+    fs::write(moved.folder.base().join("identity.json"), rsa.to_string()).unwrap();
     moved.machine.set("OTHER", other.folder.swarm_address());
     other.start_old("").await;
     moved.start_old("--bootstrap \"$OTHER\"").await;
@@ -261,7 +268,7 @@ async fn peer_by_peer_and_back() {
     until_all_see_each_other(&[&other, &moved]).await;
     let told = moved.run(&guide.next("status").unwrap());
     assert_eq!(told.matches("Sees 1 other peers").count(), 2, "{told}");
-    assert!(!told.contains("ERROR"), "{told}");
+    assert!(!told.contains("ERROR") && told.contains(rsa["id"].as_str().unwrap()), "{told}");
     guide.end().unwrap();
     until_pinned(&[&other, &moved], &[&a, &b]).await;
     assert_eq!(files.map(|name| moved.file(name)), before, "the folder is still Go's");

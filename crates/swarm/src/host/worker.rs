@@ -422,7 +422,8 @@ impl Worker {
 
     fn peerstore_text(&self) -> Option<String> {
         self.peerstore.as_ref()?;
-        Some(peerstore::format(&self.shared.state().book, &self.shared.own))
+        let state = self.shared.state();
+        Some(peerstore::format(&state.book, &self.shared.own, &state.domains))
     }
 
     /// Writes the file of peers; while one write is under way the next one waits for a tick.
