@@ -53,12 +53,13 @@ pub(crate) struct InitArguments {
     /// Consensus: crdt
     #[arg(long, value_name = "name", default_value = "crdt")]
     consensus: String,
-    /// Datastore: fjall
-    #[arg(long, value_name = "name", default_value = "fjall")]
-    datastore: String,
-    /// Format of the configuration file: toml
-    #[arg(long, value_name = "name", default_value = "toml")]
-    format: String,
+    /// Datastore: fjall. Names of the Go suite's (pebble, badger, badger3, leveldb) are taken, and fjall is used
+    #[arg(long, value_name = "name")]
+    datastore: Option<String>,
+    /// Format of the configuration file: toml, or json for one that the Go suite can use too [default: toml; json when
+    /// called ipfs-cluster-service]
+    #[arg(long, value_name = "name")]
+    format: Option<String>,
     /// Ask for the cluster secret instead of making a new one
     #[arg(long, short = 's')]
     custom_secret: bool,
@@ -99,6 +100,9 @@ pub(crate) struct DaemonArguments {
     /// Serve the API to other machines without passwords
     #[arg(long)]
     allow_open_api: bool,
+    /// Take the pinset from the other peers although the state of a Go peer is in the folder
+    #[arg(long)]
+    join_empty: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -169,9 +173,11 @@ pub(crate) enum CrdtVerb {
 }
 
 impl InitArguments {
-    pub(crate) fn command(self, base: PathBuf) -> Command {
+    /// `default_format` is that of the name the program was called by.
+    pub(crate) fn command(self, base: PathBuf, default_format: &str) -> Command {
         let Self { consensus, datastore, format, custom_secret, peers, force, randomports, source_url } =
             self;
+        let format = format.unwrap_or_else(|| default_format.to_owned());
         let random_ports = randomports;
         Command::Init(InitOptions {
             base,
@@ -189,8 +195,18 @@ impl InitArguments {
 
 impl DaemonArguments {
     pub(crate) fn command(self, base: PathBuf) -> Command {
-        let Self { upgrade: _, bootstrap, leave, stats, tracing, no_trust, allow_open_api } = self;
-        Command::Daemon(DaemonOptions { base, allow_open_api, bootstrap, no_trust, stats, tracing, leave })
+        let Self { upgrade: _, bootstrap, leave, stats, tracing, no_trust, allow_open_api, join_empty } =
+            self;
+        Command::Daemon(DaemonOptions {
+            base,
+            allow_open_api,
+            bootstrap,
+            no_trust,
+            stats,
+            tracing,
+            leave,
+            join_empty,
+        })
     }
 }
 

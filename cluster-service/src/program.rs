@@ -28,7 +28,10 @@ pub(crate) enum Parsed {
 }
 
 /// Names the program may be called by; the first is its own.
-const NAMES: [&str; 2] = ["cluster-service", "ipfs-cluster-service"];
+const NAMES: [&str; 2] = ["cluster-service", GO_NAME];
+
+/// The name of the Go suite's program.
+const GO_NAME: &str = "ipfs-cluster-service";
 
 const DESCRIPTION: &str = "Runs a peer of a cluster, which keeps a pinset and sees to it that IPFS daemons hold what is in it.\n\
 \"init\" makes its configuration and identity, \"daemon\" runs it, \"state\" works on the pinset of a stopped one.";
@@ -62,7 +65,11 @@ pub(crate) fn parse(
     };
     let command = match verb {
         Verb::Version => return Ok(Parsed::Version),
-        Verb::Init(init) => init.command(base()?),
+        Verb::Init(init) => {
+            // Scripts written for the Go suite expect its file.
+            let format = if program.name() == GO_NAME { "json" } else { "toml" };
+            init.command(base()?, format)
+        }
         Verb::Daemon(daemon) => daemon.command(base()?),
         Verb::State(state) => state.command(base()?),
     };

@@ -1,16 +1,12 @@
 //! The program as a person or a script meets it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod run_daemon;
 mod run_program;
 
+use run_daemon::start_and_stop;
 use run_program::run_as;
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Output};
 
 const SECRET: &str = "5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5ec5";
 const PEER: &str = "12D3KooWEzimCSQfZVrDWeSuz9ybdt3L8G4ioYfsXeRRhN3cwsQW";
@@ -24,35 +20,6 @@ fn run(base: &Path, arguments: &[&str], variables: &[(&str, &str)], input: &str)
         assert!(!shown.contains("5ec5ec"), "a secret is shown: {shown}");
     }
     output
-}
-
-/// Runs the daemon until it says that it has started, hangs up, and returns all it said.
-fn start_and_stop(base: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
-    let mut child = Command::new(PROGRAM)
-        .arg("--config")
-        .arg(base)
-        .args(arguments)
-        .env_clear()
-        .envs(variables.iter().copied())
-        // Nobody answers there.
-        .env("CLUSTER_IPFSHTTP_NODEMULTIADDRESS", "/ip4/127.0.0.1/tcp/1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = String::new();
-    let mut lines = BufReader::new(child.stderr.take().unwrap());
-    while lines.read_line(&mut said).unwrap() > 0 {
-        if said.contains("peer started") {
-            break;
-        }
-    }
-    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
-    lines.read_to_string(&mut said).unwrap();
-    assert!(child.wait().unwrap().success(), "{said}");
-    assert!(!base.join("cluster.lock").exists(), "the lock is released");
-    said
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -199,10 +166,7 @@ fn choices_that_do_not_exist_yet_are_one_sentence_and_leave_nothing() {
             "error choosing datastore: the sled datastore is not in this version yet",
         ),
         (&["init", "--datastore", "floppy"], "error choosing datastore: \"floppy\" is unknown"),
-        (
-            &["init", "--format", "json"],
-            "error choosing format: writing service.json comes with a later version",
-        ),
+        (&["init", "--format", "xml"], "error choosing format: \"xml\" is unknown; choose toml or json"),
         (&["init", "http://example.org/x"], "not in this version"),
     ] {
         let (_parent, base) = new_base();

@@ -8,6 +8,7 @@
 
 pub mod bench;
 pub mod cluster;
+pub mod guide;
 pub mod http;
 #[cfg(target_os = "linux")]
 pub mod powercut;

@@ -16,9 +16,10 @@ pub use state::{
 };
 
 use crate::{
-    config::Environment,
+    config::{Config, ConfigFormat, Environment, OpenApiError},
     daemon::Bootstrap,
     init::{InitOptions, init},
+    state::BesideGo,
 };
 use cluster_core::Multiaddr;
 use multiaddr::Protocol;
@@ -52,6 +53,8 @@ pub struct DaemonOptions {
     pub tracing: bool,
     /// Leave the cluster at the end (`--leave`).
     pub leave: bool,
+    /// Start with an empty store beside the state of a Go peer (`--join-empty`).
+    pub join_empty: bool,
 }
 
 /// Carries out a command.
@@ -81,10 +84,28 @@ fn run_daemon(options: DaemonOptions, environment: &Environment) -> Result<(), C
     let mut prepared = Prepared::load(&options.base, environment)?;
     prepared.config.cluster.leave_on_shutdown |= options.leave;
     if !options.allow_open_api {
-        prepared.config.check_open_api()?;
+        check_open_api(&prepared.config)?;
     }
-    let bootstrap = Bootstrap { addresses, trusted: !options.no_trust };
+    let beside_go = if options.join_empty { BesideGo::Settle } else { BesideGo::Refuse };
+    let bootstrap = Bootstrap { addresses, trusted: !options.no_trust, beside_go };
     Ok(crate::daemon::run(prepared, &bootstrap)?)
+}
+
+/// Refuses an API that anyone on the network could use. One that a Go peer served so until now is served on: its users
+/// would be cut off by a change they did not make.
+fn check_open_api(config: &Config) -> Result<(), CommandError> {
+    match (config.check_open_api(), config.format) {
+        (Err(error), ConfigFormat::Json) => {
+            let OpenApiError { section, listen } = error;
+            tracing::warn!(
+                target: "config",
+                "ANYBODY WHO REACHES {listen} CAN CHANGE THE PINSET: {section} asks nobody for a password. Set \
+                 {section}.basic_auth_credentials or listen on a loopback address; --allow-open-api silences this"
+            );
+            Ok(())
+        }
+        (result, _) => Ok(result?),
+    }
 }
 
 /// Reads the peers to join.

@@ -1,6 +1,7 @@
-//! The configuration of a peer: `service.toml`, the environment over it, all mistakes at once (api §6).
+//! The configuration of a peer: `service.toml` or the Go suite's `service.json`, the environment over it, all mistakes
+//! at once (api §6).
 //!
-//! Text becomes nodes (`toml_text`), nodes and variables become values by key (`document`, by the table in
+//! Text becomes nodes (`toml_text`, `json_text`), nodes and variables become values by key (`document`, by the table in
 //! `keys`), values fill the raw structs (`raw`), and each section's `parse` makes typed settings of them through a
 //! `Checker`, which collects mistakes. A missing key has its default, with one exception for safety's sake:
 //! without `trusted_peers` nobody is trusted.
@@ -18,8 +19,11 @@ mod fjall;
 mod http_api;
 mod informers;
 mod ipfs_http;
+mod json_text;
+mod json_writer;
 mod key;
 mod keys;
+mod lines;
 mod mistake;
 mod node;
 mod observations;
@@ -39,7 +43,7 @@ pub use cluster::{ClusterConfig, ConnectionManagerConfig, PinOnlyOn, PubsubConfi
 pub use consensus::{BatchingConfig, ConsensusConfig, CrdtConfig, TrustedPeers};
 pub use environment::Environment;
 pub use error::ConfigError;
-pub use file::ConfigFiles;
+pub use file::{ConfigFiles, ConfigFormat};
 pub use fjall::FjallConfig;
 pub use http_api::{CorsConfig, HttpApiConfig, HttpLimits, TlsFiles};
 pub use informers::{DiskConfig, DiskMetric, InformersConfig, PinqueueConfig, TagsConfig};
@@ -52,12 +56,13 @@ pub use proxy::ProxyConfig;
 pub use tracker::{AllocatorConfig, MonitorConfig, TrackerConfig};
 
 pub(crate) use checker::peer_id;
+pub(crate) use keys::go_store_folders;
 pub(crate) use raw::SecretText;
 
 use checker::Checker;
 use document::Document;
 use raw::RawConfig;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Everything a peer can be told, checked. Optional sections are `None` when their component does not run.
@@ -89,37 +94,63 @@ pub struct Config {
     pub tracing: TracingConfig,
     /// The store.
     pub datastore: FjallConfig,
+    /// Notation of the file it was read from.
+    pub format: ConfigFormat,
+    /// Folders that the Go suite's datastores were given, relative to the base folder.
+    pub go_stores: Vec<PathBuf>,
 }
 
 impl Config {
-    /// Loads the configuration of a base folder: its file, the environment over it.
+    /// Loads the configuration of a base folder: its file, the environment over it. What a `service.json` holds and
+    /// nobody here knows is told in the log.
     ///
     /// # Errors
     /// No file, two files, a file that cannot be read, or all mistakes of file and environment together.
     pub fn load(base: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let path = ConfigFiles::of(base).existing()?;
-        let text = std::fs::read_to_string(&path)
+        let files = ConfigFiles::of(base);
+        let format = files.existing()?;
+        let path = files.path(format);
+        let text = std::fs::read_to_string(path)
             .map(Zeroizing::new)
-            .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-        Self::from_toml(&text, &path, environment)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let (config, warnings) = Self::from_text(&text, path, format, environment)?;
+        for warning in warnings {
+            tracing::warn!(target: "config", "passed over in {}: {warning}", path.display());
+        }
+        Ok(config)
     }
 
-    /// Reads the text of a `service.toml`; other files it names are looked for beside `path`.
+    /// Reads the text of a configuration file; other files it names are looked for beside `path`. Returns with it what
+    /// was passed over.
     ///
     /// # Errors
     /// All mistakes of text and environment together.
-    pub fn from_toml(text: &str, path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let root = toml_text::read(text)
-            .map_err(|mistakes| ConfigError::Syntax { path: path.to_owned(), mistakes })?;
-        let mut document = Document::of_file(&root);
+    pub fn from_text(
+        text: &str,
+        path: &Path,
+        format: ConfigFormat,
+        environment: &Environment,
+    ) -> Result<(Self, Vec<Mistake>), ConfigError> {
+        let root = match format {
+            ConfigFormat::Toml => toml_text::read(text),
+            ConfigFormat::Json => json_text::read(text),
+        };
+        let root =
+            root.map_err(|mistakes| ConfigError::Syntax { path: path.to_owned(), format, mistakes })?;
+        let mut document = Document::of_file(&root, format);
         let missing = !document.has("consensus.crdt");
         document.overlay(environment);
+        let warnings = document.take_warnings();
+        let go_stores = document.go_stores();
         let base = path.parent().unwrap_or(Path::new("."));
         let mut result = Self::check(document, base);
         if missing {
             result = Err(missing_consensus(result.err().unwrap_or_default()));
         }
-        result.map_err(|mistakes| ConfigError::Mistakes { path: Some(path.to_owned()), mistakes })
+        match result {
+            Ok(config) => Ok((Self { format, go_stores, ..config }, warnings)),
+            Err(mistakes) => Err(ConfigError::Mistakes { path: Some(path.to_owned()), mistakes }),
+        }
     }
 
     /// Makes the configuration `init` starts from: every section with its defaults, everyone trusted, no secret,
@@ -136,8 +167,18 @@ impl Config {
 
     /// Writes the configuration as a commented `service.toml`. The text holds the secrets.
     pub fn to_toml(&self) -> Zeroizing<String> {
+        toml_writer::write(self, &Self::default_values())
+    }
+
+    /// Writes the configuration as a `service.json`, which the Go suite takes when `datastore` is one of its own
+    /// (`pebble`, …). The text holds the secrets.
+    pub fn to_json(&self, datastore: &str) -> Zeroizing<String> {
+        json_writer::write(self, &Self::default_values(), datastore)
+    }
+
+    fn default_values() -> RawConfig {
         let defaults = Self::check(Document::defaults(), Path::new("."));
-        toml_writer::write(self, &defaults.map(|config| config.to_raw()).unwrap_or_default())
+        defaults.map(|config| config.to_raw()).unwrap_or_default()
     }
 
     fn check(mut document: Document, base: &Path) -> Result<Self, Vec<Mistake>> {
@@ -176,6 +217,8 @@ impl Config {
             metrics: MetricsConfig::parse(&raw.observations.metrics, check.enter("observations.metrics")),
             tracing: TracingConfig::parse(raw.observations.tracing, check.enter("observations.tracing")),
             datastore: FjallConfig::parse(raw.datastore.fjall, check.enter("datastore.fjall")),
+            format: ConfigFormat::default(),
+            go_stores: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The whole life of a peer: open, start, serve, wait, and stop in the reverse order.
 
+mod agreement;
 mod drops;
 mod effects;
 mod error;

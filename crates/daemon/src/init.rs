@@ -9,7 +9,7 @@ pub use error::InitError;
 pub use prompt::{PromptError, confirm, confirm_on_terminal};
 
 use crate::{
-    config::{Config, ConfigFiles, ConsensusConfig, Environment, TrustedPeers},
+    config::{Config, ConfigFiles, ConfigFormat, ConsensusConfig, Environment, TrustedPeers},
     identity::Identity,
     lock::ExecutionLock,
 };
@@ -25,8 +25,8 @@ pub struct InitOptions {
     pub base: PathBuf,
     /// `--consensus`.
     pub consensus: String,
-    /// `--datastore`.
-    pub datastore: String,
+    /// `--datastore`; by default fjall, or in a `service.json`, which the Go suite shall be able to use, pebble.
+    pub datastore: Option<String>,
     /// `--format`.
     pub format: String,
     /// `--peers`.
@@ -47,18 +47,22 @@ pub struct InitOptions {
 /// Nothing is written unless all choices, the environment and the secret are good; each file is written whole.
 pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), InitError> {
     settle_consensus(&options.consensus)?;
-    settle_format(&options.format)?;
+    let format = settle_format(&options.format)?;
     if options.source_url.is_some() {
         return Err(InitError::SourceUrl);
     }
     let peers = parse_peers(&options.peers)?;
-    let note = settle_datastore(&options.datastore)?;
+    let datastore = options.datastore.as_deref().unwrap_or(match format {
+        ConfigFormat::Toml => "fjall",
+        ConfigFormat::Json => "pebble",
+    });
+    let note = settle_datastore(datastore)?;
 
     let base = &options.base;
     durable_file::make_folder(base).map_err(|source| InitError::Write { path: base.clone(), source })?;
     let _lock = ExecutionLock::acquire(base)?;
     let files = ConfigFiles::of(base);
-    if files.may_overwrite()? && !options.force {
+    if files.may_overwrite(format)? && !options.force {
         let question = "The configuration file will be overwritten. Continue? [y/n]:";
         if !confirm_on_terminal(question)? {
             return Ok(());
@@ -73,8 +77,13 @@ pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), Init
     if let Some(note) = note {
         eprintln!("{note}");
     }
-    write(files.toml().to_owned(), config.to_toml().as_bytes())?;
-    eprintln!("configuration written to {}.", files.toml().display());
+    let text = match format {
+        ConfigFormat::Toml => config.to_toml(),
+        ConfigFormat::Json => config.to_json(datastore),
+    };
+    let path = files.path(format);
+    write(path.to_owned(), text.as_bytes())?;
+    eprintln!("configuration written to {}.", path.display());
     if let Some(identity) = new_identity {
         identity.save(base)?;
         eprintln!("new identity written to {}", Identity::path(base).display());

@@ -10,6 +10,7 @@ mod import;
 mod opened;
 
 pub use error::StateError;
+pub use go_store::BesideGo;
 pub use opened::OpenedState;
 pub(crate) use opened::writer;
 

@@ -13,6 +13,7 @@ mod peer;
 mod ping_value;
 mod status;
 mod tracker_worker;
+mod trust_watch;
 mod turns;
 
 pub use expiry::Expiry;
@@ -28,3 +29,4 @@ pub use peer::{Peer, PeerConfig, PeerParts, PlaceOn};
 pub use ping_value::PingValue;
 pub use status::CheckMemory;
 pub use tracker_worker::{TrackerParts, TrackerPort, TrackerWorker};
+pub use trust_watch::TrustWatch;

@@ -18,6 +18,7 @@ mod security;
 mod shared;
 mod start;
 mod streams;
+mod topic_alarm;
 mod transport;
 #[cfg(test)]
 mod vectors;

@@ -31,7 +31,8 @@ pub fn run(folders: &[PeerFolder], ready: impl FnOnce(), until: impl Future<Outp
             let environment = Environment::of(folder.variables.clone());
             let prepared = Prepared::load(&folder.base, &environment)?;
             let addresses = folder.join.iter().map(|address| address.parse()).collect::<Result<_, _>>();
-            let bootstrap = Bootstrap { addresses: addresses.context("an address to join")?, trusted: true };
+            let addresses = addresses.context("an address to join")?;
+            let bootstrap = Bootstrap { addresses, trusted: true, ..Bootstrap::default() };
             let running = RunningPeer::start(&prepared, &bootstrap).await?;
             // The folder stays locked as long as its peer runs.
             peers.push((prepared, running));

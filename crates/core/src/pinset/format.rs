@@ -18,6 +18,7 @@ const VERSION: u8 = 1;
 const FORMAT_KEY: &[u8] = b"format";
 const POSITION_KEY: &[u8] = b"migration";
 const IDENTITY_KEY: &[u8] = b"peer";
+const SETTLED_KEY: &[u8] = b"settled";
 
 /// Rows that one step of a migration handles.
 const STEP: usize = 1024;
@@ -129,6 +130,35 @@ pub fn bind_peer(store: &dyn Datastore, peer: &[u8]) -> Result<Option<Vec<u8>>, 
             Ok(None)
         }
     }
+}
+
+/// Trees that hold something as soon as a store ever held a pin or was told of a history.
+const TREES_OF_USE: [Tree; 5] = [Tree::Pins, Tree::Pending, Tree::Heads, Tree::Frontier, Tree::Blocks];
+
+/// Says whether a store was never used and nobody decided that it shall be empty.
+///
+/// # Errors
+/// When the store fails.
+pub fn is_unsettled(store: &dyn Datastore) -> Result<bool, StoreError> {
+    if store.snapshot()?.get(Tree::Meta, SETTLED_KEY)?.is_some() {
+        return Ok(false);
+    }
+    for tree in TREES_OF_USE {
+        if !Cursor::all(tree).next_page(store, 1)?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Notes that somebody decided that this store may be empty.
+///
+/// # Errors
+/// When the store fails.
+pub fn settle(store: &dyn Datastore) -> Result<(), StoreError> {
+    let mut batch = Batch::new();
+    batch.put(Tree::Meta, SETTLED_KEY, int_row(1));
+    store.commit(batch, Durability::Flushed)
 }
 
 /// The writer's own position: numbers of the last batch and the last revision.

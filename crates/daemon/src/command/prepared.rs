@@ -30,7 +30,7 @@ impl Prepared {
         let lock = ExecutionLock::acquire(base)?;
         let config = Config::load(base, environment)?;
         let identity = Identity::load(base, environment)?;
-        warn_if_readable(ConfigFiles::of(base).toml());
+        warn_if_readable(ConfigFiles::of(base).path(config.format));
         warn_if_readable(&Identity::path(base));
         Ok(Self { base: base.to_owned(), config, identity, lock })
     }

@@ -2,6 +2,7 @@
 
 use super::{
     environment::Environment,
+    file::ConfigFormat,
     key::{Kind, Section},
     keys,
     mistake::{Mistake, Origin, Problem},
@@ -10,7 +11,10 @@ use super::{
     suggestion,
 };
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// The layered values, later layers over earlier ones. Holds secrets, hence no `Debug`.
 pub(crate) struct Document {
@@ -18,21 +22,50 @@ pub(crate) struct Document {
     origins: BTreeMap<String, Origin>,
     present: BTreeSet<&'static str>,
     mistakes: Vec<Mistake>,
+    format: ConfigFormat,
+    warnings: Vec<Mistake>,
+    go_stores: BTreeMap<&'static str, PathBuf>,
 }
 
 impl Document {
     /// Starts without a file: every section is there, everything has its default.
     pub(crate) fn defaults() -> Self {
         let present = keys::SECTIONS.iter().map(|section| section.path).collect();
-        Self { values: BTreeMap::new(), origins: BTreeMap::new(), present, mistakes: Vec::new() }
+        Self {
+            values: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            present,
+            mistakes: Vec::new(),
+            format: ConfigFormat::Toml,
+            warnings: Vec::new(),
+            go_stores: BTreeMap::new(),
+        }
     }
 
-    /// Takes a file; unknown keys and values of the wrong shape become mistakes.
-    pub(crate) fn of_file(root: &Node) -> Self {
-        let mut document = Self::defaults();
+    /// Takes a file; values of the wrong shape become mistakes, unknown keys mistakes or warnings as the notation has
+    /// it.
+    pub(crate) fn of_file(root: &Node, format: ConfigFormat) -> Self {
+        let mut document = Self { format, ..Self::defaults() };
         document.present.clear();
         document.take("", root);
+        if format == ConfigFormat::Json {
+            document.fill_as_go();
+        }
         document
+    }
+
+    /// Gives keys that are missing the value that Go takes for them.
+    fn fill_as_go(&mut self) {
+        for (path, meaning) in keys::ABSENT_IN_JSON {
+            let is_wanted = keys::find(path)
+                .is_some_and(|(section, _)| !section.optional || self.present.contains(section.path));
+            if is_wanted
+                && !self.origins.contains_key(*path)
+                && let Ok(value) = serde_json::from_str(meaning)
+            {
+                self.set((*path).to_owned(), value, Origin::Default);
+            }
+        }
     }
 
     /// Lays the environment over what is there (api §5.6). A variable of a section that is not there says nothing.
@@ -61,6 +94,11 @@ impl Document {
                 None => self.mistake(path, "bytes that are not text".to_owned(), key.kind.expected(), origin),
             }
         }
+        for (section, prefix, _) in keys::GO_STORES {
+            if let Some(folder) = environment.non_empty(&format!("{prefix}_FOLDER")) {
+                self.go_stores.insert(section, folder.into());
+            }
+        }
     }
 
     /// Says whether a section is there.
@@ -81,6 +119,16 @@ impl Document {
     /// Hands out the mistakes found so far.
     pub(crate) fn take_mistakes(&mut self) -> Vec<Mistake> {
         std::mem::take(&mut self.mistakes)
+    }
+
+    /// Hands out what was passed over.
+    pub(crate) fn take_warnings(&mut self) -> Vec<Mistake> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Names the folders that the Go implementation's datastores were given, as configured.
+    pub(crate) fn go_stores(&self) -> Vec<PathBuf> {
+        self.go_stores.values().cloned().collect()
     }
 
     /// Moves the values into the raw structs.
@@ -132,21 +180,44 @@ impl Document {
             let origin = Origin::Line(entry.name_line);
             if let Some((_, key)) = keys::find(&path) {
                 match key.kind.shape(&entry.node) {
+                    // Go takes an integer of zero for one that is missing.
+                    Some(value) if self.format == ConfigFormat::Json && value == 0 => {}
                     Some(value) => self.set(path, value, origin),
                     None => {
                         let found = entry.node.describe(key.kind.is_secret());
                         self.mistake(path, found, key.kind.expected(), origin);
                     }
                 }
-            } else if let Some((_, reason)) = keys::REFUSED.iter().find(|(refused, _)| *refused == path) {
+            } else if let Some(reason) = keys::refusal(&path, self.format) {
                 self.mistakes.push(Mistake { key: path, problem: Problem::Refused { reason }, origin });
             } else if section(&path).is_some() || keys::is_table(&path) {
                 self.take(&path, &entry.node);
-            } else {
+            } else if !self.pass_over_store(&path, &entry.node) {
                 let suggestion = suggestion::closest(&path);
-                self.mistakes.push(Mistake { key: path, problem: Problem::Unknown { suggestion }, origin });
+                let unknown = Mistake { key: path, problem: Problem::Unknown { suggestion }, origin };
+                match self.format {
+                    ConfigFormat::Toml => self.mistakes.push(unknown),
+                    ConfigFormat::Json => self.warnings.push(unknown),
+                }
             }
         }
+    }
+
+    /// Takes from the section of a Go datastore where it is; the rest means nothing here. Returns whether it was one.
+    fn pass_over_store(&mut self, path: &str, node: &Node) -> bool {
+        let Some((section, ..)) = keys::GO_STORES.iter().find(|(section, ..)| *section == path) else {
+            return false;
+        };
+        let folder = match &node.value {
+            NodeValue::Table(entries) => entries.get("folder").map(|entry| &entry.node.value),
+            _ => None,
+        };
+        if let Some(NodeValue::Text(folder)) = folder
+            && !folder.is_empty()
+        {
+            self.go_stores.insert(section, folder.into());
+        }
+        true
     }
 }
 

@@ -1,6 +1,9 @@
 //! Why there is no configuration.
 
-use super::mistake::{Mistake, SyntaxMistake};
+use super::{
+    file::ConfigFormat,
+    mistake::{Mistake, SyntaxMistake},
+};
 use std::path::PathBuf;
 
 /// Failure to load the configuration. No text holds a secret.
@@ -14,20 +17,24 @@ pub enum ConfigError {
         /// The Go implementation's.
         json: PathBuf,
     },
-    /// Only a file of the Go implementation.
+    /// A configuration in the other notation.
     #[error(
-        "found {}, but reading it in place comes with a later version; run init in another folder to get a service.toml",
-        json.display()
+        "{} exists, and a {wanted} beside it would be one configuration too many: move it away, or use another folder",
+        exists.display()
     )]
-    OnlyGoFile {
-        /// That file.
-        json: PathBuf,
+    OtherFile {
+        /// The file that is there.
+        exists: PathBuf,
+        /// Name of the file that was to be written.
+        wanted: &'static str,
     },
     /// No configuration.
-    #[error("{} does not exist; run init first", toml.display())]
+    #[error("neither {} nor {} exists; run init first", toml.display(), json.display())]
     Missing {
-        /// Where it was looked for.
+        /// Where ours was looked for.
         toml: PathBuf,
+        /// Where the Go implementation's was looked for.
+        json: PathBuf,
     },
     /// It cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
@@ -37,15 +44,17 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is not TOML.
-    #[error("{} is not valid TOML:{}", path.display(), lines(mistakes))]
+    /// It is not what its name says.
+    #[error("{} is not valid {}:{}", path.display(), format.name(), lines(mistakes))]
     Syntax {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        format: ConfigFormat,
         /// All syntax errors.
         mistakes: Vec<SyntaxMistake>,
     },
-    /// It is TOML with mistakes.
+    /// It can be read, but has mistakes.
     #[error("{} in {}:{}", count(mistakes.len()), place(path.as_ref()), lines(mistakes))]
     Mistakes {
         /// The file; `None` when there is only the environment.

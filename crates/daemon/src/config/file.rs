@@ -1,7 +1,36 @@
-//! Where the configuration of a base folder stands.
+//! Where the configuration of a base folder stands, and in which notation.
 
 use super::ConfigError;
 use std::path::{Path, PathBuf};
+
+/// Notation of a configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConfigFormat {
+    /// Ours, `service.toml`: what is unknown is a mistake, what is missing has its default.
+    #[default]
+    Toml,
+    /// That of the Go suite, `service.json`: what is unknown is passed over with a warning, and what is missing means
+    /// what it means there.
+    Json,
+}
+
+impl ConfigFormat {
+    /// Returns the name of the file.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Toml => "service.toml",
+            Self::Json => "service.json",
+        }
+    }
+
+    /// Returns the name of the notation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Toml => "TOML",
+            Self::Json => "JSON",
+        }
+    }
+}
 
 /// The two files a base folder may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,37 +42,48 @@ pub struct ConfigFiles {
 impl ConfigFiles {
     /// Names them.
     pub fn of(base: &Path) -> Self {
-        Self { toml: base.join("service.toml"), json: base.join("service.json") }
+        let file = |format: ConfigFormat| base.join(format.file_name());
+        Self { toml: file(ConfigFormat::Toml), json: file(ConfigFormat::Json) }
     }
 
-    /// Returns our own file, there or not.
-    pub fn toml(&self) -> &Path {
-        &self.toml
-    }
-
-    /// Returns the file to read.
-    ///
-    /// # Errors
-    /// None is there, both are, or only the Go implementation's.
-    pub fn existing(self) -> Result<PathBuf, ConfigError> {
-        let Self { toml, json } = self;
-        match (toml.exists(), json.exists()) {
-            (true, true) => Err(ConfigError::TwoFiles { toml, json }),
-            (true, false) => Ok(toml),
-            (false, true) => Err(ConfigError::OnlyGoFile { json }),
-            (false, false) => Err(ConfigError::Missing { toml }),
+    /// Returns the file of a notation, there or not.
+    pub fn path(&self, format: ConfigFormat) -> &Path {
+        match format {
+            ConfigFormat::Toml => &self.toml,
+            ConfigFormat::Json => &self.json,
         }
     }
 
-    /// Says whether the folder holds a configuration that may be written over.
+    /// Returns the notation of the file to read.
     ///
     /// # Errors
-    /// The Go implementation's file is there: ours beside it would be one too many.
-    pub fn may_overwrite(&self) -> Result<bool, ConfigError> {
-        match (self.toml.exists(), self.json.exists()) {
-            (toml, false) => Ok(toml),
+    /// None is there, or both are.
+    pub fn existing(&self) -> Result<ConfigFormat, ConfigError> {
+        let Self { toml, json } = self.clone();
+        match (toml.exists(), json.exists()) {
+            (true, true) => Err(ConfigError::TwoFiles { toml, json }),
+            (true, false) => Ok(ConfigFormat::Toml),
+            (false, true) => Ok(ConfigFormat::Json),
+            (false, false) => Err(ConfigError::Missing { toml, json }),
+        }
+    }
+
+    /// Says whether the folder holds a configuration of a notation, which would be written over.
+    ///
+    /// # Errors
+    /// The file of the other notation is there: a second one beside it would be one too many.
+    pub fn may_overwrite(&self, format: ConfigFormat) -> Result<bool, ConfigError> {
+        let other = match format {
+            ConfigFormat::Toml => ConfigFormat::Json,
+            ConfigFormat::Json => ConfigFormat::Toml,
+        };
+        let (wanted, exists) = (self.path(format), self.path(other));
+        match (wanted.exists(), exists.exists()) {
+            (there, false) => Ok(there),
             (true, true) => Err(ConfigError::TwoFiles { toml: self.toml.clone(), json: self.json.clone() }),
-            (false, true) => Err(ConfigError::OnlyGoFile { json: self.json.clone() }),
+            (false, true) => {
+                Err(ConfigError::OtherFile { exists: exists.to_owned(), wanted: format.file_name() })
+            }
         }
     }
 }

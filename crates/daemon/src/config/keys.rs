@@ -7,7 +7,10 @@ mod cluster;
 mod components;
 mod consensus;
 
-use super::key::{Key, Section};
+use super::{
+    file::ConfigFormat,
+    key::{Key, Section},
+};
 
 /// All sections in writing order.
 pub(crate) const SECTIONS: &[Section] = &[
@@ -29,7 +32,7 @@ pub(crate) const SECTIONS: &[Section] = &[
 ];
 
 /// Sections that exist elsewhere and are not taken here, each with a sentence that says what to do.
-pub(crate) const REFUSED: &[(&str, &str)] = &[
+const REFUSED_IN_TOML: &[(&str, &str)] = &[
     (
         "source",
         "reading the configuration from a URL is not in this version; write the settings into this file",
@@ -41,6 +44,60 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("datastore.badger3", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
     ("datastore.leveldb", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
 ];
+
+/// As above, for a file that the Go implementation uses as well.
+const REFUSED_IN_JSON: &[(&str, &str)] = &[
+    (
+        "source",
+        "reading the configuration from a URL is not in this version; save what the URL serves as service.json",
+    ),
+    (
+        "consensus.raft",
+        "Raft consensus is not in this version; write the pins out with the Go program (state export), and import \
+         them in a folder made by init",
+    ),
+    ("datastore.sled", "the sled datastore is not in this version; remove this section"),
+];
+
+/// Datastores of the Go implementation: section, environment name, folder. Their sections of a `service.json` are
+/// passed over.
+pub(crate) const GO_STORES: &[(&str, &str, &str)] = &[
+    ("datastore.pebble", "CLUSTER_PEBBLE", "pebble"),
+    ("datastore.badger3", "CLUSTER_BADGER3", "badger3"),
+    ("datastore.badger", "CLUSTER_BADGER", "badger"),
+    ("datastore.leveldb", "CLUSTER_LEVELDB", "leveldb"),
+];
+
+/// What a key means that a `service.json` leaves out, where that is not the default (api §6.3, §6.6, §6.9).
+pub(crate) const ABSENT_IN_JSON: &[(&str, &str)] = &[
+    ("cluster.listen_multiaddress", "[]"),
+    ("cluster.enable_relay_hop", "false"),
+    ("cluster.disable_repinning", "false"),
+    ("api.restapi.cors_allowed_origins", "[]"),
+    ("api.restapi.cors_allowed_methods", "[]"),
+    ("api.restapi.cors_exposed_headers", "[]"),
+    ("api.restapi.cors_allow_credentials", "false"),
+    ("api.pinsvcapi.cors_allowed_origins", "[]"),
+    ("api.pinsvcapi.cors_allowed_methods", "[]"),
+    ("api.pinsvcapi.cors_exposed_headers", "[]"),
+    ("api.pinsvcapi.cors_allow_credentials", "false"),
+    ("informer.tags.tags", "{}"),
+    ("informer.pinqueue.weight_bucket_size", "0"),
+];
+
+/// Says why a section is not taken, if that is so.
+pub(crate) fn refusal(wanted: &str, format: ConfigFormat) -> Option<&'static str> {
+    let refused = match format {
+        ConfigFormat::Toml => REFUSED_IN_TOML,
+        ConfigFormat::Json => REFUSED_IN_JSON,
+    };
+    refused.iter().find(|(path, _)| *path == wanted).map(|(_, reason)| *reason)
+}
+
+/// Names the folders of the Go implementation's datastores.
+pub(crate) fn go_store_folders() -> impl Iterator<Item = &'static str> {
+    GO_STORES.iter().map(|(.., folder)| *folder)
+}
 
 /// Walks all keys with their sections.
 pub(crate) fn all() -> impl Iterator<Item = (&'static Section, &'static Key)> {

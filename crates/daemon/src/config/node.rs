@@ -1,6 +1,6 @@
 //! A configuration file as read, before anything is known about its keys.
 //!
-//! Readers of a notation (TOML now, others beside it) end here, so that every rule about keys stands once.
+//! Readers of a notation (TOML, JSON) end here, so that every rule about keys stands once.
 
 use std::collections::BTreeMap;
 

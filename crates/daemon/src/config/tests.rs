@@ -1,3 +1,4 @@
+mod go_file;
 mod reference;
 
 use super::*;
@@ -15,7 +16,8 @@ fn nothing() -> Environment {
 }
 
 fn parse_with(text: &str, environment: &Environment) -> Result<Config, ConfigError> {
-    Config::from_toml(text, Path::new("/nowhere/service.toml"), environment)
+    let path = Path::new("/nowhere/service.toml");
+    Config::from_text(text, path, ConfigFormat::Toml, environment).map(|(config, _)| config)
 }
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -282,7 +284,9 @@ fn a_secret_file_must_be_private_and_alone_in_its_layer() {
     fs::write(&file, format!("{SECRET}\n")).unwrap();
     let service = base.path().join("service.toml");
     let text = format!("{MINIMAL}[cluster]\nsecret_file = \"key\"\n");
-    let load = |text: &str, environment: &Environment| Config::from_toml(text, &service, environment);
+    let load = |text: &str, environment: &Environment| {
+        Config::from_text(text, &service, ConfigFormat::Toml, environment).map(|(config, _)| config)
+    };
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     let error = load(&text, &nothing()).unwrap_err().to_string();
     assert!(
@@ -327,8 +331,8 @@ fn the_two_files_are_told_apart() {
     let load = || Config::load(base.path(), &nothing()).unwrap_err();
     assert!(matches!(load(), ConfigError::Missing { .. }));
     fs::write(base.path().join("service.json"), "{}").unwrap();
-    let error = load();
-    assert!(matches!(error, ConfigError::OnlyGoFile { .. }) && error.to_string().contains("service.json"));
+    let error = load().to_string();
+    assert!(error.contains("service.json:") && error.contains("listen_multiaddress is undefined"), "{error}");
     fs::write(base.path().join("service.toml"), MINIMAL).unwrap();
     let error = load().to_string();
     assert!(error.contains("service.json") && error.contains("service.toml"), "{error}");

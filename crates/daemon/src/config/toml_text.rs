@@ -1,6 +1,7 @@
 //! Reads TOML into nodes.
 
 use super::{
+    lines::Lines,
     mistake::SyntaxMistake,
     node::{Entry, Node, NodeValue},
 };
@@ -51,27 +52,6 @@ fn node(value: Spanned<DeValue<'_>>, lines: &Lines<'_>) -> Node {
         DeValue::Table(table) => table_value(table, lines),
     };
     Node { line, value }
-}
-
-/// Where the lines of a text begin.
-struct Lines<'a> {
-    text: &'a str,
-    starts: Vec<usize>,
-}
-
-impl<'a> Lines<'a> {
-    fn of(text: &'a str) -> Self {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, starts }
-    }
-
-    /// Line and column of a byte, both from 1; columns count characters.
-    fn position(&self, byte: usize) -> (usize, usize) {
-        let line = self.starts.partition_point(|start| *start <= byte);
-        let start = self.starts[line - 1];
-        let column = self.text.get(start..byte).map_or(0, |before| before.chars().count());
-        (line, column + 1)
-    }
 }
 
 #[cfg(test)]

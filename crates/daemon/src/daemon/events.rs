@@ -26,6 +26,32 @@ pub(super) struct SwarmEvents {
     pub(super) foreign: ForeignPeers,
     /// Told of each peer of another suite that connects, unless too many wait.
     pub(super) foreign_came: mpsc::Sender<PeerId>,
+    /// Peers that are not trusted and tell heads all the same.
+    pub(super) untrusted: UntrustedPeers,
+}
+
+/// Names peers that are not trusted and tell heads all the same: followers do, and so do peers that somebody forgot to
+/// list.
+#[derive(Debug, Default)]
+pub(super) struct UntrustedPeers(Mutex<BTreeSet<PeerId>>);
+
+impl UntrustedPeers {
+    /// Peers named in the log; any peer of the swarm can make up authors.
+    const MOST: usize = 100;
+
+    /// Tells of a peer, once.
+    fn note(&self, peer: PeerId) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = told.len() < Self::MOST && told.insert(peer);
+        if is_new {
+            tracing::info!(
+                target: "cluster", %peer,
+                "what this peer says of the pinset is not taken: it is not trusted here. If it is no follower, add it to \
+                 consensus.crdt.trusted_peers"
+            );
+        }
+        is_new
+    }
 }
 
 /// Knows whether peers of other suites are connected.
@@ -50,6 +76,9 @@ impl ForeignPeers {
 
 impl SwarmListener for SwarmEvents {
     fn on_heads(&self, author: PeerId, payload: &[u8]) -> Verdict {
+        if !self.trust.is_trusted(&author) && !self.trust.is_forgotten(&author) {
+            self.untrusted.note(author);
+        }
         self.crdt.on_heads(author, payload)
     }
 
@@ -77,6 +106,14 @@ impl SwarmListener for SwarmEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn untrusted_peers_are_named_once_and_not_without_end() {
+        let (untrusted, peer) = (UntrustedPeers::default(), PeerId::random());
+        assert!(untrusted.note(peer) && !untrusted.note(peer));
+        let named = (0..1000).filter(|_| untrusted.note(PeerId::random())).count();
+        assert_eq!(named, UntrustedPeers::MOST - 1);
+    }
 
     #[test]
     fn foreign_peers_are_those_connected_now() {

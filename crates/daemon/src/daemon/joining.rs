@@ -1,5 +1,6 @@
 //! Joining the peers named by `--bootstrap`.
 
+use crate::state::BesideGo;
 use cluster_core::{
     Multiaddr, PeerId,
     ports::{ClusterApi, cluster_api::Scope},
@@ -19,6 +20,8 @@ pub struct Bootstrap {
     pub addresses: Vec<Multiaddr>,
     /// Whether these peers are trusted from now on.
     pub trusted: bool,
+    /// Whether the pinset may be taken from other peers although a Go peer's state is in the folder.
+    pub beside_go: BesideGo,
 }
 
 impl Bootstrap {

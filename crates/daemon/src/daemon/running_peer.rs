@@ -2,10 +2,10 @@
 //! [`RunningPeer::stop`].
 
 use super::{
-    DaemonError,
+    DaemonError, agreement,
     drops::Drops,
     effects::CommitEffects,
-    events::{ForeignPeers, SwarmEvents},
+    events::{ForeignPeers, SwarmEvents, UntrustedPeers},
     forgotten_file::ForgottenFile,
     joining::{self, Bootstrap},
     listen, settings,
@@ -26,7 +26,7 @@ use cluster_core::{
 use cluster_ipfs::Kubo;
 use cluster_peer::{
     Expiry, Informers, InformersParts, InformersWorker, IpfsSwarms, IpfsWatch, MetricsBoard, MonitorWorker,
-    Peer, PeerParts, TrackerParts, TrackerWorker,
+    Peer, PeerParts, TrackerParts, TrackerWorker, TrustWatch,
 };
 use cluster_runtime::{Feed, OnEnd, Pinset, Tasks, WorkerThread, feed, start_pinset};
 use cluster_swarm::{Swarm, SwarmParts, Trusted};
@@ -87,6 +87,7 @@ impl RunningPeer {
         for address in assembly.swarm.network().local_addresses() {
             tracing::info!(target: "cluster", %address, "listening for peers");
         }
+        agreement::log(&prepared.config);
         let id = prepared.identity.id();
         tracing::info!(target: "cluster", version = env!("CARGO_PKG_VERSION"), peer = %id, "peer started");
         let serving = Tasks::new();
@@ -161,6 +162,7 @@ struct Assembly {
     board: MetricsBoard,
     informers: Informers,
     drops: Drops,
+    trust: Arc<TrustSet>,
     consensus: Arc<dyn Consensus>,
     peer: Peer,
 }
@@ -186,7 +188,7 @@ impl Assembly {
         let trust = settings::trust(crdt, &bootstrap.trusted_peers());
         let trust = Arc::new(TrustSet::new(id, trust, forgotten, Box::new(forgotten_file)));
 
-        let opened = OpenedState::open(prepared)?;
+        let opened = OpenedState::open(prepared, bootstrap.beside_go)?;
         let engine = CrdtEngine::new(settings::engine(crdt));
         let writer = crate::state::writer(opened.store.clone(), config, id, engine.packing())?;
         let (tracker, tracker_feed) = feed();
@@ -209,6 +211,7 @@ impl Assembly {
             trust: trust.clone(),
             foreign: ForeignPeers::default(),
             foreign_came,
+            untrusted: UntrustedPeers::default(),
         };
         let parts = SwarmParts {
             listener: Arc::new(events),
@@ -229,7 +232,7 @@ impl Assembly {
         let (watch, in_flight) = (IpfsWatch::default(), InFlight::default());
         let parts = PeerParts {
             consensus: consensus.clone(),
-            trust,
+            trust: trust.clone(),
             store: opened.store.clone(),
             ipfs: ipfs.clone(),
             watch: watch.clone(),
@@ -244,8 +247,20 @@ impl Assembly {
         let peer = Peer::new(settings::peer(prepared, opened.path.clone()), parts);
         let drops = Drops { swarm: swarm.clone(), crdt: inbox, board: board.clone() };
         let followers = Followers { engine, writer, tracker_feed, crdt_feed, messages, came };
-        let assembly =
-            Self { opened, pinset, swarm, ipfs, watch, in_flight, board, informers, drops, consensus, peer };
+        let assembly = Self {
+            opened,
+            pinset,
+            swarm,
+            ipfs,
+            watch,
+            in_flight,
+            board,
+            informers,
+            drops,
+            trust,
+            consensus,
+            peer,
+        };
         Ok((assembly, followers))
     }
 
@@ -333,6 +348,15 @@ impl Assembly {
             tasks.spawn("ipfs swarms", OnEnd::Stop, swarms.run(tasks.stopping()));
         }
         if !config.cluster.follower_mode {
+            // A follower is not trusted, and need not be.
+            let watch = TrustWatch {
+                local: id,
+                trust: self.trust.clone(),
+                metrics: self.board.clone(),
+                rpc: self.swarm.rpc(),
+                interval: config.cluster.peer_watch_interval,
+            };
+            tasks.spawn("trust watch", OnEnd::Stop, watch.run(tasks.stopping()));
             let expiry = Expiry {
                 store: self.opened.store.clone(),
                 consensus: self.consensus.clone(),

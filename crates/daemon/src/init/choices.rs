@@ -1,6 +1,7 @@
 //! Understands the choices of the command line.
 
 use super::{InitError, error::Choice};
+use crate::config::ConfigFormat;
 use cluster_core::{Multiaddr, PeerId};
 use multiaddr::Protocol;
 
@@ -14,14 +15,13 @@ pub(super) fn settle_consensus(name: &str) -> Result<(), InitError> {
     Err(InitError::Consensus(refused))
 }
 
-/// Takes `toml`, for now.
-pub(super) fn settle_format(name: &str) -> Result<(), InitError> {
-    let refused = match name {
-        "toml" => return Ok(()),
-        "json" => Choice::NotYet("writing service.json comes with a later version, use --format toml"),
-        other => Choice::Unknown { found: other.to_owned(), known: "toml" },
-    };
-    Err(InitError::Format(refused))
+/// Takes `toml` and `json`.
+pub(super) fn settle_format(name: &str) -> Result<ConfigFormat, InitError> {
+    match name {
+        "toml" => Ok(ConfigFormat::Toml),
+        "json" => Ok(ConfigFormat::Json),
+        other => Err(InitError::Format(Choice::Unknown { found: other.to_owned(), known: "toml or json" })),
+    }
 }
 
 /// Takes `fjall`, and the names of the Go implementation's engines for the sake of scripts: for these it returns what

@@ -14,7 +14,7 @@ pub enum InitError {
     /// No such datastore, or not yet.
     #[error("choosing datastore: {0}")]
     Datastore(Choice),
-    /// No such format, or not yet.
+    /// No such format.
     #[error("choosing format: {0}")]
     Format(Choice),
     /// A configuration kept elsewhere.

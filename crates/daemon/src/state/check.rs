@@ -1,11 +1,11 @@
 //! `state check`: compares everything derived with a recount.
 
-use super::{OpenedState, StateError};
+use super::{BesideGo, OpenedState, StateError};
 use crate::command::Prepared;
 use cluster_core::pinset::check;
 
 pub(super) fn run(prepared: &Prepared) -> Result<(), StateError> {
-    let opened = OpenedState::open(prepared)?;
+    let opened = OpenedState::open(prepared, BesideGo::Refuse)?;
     let report = check::check(&*opened.store, &prepared.identity.id())?;
     println!("{report}");
     opened.store.close()?;

@@ -1,7 +1,7 @@
 //! `state crdt info`: heads and height, in the words of the reference (api §5.4).
 
 use super::{
-    StateError,
+    BesideGo, StateError,
     opened::{OpenedState, writer},
 };
 use crate::command::Prepared;
@@ -9,7 +9,7 @@ use cluster_consensus::crdt::Packing;
 use std::sync::Arc;
 
 pub(super) fn run(prepared: &Prepared) -> Result<(), StateError> {
-    let opened = OpenedState::open(prepared)?;
+    let opened = OpenedState::open(prepared, BesideGo::Refuse)?;
     let writer =
         writer(Arc::clone(&opened.store), &prepared.config, prepared.identity.id(), Packing::Immediate)?;
     let backend = writer.backend();

@@ -28,7 +28,10 @@ pub enum StateError {
     },
     /// State of the Go suite lies beside an empty store of ours.
     #[error(
-        "{folder} holds the state of a Go peer, and this peer has none: run `ipfs-cluster-service state export -f pins.json` there, then `cluster-service state import pins.json` here; or move the folder away to start empty"
+        "{folder} holds the state of a Go peer, and the store of this one is empty. If other peers of the cluster run: \
+         `cluster-service daemon --join-empty` takes the pinset from them. If none does: write the pins out with the Go \
+         program, `ipfs-cluster-service state export -f pins.json`, then `cluster-service state import pins.json` here. \
+         To start without pins, move the folder away"
     )]
     GoState {
         /// The Go suite's folder.

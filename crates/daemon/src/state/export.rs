@@ -1,6 +1,6 @@
 //! `state export`: one JSON object a line, in key order (api §13).
 
-use super::{OpenedState, StateError};
+use super::{BesideGo, OpenedState, StateError};
 use crate::command::{Prepared, StateExport};
 use cluster_api_types::{Pin, TextCache, json};
 use cluster_core::{
@@ -21,7 +21,7 @@ const NEW_FILE_MODE: u32 = 0o666;
 const PAGE: usize = 4096;
 
 pub(super) fn run(prepared: &Prepared, options: &StateExport) -> Result<(), StateError> {
-    let opened = OpenedState::open(prepared)?;
+    let opened = OpenedState::open(prepared, BesideGo::Refuse)?;
     let path = options.file.clone().unwrap_or_else(|| PathBuf::from("standard output"));
     let failed = |source| StateError::File { action: "write", path: path.clone(), source };
     match &options.file {

@@ -5,7 +5,7 @@
 //! bad input changes nothing.
 
 use super::{
-    StateError,
+    BesideGo, StateError, go_store,
     opened::{OpenedState, make_ready, writer},
 };
 use crate::command::{Prepared, StateImport};
@@ -55,12 +55,13 @@ fn import(
     options: &StateImport,
     input: impl Read + Send + 'static,
 ) -> Result<(), StateError> {
-    let opened = OpenedState::open(prepared)?;
+    let opened = OpenedState::open(prepared, BesideGo::Ignore)?;
     let source = options.file.as_deref().unwrap_or(Path::new("standard input")).display().to_string();
     let building = opened.generations.build(BuildPurpose::Import { source })?;
     let store = building.store()?;
     let peer = prepared.identity.id();
     make_ready(&*store, &opened.path, &peer)?;
+    go_store::settle(&*store)?;
     let mut writer = writer(Arc::clone(&store), &prepared.config, peer, Packing::Immediate)?;
     let mut count = 0u64;
     let (chunks, reader) = read_ahead(input, options.clone())?;

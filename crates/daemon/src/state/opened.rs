@@ -1,6 +1,6 @@
 //! A store opened, migrated and bound to its peer.
 
-use super::{StateError, go_store};
+use super::{BesideGo, StateError, go_store};
 use crate::{Config, command::Prepared};
 use cluster_consensus::crdt::{CrdtBackend, Packing};
 use cluster_core::{
@@ -40,16 +40,23 @@ impl OpenedState {
     ///
     /// # Errors
     /// When the store is damaged, newer, in use, another peer's, or when a Go peer's state lies beside an empty
-    /// one.
-    pub fn open(prepared: &Prepared) -> Result<Self, StateError> {
+    /// one and that was to be refused; then nothing is made.
+    pub fn open(prepared: &Prepared, beside_go: BesideGo) -> Result<Self, StateError> {
         let path = prepared.base.join(&prepared.config.datastore.folder);
-        let is_new = !path.exists();
-        if is_new {
-            go_store::refuse(&prepared.base)?;
+        let go_folder = go_store::find(&prepared.base, &prepared.config.go_stores);
+        if let (Some(folder), BesideGo::Refuse, false) = (&go_folder, beside_go, path.exists()) {
+            return Err(StateError::GoState { folder: folder.clone() });
         }
         let generations = Generations::open(&path, options(&prepared.config))?;
         let store = generations.current()?;
         make_ready(&*store, &path, &prepared.identity.id())?;
+        if let Some(folder) = go_folder {
+            match beside_go {
+                BesideGo::Refuse => go_store::check(&*store, folder)?,
+                BesideGo::Settle => go_store::settle(&*store)?,
+                BesideGo::Ignore => {}
+            }
+        }
         Ok(Self { generations, store, path })
     }
 }

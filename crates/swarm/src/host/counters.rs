@@ -30,6 +30,8 @@ pub struct SwarmCounters {
     pub handshake_failures: Counter,
     /// Log lines written about them.
     pub handshake_warnings: Counter,
+    /// Peers with our secret that listen to the heads of another cluster, or of none.
+    pub foreign_topics: Counter,
     /// Streams of peers dropped because too many were open.
     pub dropped_inbound_streams: Counter,
     /// Streams to peers not opened because too many were waiting.

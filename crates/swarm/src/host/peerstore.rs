@@ -28,9 +28,18 @@ pub(super) fn parse(text: &str) -> Vec<(PeerId, Multiaddr)> {
     lines.filter_map(|line| split(&line.parse().ok()?)).collect()
 }
 
-/// Writes what the file holds.
-pub(super) fn format(book: &AddressBook, own: &PeerId) -> String {
-    let mut text = String::new();
+/// Takes the lines that name a domain instead of a peer. Go looks them up; here they are kept for it and not used.
+pub(super) fn domains(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter(|line| line.starts_with("/dnsaddr/"));
+    lines
+        .filter(|line| line.parse().is_ok_and(|address| split(&address).is_none()))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Writes what the file holds: the domains that stood in it, then all peers.
+pub(super) fn format(book: &AddressBook, own: &PeerId, domains: &[String]) -> String {
+    let mut text: String = domains.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     for peer in book.ranked().iter().filter(|peer| *peer != own) {
         for address in book.addresses_of(peer) {
             text.push_str(&address.to_string());
@@ -86,12 +95,15 @@ mod tests {
         );
         book.give(b, &["/ip4/1.2.3.4/tcp/3/ws".parse().unwrap()], 0, true);
         book.give(own, &["/ip4/1.2.3.4/tcp/4".parse().unwrap()], 0, true);
-        let text = format(&book, &own);
+        let text = format(&book, &own, &[]);
         assert_eq!(text, format!("/ip4/1.2.3.4/tcp/3/ws/p2p/{b}\n/dns4/x.example/tcp/2/p2p/{a}\n"));
         write(&path, &text).unwrap();
         let more = format!("{}\n# note\n/ip4/1.2.3.4\n/nonsense/1\n  \n", read(&path).unwrap());
         let peers: Vec<PeerId> = parse(&more).into_iter().map(|(peer, _)| peer).collect();
         assert_eq!(peers, [b, a]);
+        let more = format!("/dnsaddr/x.example\n/dnsaddr/y.example/p2p/{a}\n/dnsaddr\n{more}");
+        assert_eq!(domains(&more), ["/dnsaddr/x.example"]);
+        assert_eq!(format(&book, &own, &domains(&more)), format!("/dnsaddr/x.example\n{text}"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

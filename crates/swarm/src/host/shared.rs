@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) told: Vec<Multiaddr>,
     pub(super) listening: Vec<Multiaddr>,
     pub(super) forgotten: HashSet<PeerId>,
+    /// Lines of the file of peers that name a domain.
+    pub(super) domains: Vec<String>,
 }
 
 impl Shared {

@@ -170,7 +170,18 @@ async fn import_peers(config: &SwarmConfig, shared: &Shared) {
                 tokio::task::spawn_blocking(move || peerstore::read(&path).map_err(|error| (path, error)))
                     .await;
             match read {
-                Ok(Ok(text)) => peerstore::parse(&text),
+                Ok(Ok(text)) => {
+                    let domains = peerstore::domains(&text);
+                    if !domains.is_empty() {
+                        tracing::warn!(
+                            target: "swarm",
+                            lines = domains.join(" "),
+                            "lines of the file of peers without a peer at the end are not used"
+                        );
+                    }
+                    shared.state().domains = domains;
+                    peerstore::parse(&text)
+                }
                 Ok(Err((path, error))) => {
                     tracing::warn!(target: "swarm", path = %path.display(), %error, "cannot read the file of peers");
                     Vec::new()

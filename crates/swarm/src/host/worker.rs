@@ -15,6 +15,7 @@ use super::{
     own_addresses::OwnAddresses,
     peerstore,
     shared::Shared,
+    topic_alarm::TopicAlarm,
     transport::LinkError,
 };
 use cluster_core::{
@@ -72,6 +73,7 @@ pub(super) struct Worker {
     dialling: Dialling,
     relaying: Relaying,
     alarm: HandshakeAlarm,
+    topics: TopicAlarm,
     peerstore: Option<PathBuf>,
     /// The write of the file of peers that is under way.
     saving: Option<JoinHandle<()>>,
@@ -100,6 +102,7 @@ impl Worker {
         stop: CancellationToken,
     ) -> Self {
         let alarm = HandshakeAlarm::new(shared.counters.clone());
+        let topics = TopicAlarm::new(shared.counters.clone());
         Self {
             swarm,
             requests,
@@ -114,6 +117,7 @@ impl Worker {
             dialling: Dialling::new(Instant::now()),
             relaying: Relaying::default(),
             alarm,
+            topics,
             peerstore: config.peerstore_file.clone(),
             saving: None,
             unsaved: false,
@@ -215,6 +219,7 @@ impl Worker {
                 if num_established == 0 {
                     self.shared.state().book.disconnected(&peer_id);
                     self.lose_relay(&peer_id);
+                    self.topics.on_disconnected(&peer_id);
                     self.dial_again_later(peer_id, Instant::now());
                     self.listener.on_peer(PeerEvent::Disconnected(peer_id));
                 }
@@ -355,6 +360,7 @@ impl Worker {
         self.trim(now);
         self.on_dialling_tick(now);
         self.use_relays(now);
+        self.look_at_topics(now);
         if self.unsaved {
             self.save_peers();
         }
@@ -416,7 +422,8 @@ impl Worker {
 
     fn peerstore_text(&self) -> Option<String> {
         self.peerstore.as_ref()?;
-        Some(peerstore::format(&self.shared.state().book, &self.shared.own))
+        let state = self.shared.state();
+        Some(peerstore::format(&state.book, &self.shared.own, &state.domains))
     }
 
     /// Writes the file of peers; while one write is under way the next one waits for a tick.

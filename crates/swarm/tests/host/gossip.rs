@@ -61,3 +61,16 @@ async fn nobody_hears_what_is_said_alone_or_too_large() {
     a.swarm.publish_heads(vec![0; (1 << 20) + 1]);
     eventually("both dropped", || a.swarm.counters().dropped_publishes.get() == 2).await;
 }
+
+#[tokio::test]
+async fn a_peer_of_another_cluster_with_our_secret_is_noticed_on_both_sides() {
+    let mut other = config();
+    other.cluster_name = "other".into();
+    let (a, b, c) = (Host::start(config()).await, Host::start(other).await, Host::start(config()).await);
+    a.meet(&b).await;
+    a.meet(&c).await;
+    for host in [&a, &b] {
+        eventually("noticed", || host.swarm.counters().foreign_topics.get() > 0).await;
+    }
+    assert_eq!(a.swarm.counters().foreign_topics.get(), 1, "one of the two shares the topic");
+}

@@ -6,6 +6,7 @@ use cluster_core::{
     ports::swarm::{PeerEvent, Verdict},
 };
 use libp2p::gossipsub::{Event, Message, MessageAcceptance, TopicHash};
+use std::time::Instant;
 
 /// Bytes of one metric; Go's are a few hundred.
 const MAX_METRIC: usize = 64 * 1024;
@@ -35,9 +36,27 @@ impl Worker {
                 );
             }
             Event::Subscribed { peer_id, topic, .. } if topic == self.metrics => {
+                self.topics.on_metrics(peer_id, Instant::now());
                 self.listener.on_peer(PeerEvent::ListensToMetrics(peer_id));
             }
             _ => {}
+        }
+    }
+
+    /// Warns of peers that listen to metrics and, after a while, still not to our heads.
+    pub(super) fn look_at_topics(&mut self, now: Instant) {
+        let due = self.topics.due(now);
+        if due.is_empty() {
+            return;
+        }
+        let mut foreign = Vec::new();
+        for (peer, topics) in self.swarm.behaviour().gossip.all_peers() {
+            if due.contains(peer) && !topics.contains(&&self.heads) {
+                foreign.push(*peer);
+            }
+        }
+        for peer in foreign {
+            self.topics.warn(peer);
         }
     }
 

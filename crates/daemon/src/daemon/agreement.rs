@@ -1,0 +1,33 @@
+//! Tells in the log what all peers of a cluster have to have in common, so that an operator can compare, and what of
+//! the configuration is not carried out yet.
+
+use crate::config::{Config, ConsensusConfig, TrustedPeers};
+
+pub(super) fn log(config: &Config) {
+    let ConsensusConfig::Crdt(crdt) = &config.consensus;
+    let trusted = match &crdt.trusted_peers {
+        TrustedPeers::Everyone => "everyone".to_owned(),
+        TrustedPeers::Only(peers) => {
+            let names: Vec<String> = peers.iter().map(ToString::to_string).collect();
+            format!("[{}]", names.join(", "))
+        }
+    };
+    tracing::info!(
+        target: "cluster",
+        cluster_name = crdt.cluster_name,
+        %trusted,
+        replication_factor_min = config.cluster.replication.min,
+        replication_factor_max = config.cluster.replication.max,
+        "settings that all peers of the cluster should share"
+    );
+    let idle = [
+        ("api.pinsvcapi", config.pinsvcapi.is_some()),
+        ("api.ipfsproxy", config.ipfsproxy.is_some()),
+        ("observations.metrics.enable_stats", config.metrics.enable_stats),
+        ("observations.tracing.enable_tracing", config.tracing.enable_tracing),
+    ];
+    let idle: Vec<&str> = idle.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
+    if !idle.is_empty() {
+        tracing::info!(target: "config", "configured, but not in this version yet: {}", idle.join(", "));
+    }
+}
