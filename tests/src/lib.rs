@@ -1,12 +1,14 @@
 //! Suites over whole processes.
 //!
 //! - [`bench`]: the benchmark that drives any suite with this REST API, and the IPFS daemon's stand-in it uses.
+//! - [`calls`]: calls between peers, written by hand.
 //! - [`cluster`]: several peers, each beside an IPFS daemon of its own.
 //! - [`http`]: the least of an HTTP client, for what the typed one does not show.
 //! - [`powercut`]: power cuts and `kill -9` for real peers.
 //! - [`world`]: one peer beside one IPFS daemon, with a client.
 
 pub mod bench;
+pub mod calls;
 pub mod cluster;
 pub mod guide;
 pub mod http;

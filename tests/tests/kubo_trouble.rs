@@ -231,3 +231,14 @@ async fn a_daemon_that_dies_amid_many_pins_costs_errors_and_no_pin() {
     w.until(&late, TrackerStatus::Pinned).await.unwrap();
     assert_eq!(w.ipfs.pin_count(PinnedAs::Recursive), before.len() + during.len() + 1);
 }
+
+/// Whoever asks who a peer is gives up after 15 s, and takes the peer itself for dead then.
+#[tokio::test]
+async fn a_daemon_that_hangs_does_not_keep_a_peer_from_saying_who_it_is() {
+    let w = World::with_mock(&[]).await.unwrap();
+    w.ipfs.script(Endpoint::Id, Script { end: End::Hang, ..Script::default() });
+    let id = tokio::time::timeout(Duration::from_secs(10), w.client.id()).await;
+    let id = id.expect("the peer waits for its daemon").unwrap();
+    assert_eq!((id.id.to_string().as_str(), id.error.as_str()), (w.peer.id(), ""));
+    assert_eq!(id.ipfs.error, "the IPFS daemon has not answered for 5s");
+}

@@ -9,6 +9,9 @@ pub mod crdt;
 mod crdt_consensus;
 mod crdt_inbox;
 mod crdt_worker;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod quorum_fake;
 mod stored_blocks;
 

@@ -6,6 +6,9 @@
 pub mod allocation;
 pub mod closest;
 pub mod error_kind;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod go_duration;
 pub mod metric;
 pub mod monitor;

@@ -16,6 +16,8 @@ mod exchange;
 mod fetches;
 mod fields;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod inbound;
 mod ledger;
 mod message;

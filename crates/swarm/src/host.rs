@@ -6,6 +6,8 @@ mod config;
 mod counters;
 mod descriptors;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gossip;
 mod handle;
 mod handshake_alarm;

@@ -4,6 +4,9 @@
 //! are those of the wire-protocol reference.
 
 mod bitswap;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod open_streams;
 mod rpc;

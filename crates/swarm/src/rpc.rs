@@ -4,6 +4,8 @@ mod call_stream;
 mod client;
 mod decoder;
 mod encoder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod head;
 mod limits;
 mod method;

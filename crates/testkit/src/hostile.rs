@@ -1,10 +1,12 @@
-//! Peers that have the secret and mean harm.
+//! Peers that have the secret and mean harm, or only say by hand what others say.
 
 mod forger;
+mod identity;
 mod raw_peer;
 
 pub use forger::Forger;
-pub use raw_peer::{RawPeer, RawStream};
+pub use identity::Identity;
+pub use raw_peer::{Basic, RawPeer, RawStream};
 
 use anyhow::{Context, Result};
 use cluster_core::{
@@ -15,9 +17,12 @@ use cluster_core::{
     },
 };
 use cluster_swarm::{ConnectionManagerConfig, PubsubConfig, SwarmConfig};
-use libp2p::{identity::Keypair, multiaddr::Protocol};
+use libp2p::multiaddr::Protocol;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
+
+/// The name that clusters have by default.
+const CLUSTER_NAME: &str = "ipfs-cluster";
 
 /// How long a connection to the victim may take, and the acquaintance that comes with it.
 const MEET_LIMIT: Duration = Duration::from_secs(20);
@@ -27,6 +32,11 @@ const BURST: u64 = 50;
 
 /// That time.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// Names the topic of the heads of a cluster that has no name of its own.
+pub fn heads_topic() -> String {
+    cluster_swarm::heads_topic(CLUSTER_NAME)
+}
 
 /// Publishes, at the speed at which messages leave, until `count` have left.
 async fn flood(count: u64, dropped: impl Fn() -> u64, publish: impl Fn(u64)) {
@@ -41,9 +51,9 @@ async fn flood(count: u64, dropped: impl Fn() -> u64, publish: impl Fn(u64)) {
 }
 
 /// Settings of a peer of the cluster that nobody else is told of.
-fn config(secret: &str) -> Result<SwarmConfig> {
+fn config(secret: &str, identity: Identity) -> Result<SwarmConfig> {
     Ok(SwarmConfig {
-        keypair: Keypair::generate_ed25519(),
+        keypair: identity.into_keypair(),
         secret: Some(ClusterSecret::parse_hex(secret)?),
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],
         announce: Vec::new(),
@@ -56,7 +66,7 @@ fn config(secret: &str) -> Result<SwarmConfig> {
         mdns: false,
         peer_addresses: Vec::new(),
         peerstore_file: None,
-        cluster_name: "ipfs-cluster".to_owned(),
+        cluster_name: CLUSTER_NAME.to_owned(),
         agent_version: "hostile/1".to_owned(),
         follower: false,
     })

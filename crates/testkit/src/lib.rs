@@ -12,5 +12,6 @@ pub mod service;
 pub mod simulator;
 #[cfg(target_os = "linux")]
 pub mod small_disk;
+pub mod stored;
 #[cfg(target_os = "linux")]
 pub mod two_sides;

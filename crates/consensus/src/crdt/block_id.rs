@@ -98,3 +98,35 @@ impl std::fmt::Display for BlockId {
         write!(f, "{}", self.cid())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Go compares the texts: in any other spelling a tombstone removes nothing there.
+    #[test]
+    fn a_tombstone_id_has_one_spelling_only() {
+        let id = BlockId([0xa7; 32]);
+        let text = id.to_datastore_key();
+        assert_eq!(text.len(), 56);
+        assert!(text.starts_with("/CIQ"), "{text}");
+        assert!(text[1..].bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7')), "{text}");
+        assert_eq!(BlockId::from_datastore_key(&text), Ok(id));
+        // 34 bytes leave three bits of the last letter without a meaning; they are zero.
+        let (rest, last) = text.split_at(55);
+        assert_eq!(last, "Y");
+        for other in [
+            text[1..].to_owned(),
+            format!("/{text}"),
+            text.to_lowercase(),
+            format!("{text}="),
+            format!("{text}======"),
+            format!("{rest}Z"),
+            rest.to_owned(),
+            format!(" {text}"),
+            format!("/{}", id.cid()),
+        ] {
+            assert_eq!(BlockId::from_datastore_key(&other), Err(BlockIdError), "{other}");
+        }
+    }
+}

@@ -62,6 +62,14 @@ pub trait PeerCalls: Send + Sync + 'static {
     /// `Cluster.PeerAdd`: take in `joiner`; answered with what the joiner says of itself.
     fn add_peer(&self, joiner: PeerId) -> BoxFuture<'_, Result<PeerInfo, CallError>>;
 
+    /// `Consensus.AddPeer`: make `peer` a member. Where the consensus keeps no list of members (the Merkle-CRDT: who pings
+    /// is one) there is nothing to do, and that succeeds.
+    fn add_member(&self, peer: PeerId) -> BoxFuture<'_, Result<(), CallError>>;
+
+    /// `Cluster.PeerRemove`, and `Consensus.RmPeer`: take `peer` out of the members. Where the consensus keeps no list of
+    /// members this fails always.
+    fn remove_member(&self, peer: PeerId) -> BoxFuture<'_, Result<(), CallError>>;
+
     /// `Cluster.Peers`: who are the members, as you see them?
     fn peers(&self) -> BoxStream<'static, Result<PeerInfo, CallError>>;
 
@@ -71,7 +79,7 @@ pub trait PeerCalls: Send + Sync + 'static {
     /// `PinTracker.StatusAll`: what is the status of all CIDs that pass the filter?
     fn status_all(&self, filter: StatusFilter) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>>;
 
-    /// `PinTracker.Recover`: try one CID again.
+    /// `PinTracker.Recover`, and `Cluster.RecoverLocal`: try one CID again.
     fn recover(&self, key: PinKey) -> BoxFuture<'_, Result<LocalPinStatus, CallError>>;
 
     /// `Cluster.RecoverAllLocal`: try all again that failed; those queued again are streamed.

@@ -5,13 +5,14 @@ use cluster_core::{
     PeerId, Pin, PinKey, StatusFilter,
     ports::{
         BoxFuture, BoxStream, PeerCalls,
-        cluster_api::{LocalPinStatus, PeerInfo, RepoGc},
+        cluster_api::{ApiError, LocalPinStatus, PeerInfo, RepoGc},
         consensus::{OperationKind, Precondition},
         ipfs_connector::{ContentBlock, RepoStat},
         rpc::CallError,
     },
 };
 use futures_util::StreamExt;
+use std::future::ready;
 
 fn failed(error: impl std::fmt::Display) -> CallError {
     CallError::Failed { message: error.to_string() }
@@ -29,6 +30,14 @@ impl PeerCalls for Peer {
             }
             self.greet(joiner).await
         })
+    }
+
+    fn add_member(&self, _: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn remove_member(&self, _: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
+        Box::pin(ready(Err(failed(ApiError::CannotRemovePeers))))
     }
 
     fn peers(&self) -> BoxStream<'static, Result<PeerInfo, CallError>> {

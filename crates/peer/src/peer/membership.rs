@@ -10,12 +10,20 @@ use cluster_core::{
         rpc::CallError,
     },
 };
-use futures_util::{Stream, StreamExt, future::join_all, stream::FuturesUnordered};
+use futures_util::{Stream, StreamExt, TryFutureExt, future::join_all, stream::FuturesUnordered};
+use std::time::Duration;
+
+/// How long the IPFS daemon is waited for: whoever asks who this peer is gives up after 15 s, and would then list the whole
+/// peer as failed.
+const DAEMON_LIMIT: Duration = Duration::from_secs(5);
 
 impl Peer {
     /// Says who this peer is; asks the IPFS daemon live.
     pub(super) async fn describe(&self) -> PeerInfo {
-        let ipfs = self.parts().ipfs.id().await;
+        let ipfs = self.parts().ipfs.id();
+        let late = |_| Err(format!("the IPFS daemon has not answered for {}s", DAEMON_LIMIT.as_secs()));
+        let ipfs = tokio::time::timeout(DAEMON_LIMIT, ipfs.map_err(|error| error.to_string()));
+        let ipfs = ipfs.await.unwrap_or_else(late);
         if let Ok(id) = &ipfs {
             self.parts().watch.note(id.clone());
         }
@@ -30,7 +38,7 @@ impl Peer {
             version: self.config().version.to_owned(),
             rpc_protocol_version: "/ipfscluster/1.0/rpc".to_owned(),
             peername: self.config().peername.clone(),
-            ipfs: ipfs.map_err(|error| error.to_string()),
+            ipfs,
             error: None,
         }
     }
@@ -158,7 +166,8 @@ impl MembershipApi for Peer {
     }
 
     fn alerts(&self) -> Vec<Alert> {
-        self.parts().metrics.alerts()
+        // A follower can do nothing about them (api §10.8).
+        if self.config().follower { Vec::new() } else { self.parts().metrics.alerts() }
     }
 
     fn metric_names(&self) -> Vec<String> {

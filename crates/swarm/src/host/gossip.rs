@@ -3,7 +3,7 @@
 use super::{config::PubsubConfig, error::SwarmError};
 use libp2p::{
     gossipsub::{
-        Behaviour, ConfigBuilder, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter, Message,
+        Behaviour, Config, ConfigBuilder, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter, Message,
         MessageAuthenticity, MessageId, ValidationMode, WhitelistSubscriptionFilter,
     },
     identity::Keypair,
@@ -45,13 +45,12 @@ pub(super) fn message_id(message: &Message) -> MessageId {
     MessageId(id)
 }
 
-/// Builds the behaviour.
-pub(super) fn build(
-    keypair: &Keypair,
-    config: &PubsubConfig,
-    follower: bool,
-    topics: &[IdentTopic],
-) -> Result<Gossip, SwarmError> {
+fn setup(cause: impl std::fmt::Display) -> SwarmError {
+    SwarmError::Setup { part: "gossip", cause: cause.to_string() }
+}
+
+/// Chooses the parameters. A follower exchanges no peers (api §10.8).
+fn parameters(config: &PubsubConfig, follower: bool) -> Result<Config, SwarmError> {
     let d = config.d_factor.max(1);
     let mut builder = ConfigBuilder::default();
     builder
@@ -77,8 +76,17 @@ pub(super) fn build(
     if !follower {
         builder.do_px().prune_peers(16);
     }
-    let setup = |cause: String| SwarmError::Setup { part: "gossip", cause };
-    let settings = builder.build().map_err(|error| setup(error.to_string()))?;
+    builder.build().map_err(setup)
+}
+
+/// Builds the behaviour.
+pub(super) fn build(
+    keypair: &Keypair,
+    config: &PubsubConfig,
+    follower: bool,
+    topics: &[IdentTopic],
+) -> Result<Gossip, SwarmError> {
+    let settings = parameters(config, follower)?;
     let filter = MaxCountSubscriptionFilter {
         filter: WhitelistSubscriptionFilter(topics.iter().map(IdentTopic::hash).collect()),
         max_subscribed_topics: topics.len(),
@@ -86,9 +94,24 @@ pub(super) fn build(
     };
     let mut gossip =
         Gossip::new_with_subscription_filter(MessageAuthenticity::Signed(keypair.clone()), settings, filter)
-            .map_err(|error| setup(error.to_string()))?;
+            .map_err(setup)?;
     for topic in topics {
-        gossip.subscribe(topic).map_err(|error| setup(error.to_string()))?;
+        gossip.subscribe(topic).map_err(setup)?;
     }
     Ok(gossip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_exchanges_no_peers() {
+        let exchanges = |follower| {
+            let parameters = parameters(&PubsubConfig::default(), follower).unwrap();
+            (parameters.do_px(), parameters.validate_messages())
+        };
+        assert_eq!(exchanges(false), (true, true));
+        assert_eq!(exchanges(true), (false, true));
+    }
 }

@@ -1,6 +1,6 @@
 //! Finds peers of the local network by multicast, and is found (wire-protocol §1.3).
 
-mod message;
+pub(super) mod message;
 
 use super::{handle::Command, routing, shared::Shared};
 use cluster_core::Multiaddr;

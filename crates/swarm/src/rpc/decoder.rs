@@ -48,7 +48,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Returns what was not read yet.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }

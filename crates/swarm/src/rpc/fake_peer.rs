@@ -24,6 +24,10 @@ pub(crate) enum Mood {
     Hangs,
     /// Streams never end.
     Endless,
+    /// Streams bring one page and then nothing.
+    HangsAfterOnePage,
+    /// Streams bring one page and then an error.
+    FailsAfterOnePage,
 }
 
 pub(crate) struct FakePeer {
@@ -81,7 +85,7 @@ impl FakePeer {
         self.asked.lock().unwrap().push(asked);
         self.started.notify_one();
         match &self.mood {
-            Mood::Answers | Mood::Endless => {
+            Mood::Answers | Mood::Endless | Mood::HangsAfterOnePage | Mood::FailsAfterOnePage => {
                 let value = value.clone();
                 async move { Ok(value) }.boxed()
             }
@@ -117,6 +121,11 @@ impl FakePeer {
                     pending().await
                 })
                 .boxed()
+            }
+            Mood::HangsAfterOnePage => stream::iter(pages.to_vec()).map(Ok).chain(stream::pending()).boxed(),
+            Mood::FailsAfterOnePage => {
+                let error = CallError::Failed { message: "the store failed".to_owned() };
+                stream::iter(pages.to_vec()).map(Ok).chain(stream::iter([Err(error)])).boxed()
             }
             Mood::Endless => stream::iter(pages.to_vec()).cycle().map(Ok).boxed(),
         }
@@ -171,6 +180,14 @@ impl PeerCalls for FakePeer {
 
     fn add_peer(&self, joiner: PeerId) -> BoxFuture<'_, Result<PeerInfo, CallError>> {
         self.answer(format!("add {joiner}"), &self.info)
+    }
+
+    fn add_member(&self, peer: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
+        self.answer(format!("add member {peer}"), &())
+    }
+
+    fn remove_member(&self, peer: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
+        self.answer(format!("remove member {peer}"), &())
     }
 
     fn peers(&self) -> BoxStream<'static, Result<PeerInfo, CallError>> {

@@ -1,7 +1,7 @@
 //! Every method of the protocol, and who may call it (wire-protocol §5.6).
 
 use super::{limits::Limits, service_id::ServiceId};
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 /// Whether a method takes one argument and gives one reply, or streams of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +209,17 @@ impl Method {
             Self::CrdtExchangeHeads => Limits::VALUE,
             Self::IpfsBlockStream => Limits::BLOCK,
             _ => Limits::SMALL_ARGUMENT,
+        }
+    }
+
+    /// Returns how long the local peer may take for a reply, or for the next of a stream. Callers of single answers give up
+    /// after 15 s, so they learn before that why there is none; the collection of garbage takes as long as the daemon needs.
+    pub(super) fn time_limit(self) -> Duration {
+        match self {
+            Self::ClusterRepoGcLocal => Duration::from_secs(24 * 60 * 60),
+            // Another peer is asked meanwhile, which may take 15 s itself.
+            Self::ClusterPeerAdd | Self::ClusterPeers => Duration::from_secs(20),
+            _ => Duration::from_secs(14),
         }
     }
 

@@ -18,12 +18,17 @@ pub(crate) enum Plain {
 impl Plain {
     /// Reads all values of a stream, and drops the fields that are zero or empty: Go writes some of them.
     pub(crate) fn read_all(bytes: &[u8]) -> Vec<Self> {
+        Self::read_all_of(bytes).into_iter().map(Self::without_zeros).collect()
+    }
+
+    /// Reads all values of a stream as they are.
+    pub(crate) fn read_all_of(bytes: &[u8]) -> Vec<Self> {
         let mut all = Vec::new();
         let mut at = 0;
         while at < bytes.len() {
             let (value, length) = Self::read_first(&bytes[at..]).unwrap();
             at += length;
-            all.push(value.without_zeros());
+            all.push(value);
         }
         all
     }

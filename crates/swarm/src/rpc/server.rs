@@ -20,7 +20,7 @@ use cluster_core::{
     ports::{BoxStream, PeerCalls, rpc::CallError},
 };
 use futures_util::{
-    StreamExt,
+    FutureExt, StreamExt,
     future::{Either, select},
     stream,
 };
@@ -134,7 +134,7 @@ impl RpcServer {
         call: UnaryCall,
         stream: &mut CallStream,
     ) -> io::Result<()> {
-        let run = Box::pin(call.run(peer, &*self.calls));
+        let run = Box::pin(in_time(method, call.run(peer, &*self.calls)));
         let outcome = match select(run, pin!(stream.input_end())).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right((ended, _)) => {
@@ -154,6 +154,16 @@ impl RpcServer {
     }
 }
 
+/// Lets the local peer work on a call as long as the method may take.
+async fn in_time<T>(
+    method: Method,
+    work: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let limit = method.time_limit();
+    let late = |_| Err(CallError::Timeout { method: method.full_name(), after: limit });
+    timeout(limit, work).await.unwrap_or_else(late)
+}
+
 /// Streams items as fast as the caller takes them.
 async fn send_items<T: Wire>(
     method: Method,
@@ -165,20 +175,22 @@ async fn send_items<T: Wire>(
     let mut out = Encoder::default();
     let mut input_open = true;
     loop {
+        // A caller of Go waits for ever for a stream that says nothing, and whoever asked it waits as well.
+        let mut next = pin!(in_time(method, pages.next().map(Option::transpose)));
         let page = if input_open {
-            match select(pages.next(), pin!(stream.input_end())).await {
+            match select(next.as_mut(), pin!(stream.input_end())).await {
                 Either::Left((page, _)) => page,
                 Either::Right((ended, _)) => {
                     ended?;
                     input_open = false;
-                    continue;
+                    next.await
                 }
             }
         } else {
-            pages.next().await
+            next.await
         };
         match page {
-            Some(Ok(items)) => {
+            Ok(Some(items)) => {
                 for item in items {
                     out.encoded(header.bytes());
                     item.write(&mut out);
@@ -190,11 +202,11 @@ async fn send_items<T: Wire>(
                 stream.send(out.bytes()).await?;
                 out.clear();
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 write_call_error(&mut out, method, &error);
                 return stream.send(out.bytes()).await;
             }
-            None => return Ok(()),
+            Ok(None) => return Ok(()),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A peer that speaks every protocol well and lies in all of them.
 
-use super::{Ears, config, flood, victim};
+use super::{Ears, Identity, config, flood, victim};
 use anyhow::Result;
-use cluster_consensus::crdt::{Block, BlockId, Broadcast, Delta};
-use cluster_core::{Cid, Metric, PeerId, metric::UnixNanos, ports::BlockSource};
+use cluster_consensus::crdt::{Block, BlockId, Broadcast, Delta, Element, Tombstone};
+use cluster_core::{Cid, Metric, PeerId, Pin, PinKey, metric::UnixNanos, ports::BlockSource};
 use cluster_runtime::now;
 use cluster_swarm::{Swarm, SwarmParts};
 use std::{
@@ -29,7 +29,7 @@ impl Forger {
     /// When they do not meet.
     pub async fn meet(secret: &str, address: &str) -> Result<Self> {
         let (victim, address) = victim(address)?;
-        let config = config(secret)?;
+        let config = config(secret, Identity::random())?;
         let me = config.keypair.public().to_peer_id();
         let (ears, blocks) = (Ears::of(victim), Arc::new(Blocks::default()));
         let parts = SwarmParts {
@@ -61,6 +61,25 @@ impl Forger {
             self.announce(vec![self.blocks.add(Block { links, delta }.encode())]);
         })
         .await;
+    }
+
+    /// Announces one head whose block pins CIDs and takes back what blocks have pinned.
+    pub fn announce_changes(&self, pinned: &[Cid], unpinned: &[(Cid, [u8; 32])]) {
+        let element = |cid: &Cid| {
+            let pin = Pin::new(*cid);
+            Element { key: pin.key().to_datastore_key(), value: pin.encode() }
+        };
+        let tombstone = |(cid, block): &(Cid, [u8; 32])| Tombstone {
+            key: PinKey::from_cid(cid).to_datastore_key(),
+            id: BlockId(*block).to_datastore_key(),
+        };
+        let delta = Delta {
+            elements: pinned.iter().map(element).collect(),
+            tombstones: unpinned.iter().map(tombstone).collect(),
+            priority: 1 << 20,
+            ..Delta::default()
+        };
+        self.announce(vec![self.blocks.add(Block { links: Vec::new(), delta }.encode())]);
     }
 
     /// Announces heads whose blocks hold these bytes, until `count` broadcasts have left.

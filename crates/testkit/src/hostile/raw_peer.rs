@@ -1,6 +1,6 @@
 //! A peer that says any bytes on any stream, and answers nothing.
 
-use super::{Ears, config, flood, victim};
+use super::{Ears, Identity, config, flood, victim};
 use anyhow::{Context, Result};
 use cluster_core::{Metric, PeerId, metric::UnixNanos, ports::Broadcast};
 use cluster_runtime::{Tasks, now};
@@ -19,6 +19,9 @@ use std::{
 const GO_RPC: &[StreamProtocol] = &[RPC_PROTOCOL];
 const OWN_RPC: &[StreamProtocol] = &[OWN_RPC_PROTOCOL];
 
+/// How long a stream that was said something on is kept.
+const SEEN_OFF: Duration = Duration::from_millis(200);
+
 /// How long the ping of a member holds.
 const PING_TTL: Duration = Duration::from_secs(600);
 
@@ -27,6 +30,30 @@ pub struct RawPeer {
     host: HostHandle,
     victim: PeerId,
     _tasks: Tasks,
+}
+
+/// A protocol of libp2p itself, which every host speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basic {
+    /// The table of peers.
+    Kad,
+    /// What a peer says of itself unasked.
+    IdentifyPush,
+    /// The gossip, below what [`RawPeer::shout_heads`] says.
+    Gossip,
+}
+
+impl Basic {
+    fn protocols(self) -> &'static [StreamProtocol] {
+        const KAD: &[StreamProtocol] = &[StreamProtocol::new("/ipfs/lan/kad/1.0.0")];
+        const PUSH: &[StreamProtocol] = &[StreamProtocol::new("/ipfs/id/push/1.0.0")];
+        const GOSSIP: &[StreamProtocol] = &[StreamProtocol::new("/meshsub/1.1.0")];
+        match self {
+            Self::Kad => KAD,
+            Self::IdentifyPush => PUSH,
+            Self::Gossip => GOSSIP,
+        }
+    }
 }
 
 /// A stream to the victim. Dropping it resets it.
@@ -48,6 +75,14 @@ impl RawPeer {
     /// # Errors
     /// When they do not meet.
     pub async fn meet(secret: &str, address: &str) -> Result<Self> {
+        Self::meet_as(Identity::random(), secret, address).await
+    }
+
+    /// As [`RawPeer::meet`], with an identity that the victim may know.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn meet_as(identity: Identity, secret: &str, address: &str) -> Result<Self> {
         let (victim, address) = victim(address)?;
         let tasks = Tasks::new();
         let ears = Ears::of(victim);
@@ -58,7 +93,7 @@ impl RawPeer {
             decode_metric: |_| None,
             encode_metric: |metric| metric.value.chars().map(|byte| byte as u8).collect(),
         };
-        let host = Host::start(config(secret)?, parts).await?;
+        let host = Host::start(config(secret, identity)?, parts).await?;
         ears.meet(&host, address).await?;
         Ok(Self { host, victim, _tasks: tasks })
     }
@@ -75,6 +110,39 @@ impl RawPeer {
         };
         let (_, stream) = self.host.open(self.victim, protocols).await?;
         Ok(RawStream(stream))
+    }
+
+    /// Says bytes on a new stream of one of libp2p's own protocols, and closes its side.
+    ///
+    /// # Errors
+    /// When the victim refuses the stream or breaks it.
+    pub async fn say_on(&self, protocol: Basic, bytes: &[u8]) -> Result<()> {
+        let (_, mut stream) = self.host.open(self.victim, protocol.protocols()).await?;
+        stream.write_all(bytes).await?;
+        stream.close().await?;
+        // Until the victim is done with it; it may keep its side open.
+        let _ = tokio::time::timeout(SEEN_OFF, stream.read_to_end(&mut Vec::new())).await;
+        Ok(())
+    }
+
+    /// Makes a call of the protocol with this number as Go does: says `bytes`, closes its side at once when the method
+    /// `streams`, and reads the answer to its end.
+    ///
+    /// # Errors
+    /// When the victim refuses the stream, or ends it within the answer.
+    pub async fn call(&self, protocol: usize, bytes: &[u8], streams: bool) -> Result<Vec<u8>> {
+        let mut stream = self.open(protocol).await?.0;
+        stream.write_all(bytes).await?;
+        stream.flush().await?;
+        if streams {
+            stream.close().await?;
+        }
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        if !streams {
+            stream.close().await?;
+        }
+        Ok(answer)
     }
 
     /// Publishes bytes as heads, at the speed at which they leave, until `count` of what `payload` makes of numbers have

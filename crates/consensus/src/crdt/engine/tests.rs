@@ -1,7 +1,11 @@
 use super::*;
 use crate::crdt::{Delta, rows::encode_height};
 use cluster_core::ports::datastore::{Row, prefix_end};
-use std::{collections::BTreeMap, ops::Bound, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    time::Duration,
+};
 
 /// Rows by hand.
 #[derive(Default)]
@@ -243,6 +247,29 @@ fn heads_are_announced_again_unless_heard_in_the_window() {
     both.sort_unstable();
     assert_eq!(outputs, [EngineOutput::Announce(both)]);
     assert_eq!(engine.deadline(), at(180));
+}
+
+#[test]
+fn many_heads_are_told_in_turn_in_messages_that_go_peers_can_keep() {
+    let mut view = View::default();
+    let room = rebroadcast::MESSAGE_HEADS * rebroadcast::MESSAGES;
+    let all: BTreeSet<BlockId> = (0..room as u64 * 2 + 1).map(|number| block(number).0).collect();
+    for head in &all {
+        view.put(Tree::Heads, head.0, encode_height(1));
+    }
+    let mut engine = engine(EngineConfig::default(), &view);
+    let mut told = Vec::new();
+    for turn in 1..=3 {
+        let outputs = engine.handle(EngineInput::Tick { random: 300 }, at(60 * turn), &view).unwrap();
+        assert!(outputs.len() <= 16);
+        for output in outputs {
+            let EngineOutput::Announce(heads) = output else { panic!("{output:?}") };
+            assert!((1..=32).contains(&heads.len()), "{}", heads.len());
+            told.extend(heads);
+        }
+        assert_eq!(told.len(), room * turn as usize);
+    }
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), all);
 }
 
 fn waiting(operations: u64, held: bool) -> EngineInput {

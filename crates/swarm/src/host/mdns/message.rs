@@ -30,11 +30,11 @@ const MAX_ADDRESSES: usize = 12;
 
 /// What a packet says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(in crate::host) struct Heard {
     /// Whether it asks who is there.
     pub(super) asks: bool,
     /// Who says where it is.
-    pub(super) peers: HashMap<PeerId, Vec<Multiaddr>>,
+    pub(in crate::host) peers: HashMap<PeerId, Vec<Multiaddr>>,
 }
 
 /// Writes the question who is there.
@@ -72,7 +72,7 @@ pub(super) fn answer(name: &str, host: Ipv4Addr, addresses: &[Multiaddr]) -> Opt
 }
 
 /// Reads a packet of the multicast group; what is not about this service says nothing.
-pub(super) fn read(packet: &[u8]) -> Heard {
+pub(in crate::host) fn read(packet: &[u8]) -> Heard {
     let mut heard = Heard::default();
     let (Ok(message), Some(service)) = (Message::from_vec(packet), service()) else { return heard };
     if message.metadata.message_type == MessageType::Query {

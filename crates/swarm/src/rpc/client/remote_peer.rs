@@ -263,6 +263,16 @@ impl PeerCalls for RemotePeer {
         self.ask(call, ANSWER_LIMIT).boxed()
     }
 
+    fn add_member(&self, peer: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
+        let call = Call::new(Method::ConsensusAddPeer, |to| to.raw(&peer.to_bytes()));
+        self.ask(call, ANSWER_LIMIT).boxed()
+    }
+
+    fn remove_member(&self, peer: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
+        let call = Call::new(Method::ConsensusRmPeer, |to| to.raw(&peer.to_bytes()));
+        self.ask(call, ANSWER_LIMIT).boxed()
+    }
+
     fn peers(&self) -> BoxStream<'static, Result<PeerInfo, CallError>> {
         let pages = self.pages::<PeerInfo>(Call::silent(Method::ClusterPeers));
         pages.map_ok(|page| stream::iter(page.into_iter().map(Ok))).try_flatten().boxed()

@@ -432,6 +432,8 @@ async fn client_and_server_understand_each_other() {
     let key = PinKey::from_cid(&CID_1.parse().unwrap());
     assert_eq!(calls.id().await.unwrap().peername, "peer-a");
     assert_eq!(calls.add_peer(peer_b()).await.unwrap().id, peer_a());
+    assert_eq!(calls.add_member(peer_b()).await, Ok(()));
+    assert_eq!(calls.remove_member(peer_b()).await, Ok(()));
     assert_eq!(calls.peers().try_collect::<Vec<_>>().await.unwrap().len(), 2);
     assert_eq!(calls.status(key.clone()).await, Ok(status(0)));
     assert_eq!(calls.recover(key.clone()).await, Ok(status(0)));

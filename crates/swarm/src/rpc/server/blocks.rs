@@ -10,7 +10,7 @@ use crate::rpc::{
     response::{ErrorType, write_failure},
     wire::Wire,
 };
-use cluster_core::ports::ipfs_connector::ContentBlock;
+use cluster_core::ports::{ipfs_connector::ContentBlock, rpc::CallError};
 use futures_util::{
     StreamExt,
     future::{Either, select},
@@ -19,7 +19,7 @@ use futures_util::{
 use std::{io, pin::pin, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 
-/// How long the next block may take: whoever adds content may be slow.
+/// How long the next block may take, to come or to be stored: whoever adds content may be slow, and the daemon too.
 const BLOCK_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// Blocks of a call that wait for the daemon; the stream is not read on meanwhile.
@@ -31,6 +31,8 @@ enum End {
     Broken(io::Error),
     /// The caller is told so.
     Bad(String),
+    /// The local peer takes nothing more; the caller is told.
+    Late,
 }
 
 impl RpcServer {
@@ -46,7 +48,7 @@ impl RpcServer {
             let read = pin!(read_blocks(stream, sender));
             let outcome = match select(put, read).await {
                 Either::Left((outcome, _)) => Ok(outcome),
-                Either::Right((Ok(()), put)) => Ok(put.await),
+                Either::Right((Ok(()), put)) => timeout(BLOCK_LIMIT, put).await.map_err(|_| End::Late),
                 Either::Right((Err(end), _)) => Err(end),
             };
             let id = Method::IpfsBlockStream.service_id();
@@ -54,6 +56,11 @@ impl RpcServer {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => write_call_error(&mut answer, Method::IpfsBlockStream, &error),
                 Err(End::Bad(text)) => write_failure(&mut answer, Some(&id), &text, ErrorType::Server),
+                Err(End::Late) => {
+                    let method = Method::IpfsBlockStream.full_name();
+                    let late = CallError::Timeout { method, after: BLOCK_LIMIT };
+                    write_call_error(&mut answer, Method::IpfsBlockStream, &late);
+                }
                 Err(End::Broken(error)) => return Err(error),
             }
         }
@@ -76,8 +83,10 @@ async fn read_blocks(stream: &mut CallStream, sender: mpsc::Sender<ContentBlock>
         };
         let block =
             ContentBlock::read(&mut Decoder::new(value)).map_err(|error| End::Bad(error.to_string()))?;
-        if sender.send(block).await.is_err() {
-            return Ok(());
+        match timeout(BLOCK_LIMIT, sender.send(block)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Ok(()),
+            Err(_) => return Err(End::Late),
         }
     }
 }

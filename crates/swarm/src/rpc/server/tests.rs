@@ -1,3 +1,6 @@
+mod limits;
+mod rights;
+
 use super::*;
 use crate::rpc::{
     decoder::Decoder,
@@ -202,7 +205,11 @@ async fn arguments_reach_the_peer() {
     for (name, argument) in [
         ("PinTracker.Status", "da0024<C1>"),
         ("PinTracker.Recover", "c424<C1>"),
+        ("Cluster.RecoverLocal", "da0024<C1>"),
         ("Cluster.PeerAdd", "da0026<B>"),
+        ("Consensus.AddPeer", "da0026<B>"),
+        ("Consensus.RmPeer", "da0026<B>"),
+        ("Cluster.PeerRemove", "da0026<B>"),
         ("PinTracker.StatusAll", "1e"),
         ("PinTracker.StatusAll", "d10200"),
         ("PinTracker.StatusAll", ""),
@@ -214,7 +221,11 @@ async fn arguments_reach_the_peer() {
     let expected = [
         format!("status {CID_1}"),
         format!("recover {CID_1}"),
+        format!("recover {CID_1}"),
         format!("add {}", peer_b()),
+        format!("add member {}", peer_b()),
+        format!("remove member {}", peer_b()),
+        format!("remove member {}", peer_b()),
         "status_all 30".to_owned(),
         "status_all 512".to_owned(),
         "status_all 0".to_owned(),
@@ -269,31 +280,6 @@ async fn heads_are_exchanged_on_our_own_protocol_only() {
     assert_eq!(error_of(&answer), ("rpc: can't find service Crdt".to_owned(), 1));
     let ours = exchange(&server, OUR_PROTOCOL, &call("Cluster.Version", "80"), false).await;
     assert_eq!(Plain::read_all(&ours).len(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn only_who_may_is_answered() {
-    let denied = |name: &str| (format!("client does not have permissions to call {name}"), 3);
-    let peer = Arc::new(FakePeer::new());
-    let strangers = RpcServer::new(peer.clone(), Arc::new(|peer| *peer != peer_b()), false);
-    for method in Method::ALL.iter().filter(|method| **method != Method::CrdtExchangeHeads) {
-        let answer = ask(&strangers, method.full_name(), "c0").await;
-        match method.policy(false) {
-            Policy::Open => assert!(answer.len() > 1, "{method:?}"),
-            _ => assert_eq!(error_of(&answer), denied(method.full_name())),
-        }
-    }
-    // Of a peer that is not trusted not even an argument is wanted.
-    assert_eq!(error_of(&ask(&strangers, "Consensus.LogPin", "").await), denied("Consensus.LogPin"));
-    assert!(peer.logged.lock().unwrap().is_empty());
-
-    let follower = RpcServer::new(Arc::new(FakePeer::new()), Arc::new(|_| true), true);
-    assert_eq!(error_of(&ask(&follower, "Cluster.RepoGCLocal", "80").await), denied("Cluster.RepoGCLocal"));
-    assert_eq!(Plain::read_all(&ask(&server(FakePeer::new()), "Cluster.RepoGCLocal", "80").await).len(), 2);
-    // Trusted, but not built.
-    for name in ["Cluster.PeerRemove", "Consensus.AddPeer", "Cluster.RecoverLocal"] {
-        assert_eq!(error_of(&ask(&server(FakePeer::new()), name, "80").await), denied(name));
-    }
 }
 
 #[tokio::test(start_paused = true)]

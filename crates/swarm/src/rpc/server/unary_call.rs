@@ -18,6 +18,8 @@ pub(super) type ReadArgument = fn(&mut Decoder<'_>) -> Result<UnaryCall, DecodeE
 pub(super) enum UnaryCall {
     Id,
     AddPeer(PeerId),
+    AddMember(PeerId),
+    RemoveMember(PeerId),
     Version,
     Status(Cid),
     Recover(Cid),
@@ -35,12 +37,12 @@ impl UnaryCall {
         Some(match method {
             Method::ClusterId => |_| Ok(Self::Id),
             Method::ClusterVersion => |_| Ok(Self::Version),
-            Method::ClusterPeerAdd => {
-                |from| Ok(Self::AddPeer(from.peer()?.ok_or(DecodeError::Missing { what: "peer ID" })?))
-            }
+            Method::ClusterPeerAdd => |from| Ok(Self::AddPeer(peer(from)?)),
+            Method::ConsensusAddPeer => |from| Ok(Self::AddMember(peer(from)?)),
+            Method::ClusterPeerRemove | Method::ConsensusRmPeer => |from| Ok(Self::RemoveMember(peer(from)?)),
             Method::ClusterRepoGcLocal => |_| Ok(Self::CollectGarbage),
             Method::TrackerStatus => |from| Ok(Self::Status(cid(from)?)),
-            Method::TrackerRecover => |from| Ok(Self::Recover(cid(from)?)),
+            Method::TrackerRecover | Method::ClusterRecoverLocal => |from| Ok(Self::Recover(cid(from)?)),
             Method::ConsensusLogPin => |from| match Pin::read(from)? {
                 pin if pin.kind == PinKind::Bad => Err(DecodeError::Missing { what: "pin type" }),
                 pin => Ok(Self::LogPin(Box::new(pin))),
@@ -58,6 +60,8 @@ impl UnaryCall {
         match self {
             Self::Id => calls.id().await.map(encoded),
             Self::AddPeer(joiner) => calls.add_peer(joiner).await.map(encoded),
+            Self::AddMember(peer) => calls.add_member(peer).await.map(encoded),
+            Self::RemoveMember(peer) => calls.remove_member(peer).await.map(encoded),
             Self::Version => calls.id().await.map(|id| {
                 let mut to = Encoder::default();
                 to.structure(|fields| fields.value("v").raw(id.version.as_bytes()));
@@ -77,6 +81,10 @@ impl UnaryCall {
 
 fn cid(from: &mut Decoder<'_>) -> Result<Cid, DecodeError> {
     from.cid()?.ok_or(DecodeError::Missing { what: "cid" })
+}
+
+fn peer(from: &mut Decoder<'_>) -> Result<PeerId, DecodeError> {
+    from.peer()?.ok_or(DecodeError::Missing { what: "peer ID" })
 }
 
 fn encoded(reply: impl Wire) -> Vec<u8> {

@@ -1,0 +1,65 @@
+//! What the store of a stopped peer holds, for comparing it with what it held before.
+
+use anyhow::Result;
+use cluster_consensus::crdt::rows::ElementRow;
+use cluster_core::{
+    Cid,
+    ports::datastore::{Cursor, Row, Tree},
+};
+use cluster_datastore::{EngineKind, Generations, StoreOptions};
+use std::{collections::BTreeMap, path::Path};
+
+/// Rows read at once.
+const PAGE: usize = 1024;
+
+/// Memory for reading, in bytes.
+const MEMORY: u64 = 16 << 20;
+
+/// All rows of a store.
+#[derive(Debug)]
+pub struct StoredState(BTreeMap<Tree, Vec<Row>>);
+
+impl StoredState {
+    /// Reads the store below the base folder of a peer that does not run.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub fn read(base: &Path) -> Result<Self> {
+        let options = StoreOptions { engine: EngineKind::Fjall, memory_budget: MEMORY };
+        let store = Generations::open(&base.join("store"), options)?.current()?;
+        let mut trees = BTreeMap::new();
+        for tree in Tree::ALL {
+            let (mut cursor, mut rows) = (Cursor::all(tree), Vec::new());
+            while !cursor.is_done() {
+                rows.extend(cursor.next_page(&*store, PAGE)?);
+            }
+            trees.insert(tree, rows);
+        }
+        store.close()?;
+        Ok(Self(trees))
+    }
+
+    /// Names every row that is in one of both only, or differs: the tree and the key in hex.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut different = Vec::new();
+        for tree in Tree::ALL {
+            let rows =
+                |state: &Self| state.0.get(&tree).into_iter().flatten().cloned().collect::<BTreeMap<_, _>>();
+            let (here, there) = (rows(self), rows(other));
+            let keys = here.keys().chain(there.keys().filter(|key| !here.contains_key(*key)));
+            let changed = keys.filter(|key| here.get(*key) != there.get(*key));
+            different.extend(changed.map(|key| {
+                let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("{tree:?} {hex}")
+            }));
+        }
+        different
+    }
+
+    /// Lists the elements of the set: each CID with the block that pinned it.
+    pub fn elements(&self) -> Vec<(Cid, [u8; 32])> {
+        let rows = self.0.get(&Tree::Elements).into_iter().flatten();
+        let parts = |key: &[u8]| Some((ElementRow::pin_of(key)?.cid(), ElementRow::block_of(key)?.0));
+        rows.filter_map(|(key, _)| parts(key)).collect()
+    }
+}
