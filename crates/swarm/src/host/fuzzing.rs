@@ -51,7 +51,7 @@ pub(crate) fn peerstore(bytes: &[u8]) {
 
 /// Checks that what a book writes is what is read of it.
 fn stays(book: &AddressBook) {
-    let text = peerstore::format(book, &peer(2));
+    let text = peerstore::format(book, &peer(2), &[]);
     let mut again = AddressBook::default();
     let read = peerstore::parse(&text);
     assert_eq!(read.len(), text.lines().count(), "{text}");
