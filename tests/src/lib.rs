@@ -3,12 +3,15 @@
 //! - [`bench`]: the benchmark that drives any suite with this REST API, and the IPFS daemon's stand-in it uses.
 //! - [`cluster`]: several peers, each beside an IPFS daemon of its own.
 //! - [`http`]: the least of an HTTP client, for what the typed one does not show.
+//! - [`mixed`]: peers of the Go suite and of ours in one cluster.
 //! - [`powercut`]: power cuts and `kill -9` for real peers.
 //! - [`world`]: one peer beside one IPFS daemon, with a client.
 
 pub mod bench;
 pub mod cluster;
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod mixed;
 #[cfg(target_os = "linux")]
 pub mod powercut;
 pub mod world;
