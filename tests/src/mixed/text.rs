@@ -3,8 +3,8 @@
 use anyhow::Result;
 use serde_json::Value;
 
-/// What differs between any two peers, or any two moments.
-const PASSING: [&str; 3] = ["timestamp", "version", "rpc_protocol_version"];
+/// What differs between any two peers, or any two moments; the last one names whom one asked.
+const PASSING: [&str; 4] = ["timestamp", "version", "rpc_protocol_version", "cluster_id"];
 
 /// Returns the lines of a text, in order, without times.
 pub fn same_text(text: &str) -> Vec<String> {
@@ -18,8 +18,9 @@ pub fn same_text(text: &str) -> Vec<String> {
     lines
 }
 
-/// Returns the objects of a JSON text, one a line, in order, without times and versions; lists lose their order, which
-/// means nothing in any of them.
+/// Returns the objects of a JSON text, one a line, in order, without times and versions. Lists lose their order, which
+/// means nothing in any of them; what is empty is left out, since Go says `[]` or `null` for it, depending on which peer
+/// answered first.
 ///
 /// # Errors
 /// When the text is not JSON.
@@ -44,11 +45,15 @@ fn settle(value: Value) -> Value {
         }
         Value::Object(fields) => fields
             .into_iter()
-            .filter(|(name, _)| !PASSING.contains(&name.as_str()))
+            .filter(|(name, value)| !PASSING.contains(&name.as_str()) && !is_empty(value))
             .map(|(name, value)| (name, settle(value)))
             .collect(),
         value => value,
     }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
 fn is_time(word: &str) -> bool {
@@ -68,7 +73,7 @@ mod tests {
         );
         assert_ne!(same_text("b : PINNED"), same_text("b : REMOTE"));
         let one = r#"{"cid":"x","timestamp":"t","l":["a","b"]}{"cid":"y"}"#;
-        let other = r#"[{"cid":"y"},{"l":["b","a"],"timestamp":"u","cid":"x"}]"#;
+        let other = r#"[{"cid":"y","none":null},{"l":["b","a"],"timestamp":"u","cid":"x"}]"#;
         assert_eq!(same_json(one).unwrap(), same_json(other).unwrap());
         assert_ne!(same_json(one).unwrap(), same_json(r#"{"cid":"x","l":["a"]}{"cid":"y"}"#).unwrap());
     }
