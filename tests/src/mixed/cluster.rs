@@ -169,18 +169,25 @@ impl MixedCluster {
     ) -> Result<BTreeMap<String, String>> {
         let started = Instant::now();
         loop {
-            let mut pinsets = Vec::new();
+            let (mut pinsets, mut errors) = (Vec::new(), Vec::new());
             for peer in self.running() {
-                pinsets.push((peer.name.as_str(), peer.pinset()?));
+                match peer.pinset() {
+                    Ok(pins) => pinsets.push((peer.name.as_str(), pins)),
+                    Err(error) => errors.push(format!("{}: {error:#}", peer.name)),
+                }
             }
-            let first = &pinsets[0].1;
-            if pinsets.iter().all(|(_, pins)| pins == first) && holds(first) {
+            if let Some((_, first)) = pinsets.first()
+                && errors.is_empty()
+                && pinsets.iter().all(|(_, pins)| pins == first)
+                && holds(first)
+            {
                 println!("pinsets of {} entries are equal after {}", first.len(), seconds_since(started));
                 return Ok(first.clone());
             }
             if started.elapsed() > limit {
                 let logs: Vec<String> = self.peers.iter().map(MixedPeer::log).collect();
-                bail!("pinsets are not as expected:\n{}\n{}", differences(&pinsets), logs.join("\n"));
+                let (errors, logs) = (errors.join("\n"), logs.join("\n"));
+                bail!("pinsets are not as expected:\n{}\n{errors}\n{logs}", differences(&pinsets));
             }
             tokio::time::sleep(POLL).await;
         }

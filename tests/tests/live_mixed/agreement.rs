@@ -38,11 +38,11 @@ async fn agree(go: usize, ours: usize) {
     for number in 0..cluster.peers.len() {
         entries += options_round_trip(&cluster, number).await;
     }
-    entries += pinned_by_command(&cluster).await;
+    entries += pinned_by_command(&cluster);
     entries += real_content(&cluster).await;
     cluster.until_equal(LIMIT, |pins| pins.len() == entries).await.unwrap();
     until_settled(&cluster).await.unwrap();
-    commands_agree(&cluster).await;
+    commands_agree(&cluster);
     unpinned_by_the_others(&cluster).await;
     assert!(cluster.stop_and_compare().unwrap() > 0);
 }
@@ -149,7 +149,7 @@ async fn options_round_trip(cluster: &MixedCluster, number: usize) -> usize {
 }
 
 /// Pins through each family by the other family's ctl, with its flags.
-async fn pinned_by_command(cluster: &MixedCluster) -> usize {
+fn pinned_by_command(cluster: &MixedCluster) -> usize {
     let [go_ctl, our_ctl] = &cluster.ctls;
     let pairs = [(Family::Go, our_ctl), (Family::Ours, go_ctl)];
     for (number, (family, ctl)) in pairs.into_iter().enumerate() {
@@ -163,12 +163,19 @@ async fn pinned_by_command(cluster: &MixedCluster) -> usize {
             serde_json::from_slice(&peer.ask(&format!("/allocations/{cid}")).unwrap().body).unwrap();
         assert_eq!(told.options.name, "by command");
         assert_eq!((told.options.replication_factor_min, told.options.replication_factor_max), (1, 2));
-        assert_eq!(told.options.metadata.unwrap().len(), 2);
+        assert_eq!(told.options.metadata.as_ref().unwrap().len(), 2);
         assert_eq!(told.options.mode, PinMode::Direct);
         assert!(!told.options.expire_at.is_zero());
-        assert!(told.allocations.unwrap().contains(&PeerText::from(peer.service.id())));
+        assert!(told.allocations.as_ref().unwrap().contains(&PeerText::from(peer.service.id())));
+        let next = identity_cid(&format!("updated by command {number}")).unwrap().to_string();
+        println!("{}", peer.ctl(ctl, &["pin", "update", "--name", "the next", &cid, &next]).unwrap());
+        let updated: Pin =
+            serde_json::from_slice(&peer.ask(&format!("/allocations/{next}")).unwrap().body).unwrap();
+        assert_eq!(updated.options.name, "the next");
+        assert_eq!(updated.options.pin_update, Some(CidText::from(cid)));
+        assert_eq!(updated.allocations, told.allocations);
     }
-    pairs.len()
+    2 * pairs.len()
 }
 
 /// Pins what only one Kubo has, through a peer of the other family.
@@ -186,7 +193,7 @@ async fn real_content(cluster: &MixedCluster) -> usize {
 }
 
 /// Runs both command lines against all peers: all must say the same.
-async fn commands_agree(cluster: &MixedCluster) {
+fn commands_agree(cluster: &MixedCluster) {
     let cid = identity_cid("option 7 by 0").unwrap().to_string();
     let texts: [&[&str]; 6] = [
         &["status"],
@@ -197,7 +204,7 @@ async fn commands_agree(cluster: &MixedCluster) {
         &["health", "metrics"],
     ];
     for arguments in texts {
-        compare(cluster, arguments, |text| same_text(text));
+        compare(cluster, arguments, same_text);
     }
     let objects: [&[&str]; 5] =
         [&["status"], &["status", &cid], &["peers", "ls"], &["pin", "ls"], &["pin", "ls", &cid]];

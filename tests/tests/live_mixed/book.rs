@@ -12,7 +12,7 @@ const OWN: usize = 25;
 const SHARED: usize = 40;
 
 /// One thing to ask of a peer.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Operation {
     /// What to pin or unpin.
     pub(crate) cid: Cid,
@@ -53,7 +53,7 @@ impl Book {
         };
         let name = (absent || dice.chance(60)).then(|| format!("operation {number}"));
         let factor = if dice.chance(20) { 2 } else { -1 };
-        Operation { cid: cid.clone(), name, factor }
+        Operation { cid: *cid, name, factor }
     }
 
     /// Notes whether an operation was acknowledged; returns whether it was one that may be refused.

@@ -52,21 +52,21 @@ async fn one_dies(family: Family) {
     until_settled(&cluster).await.unwrap();
 
     cluster.peers[victim].service.kill().unwrap();
-    let in_charge = charge(&cluster, &cids);
-    println!("in charge of pins: {in_charge:?}");
+    println!("of those left, in charge of the pins: {:?}", charge(&cluster, &cids));
+    // Whose pins are still where they were.
     let look = async |peer: &MixedPeer| {
         let mut stay = Vec::new();
         for (cid, line) in peer.pinset()? {
             let pin: Pin = serde_json::from_str(&line)?;
             let holders = pin.allocations.unwrap_or_default();
             if holders.len() != 2 || holders.contains(&id) {
-                let cid: Cid = cid.parse()?;
-                stay.push((charge_of(&cluster, &cid), cid.to_string()));
+                stay.push(cid.parse()?);
             }
         }
-        Ok(stay)
+        Ok(charge(&cluster, &stay))
     };
-    cluster.converge("all is placed anew", LIMIT, look, |stay| stay.iter().all(Vec::is_empty)).await.unwrap();
+    let all_moved = |stay: &[[(Family, usize); 2]]| stay.iter().flatten().all(|(_, count)| *count == 0);
+    cluster.converge("all is placed anew", LIMIT, look, all_moved).await.unwrap();
     cluster.until_equal(LIMIT, |pins| pins.len() == PINS).await.unwrap();
     until_settled(&cluster).await.unwrap();
 }
