@@ -26,7 +26,7 @@ use std::{
 pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// How often a condition is looked at.
-const POLL: Duration = Duration::from_millis(200);
+const POLL: Duration = Duration::from_millis(300);
 
 /// Peers of both families, their Kubos and machines. Fields are dropped in order: the machines last.
 #[derive(Debug)]
@@ -84,6 +84,11 @@ impl MixedCluster {
             ];
             variables.extend(plan.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
             let base = cluster.folder.path().join(&name);
+            let requests = cluster.folder.path().join(format!("{name}.requests"));
+            if family == Family::Go {
+                // Or requests would push everything else out of what is kept of its log.
+                variables.push(("CLUSTER_RESTAPI_HTTPLOGFILE", requests.to_str().unwrap_or_default()));
+            }
             let mut service = Service::init(program, &base, cluster.kubos[kubo].api(), &variables)?;
             if plan.rsa.contains(&number) {
                 service.set_identity(&rsa_identity(&binary)?)?;
@@ -220,6 +225,14 @@ impl MixedCluster {
         let mut random = File::open("/dev/urandom")?.take(size);
         std::io::copy(&mut random, &mut File::create(&file)?)?;
         Ok(self.kubos[self.peers[number].kubo].add(&file)?.parse()?)
+    }
+
+    /// Keeps the folders of the peers when `CLUSTER_LIVE_KEEP` is set, and says where they are.
+    pub fn keep_if_asked(&mut self) {
+        if std::env::var_os("CLUSTER_LIVE_KEEP").is_some() {
+            self.folder.disable_cleanup(true);
+            println!("kept: {}", self.folder.path().display());
+        }
     }
 
     /// Stops all peers and compares what they export; returns the number of entries.

@@ -12,9 +12,6 @@ use cluster_client::{
 use cluster_testkit::service::Service;
 use std::{collections::BTreeMap, fmt, path::Path, process::Command, time::Instant};
 
-/// Marks the lines in which peers log requests, of which waiting makes many.
-const REQUEST_LOG: &str = "restapilog";
-
 /// Whose program a peer runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -149,9 +146,7 @@ impl MixedPeer {
 
     /// Returns the last lines of its log, for messages.
     pub fn log(&self) -> String {
-        let text = self.service.log_text();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.contains(REQUEST_LOG)).collect();
-        format!("--- {}\n{}", self.name, lines.join("\n"))
+        format!("--- {}\n{}", self.name, self.service.log_text())
     }
 }
 

@@ -12,7 +12,7 @@ const OWN: usize = 25;
 const SHARED: usize = 40;
 
 /// One thing to ask of a peer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Operation {
     /// What to pin or unpin.
     pub(crate) cid: Cid,
@@ -26,6 +26,8 @@ pub(crate) struct Operation {
 pub(crate) struct Book {
     own: Vec<BTreeMap<Cid, BTreeSet<Option<String>>>>,
     shared: Vec<Cid>,
+    /// Every operation in order: through whom, what, and whether it was acknowledged.
+    history: Vec<(usize, Operation, bool)>,
     acknowledged: usize,
     refused: usize,
 }
@@ -39,7 +41,7 @@ impl Book {
                 .collect::<BTreeMap<_, _>>()
         };
         let shared = (0..SHARED).map(|n| cid(format!("of all, {n}"))).collect();
-        Self { own: (0..peers).map(own).collect(), shared, acknowledged: 0, refused: 0 }
+        Self { own: (0..peers).map(own).collect(), shared, history: Vec::new(), acknowledged: 0, refused: 0 }
     }
 
     /// Draws what to ask of a peer.
@@ -58,6 +60,7 @@ impl Book {
 
     /// Notes whether an operation was acknowledged; returns whether it was one that may be refused.
     pub(crate) fn note(&mut self, peer: usize, operation: &Operation, is_acknowledged: bool) -> bool {
+        self.history.push((peer, operation.clone(), is_acknowledged));
         let may = self.own[peer].get_mut(&operation.cid);
         let is_shared_unpin = may.is_none() && operation.name.is_none();
         if is_acknowledged || is_shared_unpin {
@@ -81,6 +84,19 @@ impl Book {
 
     pub(crate) fn summary(&self) -> String {
         format!("{} acknowledged, {} without an answer", self.acknowledged, self.refused)
+    }
+
+    /// Tells what was done to the CIDs that a text mentions.
+    pub(crate) fn history_of(&self, text: &str) -> String {
+        let mut lines = String::new();
+        for (number, (peer, operation, is_acknowledged)) in self.history.iter().enumerate() {
+            let cid = operation.cid.to_string();
+            if text.contains(&cid) {
+                let what = operation.name.as_deref().unwrap_or("unpin");
+                lines += &format!("{number}: {cid} {what} by {peer}, acknowledged {is_acknowledged}\n");
+            }
+        }
+        lines
     }
 
     /// Lists what is not as the peer had acknowledged it.

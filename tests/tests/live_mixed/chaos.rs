@@ -15,11 +15,14 @@ const OPERATIONS: usize = 1000;
 /// How long all may take to agree after the last operation.
 const QUIET: Duration = Duration::from_secs(60);
 
+/// In how many of a hundred rounds somebody who is down comes back.
+const PERCENT_BACK: u64 = 12;
+
 /// Longest time from the begin of a round to a kill in it, in ms.
 const LONGEST_MOMENT: u64 = 30;
 
 #[tokio::test]
-async fn random_operations_and_deaths_end_in_agreement() {
+async fn all_agree_after_random_operations_and_deaths() {
     let first = number("CLUSTER_LIVE_SEED", 1);
     let mut failed = Vec::new();
     for seed in first..first + number("CLUSTER_LIVE_SEEDS", 1) {
@@ -41,20 +44,25 @@ async fn random_operations_and_deaths_end_in_agreement() {
 async fn play(seed: u64) -> Result<bool> {
     let Some(cluster) = MixedCluster::start(&Plan::new(2, 2)).await? else { return Ok(false) };
     let mut game = Game { book: Book::new(cluster.peers.len()), cluster, dice: Dice::new(seed), done: 0 };
-    while game.done < OPERATIONS {
-        game.restart_some().await?;
-        let victim = game.choose_victim().await?;
-        game.round(victim).await?;
+    match game.play().await {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            game.cluster.keep_if_asked();
+            let history = game.book.history_of(&format!("{error:#}"));
+            Err(error.context(format!("\n{history}")))
+        }
     }
-    game.end().await?;
-    Ok(true)
 }
 
-/// Somebody who dies, and how.
+/// Somebody who dies, and how: with a word (SIGTERM), or in the middle of whatever it does.
+///
+/// What a Go peer had not synced when it was killed is gone, and it syncs nothing: it comes back as it was at some moment
+/// before, in the middle of a walk perhaps, and then what it had not merged at that moment is lost to it for good. (Four
+/// Go peers among themselves diverge within a few hundred operations.) So it comes back with an empty state instead, and
+/// fetches everything anew.
 #[derive(Debug, Clone, Copy)]
 struct Victim {
     number: usize,
-    /// With a word (SIGTERM), or in the middle of whatever it does.
     orderly: bool,
 }
 
@@ -66,10 +74,19 @@ struct Game {
 }
 
 impl Game {
+    async fn play(&mut self) -> Result<()> {
+        while self.done < OPERATIONS {
+            self.restart_some(PERCENT_BACK).await?;
+            let victim = self.choose_victim().await?;
+            self.round(victim).await?;
+        }
+        self.end().await
+    }
+
     /// Brings back who is down, at some time.
-    async fn restart_some(&mut self) -> Result<()> {
+    async fn restart_some(&mut self, percent: u64) -> Result<()> {
         for peer in self.cluster.peers.iter_mut().filter(|peer| peer.service.pid().is_none()) {
-            if self.dice.chance(12) {
+            if self.dice.chance(percent) {
                 peer.start_again().await?;
                 println!("operation {}: {} is back", self.done, peer.name);
             }
@@ -87,10 +104,13 @@ impl Game {
             }
             let number = members[self.dice.index(members.len())];
             if family == Family::Go {
-                // One of Go's that dies during a walk never fetches what it had not fetched (wire-protocol §4.11).
+                // One of Go's that dies during a walk never fetches what it had not fetched (wire-protocol §4.11), and
+                // one that waits for a block of somebody who is down takes no other for two minutes.
+                self.restart_some(100).await?;
                 self.cluster.until_equal(QUIET, |_| true).await?;
             }
-            return Ok(Some(Victim { number, orderly: self.dice.chance(30) }));
+            let percent = if family == Family::Go { 60 } else { 30 };
+            return Ok(Some(Victim { number, orderly: self.dice.chance(percent) }));
         }
         Ok(None)
     }
@@ -156,14 +176,20 @@ impl Game {
         let peer = &mut self.cluster.peers[victim.number];
         let how = if victim.orderly { "stopped" } else { "killed" };
         println!("operation {}: {} is {how}", self.done, peer.name);
-        if victim.orderly { peer.service.stop() } else { peer.service.kill() }
+        if victim.orderly {
+            return peer.service.stop();
+        }
+        peer.service.kill()?;
+        if peer.family == Family::Go {
+            let cleaned = peer.service.command(&["state", "cleanup", "--force"])?;
+            ensure!(cleaned.status.success(), "cleanup: {}", String::from_utf8_lossy(&cleaned.stderr));
+        }
+        Ok(())
     }
 
     /// Everybody comes back; then all must agree and come to rest.
-    async fn end(mut self) -> Result<()> {
-        for peer in self.cluster.peers.iter_mut().filter(|peer| peer.service.pid().is_none()) {
-            peer.start_again().await?;
-        }
+    async fn end(&mut self) -> Result<()> {
+        self.restart_some(100).await?;
         println!("{} operations, {}", self.done, self.book.summary());
         let pins = self.cluster.until_equal(QUIET, |_| true).await?;
         ensure!(self.book.acknowledged() * 10 > self.done * 9, "too few operations succeed");
@@ -176,7 +202,7 @@ impl Game {
             );
         }
         for number in self.cluster.of(Family::Go) {
-            // Go syncs nothing before it answers: told, not judged.
+            // Told, not judged.
             println!("{} lost {:?}", self.cluster.peers[number].name, self.book.lost(number, &pins));
         }
         self.cluster.until_all_see(self.cluster.peers.len()).await?;
