@@ -20,6 +20,7 @@ use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
+use tokio::sync::{Mutex, MutexGuard};
 
 /// How long anything may take that only has to happen at some time: gossip needs heartbeats of 10 s, and a machine
 /// with two processors runs a dozen daemons.
@@ -27,6 +28,9 @@ pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(300);
+
+/// Tests that run side by side take turns: a handful of daemons is enough for a small machine.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Peers of both families, their Kubos and machines. Fields are dropped in order: the machines last.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ pub struct MixedCluster {
     pub ctls: [PathBuf; 2],
     folder: tempfile::TempDir,
     _machines: TwoSides,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl MixedCluster {
@@ -51,6 +56,7 @@ impl MixedCluster {
         let Some(go) = GoPrograms::given() else { return Ok(None) };
         let ours = Programs::build()?;
         let binary = KuboBinary::find_or_build(None)?;
+        let turn = TURN.lock().await;
         let count = plan.go + plan.ours;
         let Some(machines) = TwoSides::build(u8::try_from(count)?, 0)? else { return Ok(None) };
         let started = Instant::now();
@@ -63,7 +69,7 @@ impl MixedCluster {
         }
         let ctls = [go.ctl, ours.ctl];
         let secret = random_secret()?;
-        let mut cluster = Self { peers: Vec::new(), kubos, ctls, folder, _machines: machines };
+        let mut cluster = Self { peers: Vec::new(), kubos, ctls, folder, _machines: machines, _turn: turn };
         for (number, family) in families(plan).into_iter().enumerate() {
             let program = match family {
                 Family::Go => &go.service,
