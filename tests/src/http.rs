@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpStream, ToSocketAddrs},
     time::Duration,
 };
 
@@ -35,7 +35,15 @@ impl Connection {
     /// # Errors
     /// When nobody listens.
     pub fn open(port: u16) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Self::open_to(("127.0.0.1", port))
+    }
+
+    /// Connects to any address.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn open_to(address: impl ToSocketAddrs) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
         stream.set_write_timeout(Some(ANSWER_LIMIT))?;

@@ -4,6 +4,7 @@
 //! - [`calls`]: calls between peers, written by hand.
 //! - [`cluster`]: several peers, each beside an IPFS daemon of its own.
 //! - [`http`]: the least of an HTTP client, for what the typed one does not show.
+//! - [`mixed`]: peers of the Go suite and of ours in one cluster.
 //! - [`powercut`]: power cuts and `kill -9` for real peers.
 //! - [`world`]: one peer beside one IPFS daemon, with a client.
 
@@ -12,6 +13,8 @@ pub mod calls;
 pub mod cluster;
 pub mod guide;
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod mixed;
 #[cfg(target_os = "linux")]
 pub mod powercut;
 pub mod world;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::{
     ffi::OsStr,
     fs::{self, File},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -91,6 +92,23 @@ impl KuboBinary {
     }
 }
 
+/// An identity of the RSA kind, which no program of the suite makes itself.
+///
+/// # Errors
+/// When the `ipfs` program fails.
+pub fn rsa_identity(binary: &KuboBinary) -> Result<serde_json::Value> {
+    let folder = tempfile::tempdir()?;
+    let output = Command::new(&binary.0)
+        .args(["init", "--profile=test", "--algorithm=rsa", "--bits=2048"])
+        .env("IPFS_PATH", folder.path())
+        .env("IPFS_TELEMETRY", "off")
+        .output()?;
+    ensure!(output.status.success(), "ipfs init: {}", String::from_utf8_lossy(&output.stderr));
+    let config: serde_json::Value = serde_json::from_str(&fs::read_to_string(folder.path().join("config"))?)?;
+    let identity = &config["Identity"];
+    Ok(serde_json::json!({ "id": identity["PeerID"], "private_key": identity["PrivKey"] }))
+}
+
 /// Returns the target folder of the running program.
 fn target_folder() -> Result<PathBuf> {
     let exe = std::env::current_exe()?;
@@ -109,6 +127,8 @@ fn target_folder() -> Result<PathBuf> {
 pub struct Kubo {
     program: PathBuf,
     folder: tempfile::TempDir,
+    /// The command before the daemon's own; often none.
+    launcher: Vec<String>,
     child: Option<Child>,
     api: String,
 }
@@ -119,12 +139,7 @@ impl Kubo {
     /// # Errors
     /// When the daemon does not start in time.
     pub fn start(binary: &KuboBinary) -> Result<Self> {
-        let mut kubo =
-            Self { program: binary.0.clone(), folder: tempfile::tempdir()?, child: None, api: String::new() };
-        kubo.ipfs(&["init", "--profile=test"])?;
-        kubo.ipfs(&["bootstrap", "rm", "--all"])?;
-        kubo.ipfs(&["config", "--json", "Discovery.MDNS.Enabled", "false"])?;
-        kubo.ipfs(&["config", "Addresses.Gateway", "/ip4/127.0.0.1/tcp/0"])?;
+        let mut kubo = Self::init(binary, &[])?;
         kubo.run()?;
         // Later starts keep the port, as a peer's configuration names it.
         let api = kubo.api.clone();
@@ -132,10 +147,61 @@ impl Kubo {
         Ok(kubo)
     }
 
+    /// As [`Kubo::start`], by another command, which must become the daemon, as `ip netns exec` does; the RPC and the
+    /// swarm listen on the addresses given, on the usual ports.
+    ///
+    /// # Errors
+    /// When the daemon does not start in time.
+    pub fn start_by(
+        binary: &KuboBinary,
+        launcher: &[String],
+        api: Ipv4Addr,
+        swarm: Ipv4Addr,
+    ) -> Result<Self> {
+        let mut kubo = Self::init(binary, launcher)?;
+        kubo.ipfs(&["config", "Addresses.API", &format!("/ip4/{api}/tcp/5001")])?;
+        let swarm = format!("[\"/ip4/{swarm}/tcp/4001\"]");
+        kubo.ipfs(&["config", "--json", "Addresses.Swarm", &swarm])?;
+        kubo.run()?;
+        Ok(kubo)
+    }
+
+    /// Makes a fresh repository without public peers.
+    fn init(binary: &KuboBinary, launcher: &[String]) -> Result<Self> {
+        let kubo = Self {
+            program: binary.0.clone(),
+            folder: tempfile::tempdir()?,
+            launcher: launcher.to_vec(),
+            child: None,
+            api: String::new(),
+        };
+        kubo.ipfs(&["init", "--profile=test"])?;
+        kubo.ipfs(&["bootstrap", "rm", "--all"])?;
+        kubo.ipfs(&["config", "--json", "Discovery.MDNS.Enabled", "false"])?;
+        kubo.ipfs(&["config", "Addresses.Gateway", "/ip4/127.0.0.1/tcp/0"])?;
+        Ok(kubo)
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        self.with_repo(Command::new(&self.program))
+    }
+
+    fn with_repo(&self, mut command: Command) -> Command {
         command.env("IPFS_PATH", self.repo_path()).env("IPFS_TELEMETRY", "off").stdin(Stdio::null());
         command
+    }
+
+    fn daemon(&self) -> Command {
+        let mut command = match self.launcher.split_first() {
+            Some((launcher, arguments)) => {
+                let mut command = Command::new(launcher);
+                command.args(arguments).arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
+        command.args(["daemon", "--migrate=true"]);
+        self.with_repo(command)
     }
 
     /// Returns the folder of the repository.
@@ -152,8 +218,7 @@ impl Kubo {
         // A daemon that was killed leaves the file of its address behind.
         let _ = fs::remove_file(&file);
         let log = File::create(self.folder.path().join("log"))?;
-        let child =
-            self.command().args(["daemon", "--migrate=true"]).stdout(log.try_clone()?).stderr(log).spawn();
+        let child = self.daemon().stdout(log.try_clone()?).stderr(log).spawn();
         self.child = Some(child.with_context(|| format!("cannot run {}", self.program.display()))?);
         let deadline = Instant::now() + START_LIMIT;
         loop {

@@ -261,6 +261,17 @@ impl Service {
         &self.environment
     }
 
+    /// Gives the peer another identity: the content of its `identity.json`.
+    ///
+    /// # Errors
+    /// When it names no peer, or the file cannot be written.
+    pub fn set_identity(&mut self, identity: &serde_json::Value) -> Result<()> {
+        let id = identity["id"].as_str().context("the identity has no ID")?;
+        let address = self.swarm.rsplit_once('/').context("the address has no ID")?.0;
+        self.swarm = format!("{address}/{id}");
+        Ok(fs::write(self.base.join("identity.json"), serde_json::to_vec(identity)?)?)
+    }
+
     /// Makes the peer join others (`--bootstrap`) at its next starts.
     pub fn join(&mut self, addresses: &[&str]) {
         self.joined = addresses.iter().map(|address| (*address).to_owned()).collect();
