@@ -61,7 +61,7 @@ impl AddressBook {
         entry.rank = entry.rank.min(rank);
         entry.configured |= configured;
         let mut changed = false;
-        for address in addresses.iter().map(without_peer) {
+        for address in addresses.iter().filter(|address| routing::is_plain(address)).map(without_peer) {
             if !entry.given.contains(&address) {
                 entry.given.push(address);
                 changed = true;
@@ -75,7 +75,8 @@ impl AddressBook {
     /// Replaces what a peer said of itself.
     pub(super) fn learn(&mut self, peer: PeerId, listed: &[Multiaddr]) {
         if let Some(entry) = self.entry(peer, false) {
-            entry.learned = listed.iter().take(MAX_ADDRESSES).map(without_peer).collect();
+            let plain = listed.iter().filter(|address| routing::is_plain(address));
+            entry.learned = plain.take(MAX_ADDRESSES).map(without_peer).collect();
         }
     }
 
@@ -293,6 +294,18 @@ mod tests {
             book.ranked()[..2].iter().collect::<HashSet<_>>(),
             HashSet::from([&configured, &protected])
         );
+    }
+
+    #[test]
+    fn an_address_that_would_become_two_lines_of_a_file_is_not_taken() {
+        let (mut book, peer) = (AddressBook::default(), PeerId::random());
+        let forged = format!("a\n/ip4/6.6.6.6/tcp/1/p2p/{}", PeerId::random());
+        for name in [forged.as_str(), "a/tcp/1", "a b", "a\u{7f}"] {
+            let bad = [Multiaddr::empty().with(Protocol::Dns4(name.into())).with(Protocol::Tcp(1))];
+            book.learn(peer, &bad);
+            assert!(!book.give(peer, &bad, 0, false), "{name}");
+            assert!(book.ways_to(&peer).is_empty(), "{name}");
+        }
     }
 
     #[test]

@@ -83,6 +83,14 @@ pub(super) fn is_public(address: &Multiaddr) -> bool {
     }
 }
 
+/// Says whether an address is what its text says. Names may hold anything, line breaks included, and the text goes into
+/// files of lines and into logs.
+pub(super) fn is_plain(address: &Multiaddr) -> bool {
+    let text = address.to_string();
+    let one_word = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    one_word && text.parse().is_ok_and(|again: Multiaddr| again == *address)
+}
+
 /// Picks from what a peer lists what is worth keeping: reachable by these transports, and loopback addresses only
 /// of peers that are on this machine.
 pub(super) fn usable(listed: &[Multiaddr], on_this_machine: bool) -> Vec<Multiaddr> {
