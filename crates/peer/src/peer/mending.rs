@@ -8,6 +8,7 @@ use cluster_core::{
     ports::{
         BoxStream, ClusterApi,
         cluster_api::{ApiError, GlobalPinStatus},
+        rpc::CallError,
     },
 };
 use cluster_runtime::now;
@@ -33,7 +34,33 @@ struct Patient {
     due: Instant,
     /// Pins that it lacked at the last look.
     lacked: Option<usize>,
+    /// It was helped, and has not got on since.
     helped: bool,
+}
+
+/// What to do about a peer.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// It lacks nothing.
+    Whole,
+    /// It was not looked at before, or gets on.
+    Wait,
+    /// It lacks as much as before.
+    Help,
+    /// It does so although it was helped.
+    GiveUp,
+}
+
+impl Step {
+    fn after(lacks: usize, patient: &Patient) -> Self {
+        match patient.lacked {
+            _ if lacks == 0 => Self::Whole,
+            None => Self::Wait,
+            Some(before) if lacks < before => Self::Wait,
+            Some(_) if patient.helped => Self::GiveUp,
+            Some(_) => Self::Help,
+        }
+    }
 }
 
 impl Peer {
@@ -75,39 +102,40 @@ impl Peer {
         let again = |lacked, helped| Some(Patient { due: Instant::now() + settle, lacked, helped });
         let lacking = match self.lacking(peer, settle).await {
             Ok(lacking) => lacking,
+            // It does not trust us, so our heads are nothing to it.
+            Err(ApiError::Call(CallError::Refused { .. })) => return None,
             Err(error) => {
                 tracing::debug!(target: "crdt", %peer, %error, "cannot compare a peer's pins with ours");
                 return again(patient.lacked, patient.helped);
             }
         };
-        let (count, before) = (lacking.count, patient.lacked.unwrap_or(usize::MAX));
-        if count == 0 {
-            if patient.helped {
-                tracing::info!(target: "crdt", %peer, "the peer has fetched the pins it lacked");
+        match Step::after(lacking.count, &patient) {
+            Step::Whole => {
+                if patient.lacked.is_some() {
+                    tracing::info!(target: "crdt", %peer, "the peer has fetched the pins it lacked");
+                }
+                None
             }
-            return None;
-        }
-        if count < before {
-            return again(Some(count), patient.helped);
-        }
-        if patient.helped {
-            tracing::warn!(
-                target: "crdt", %peer, lacks = count,
-                "the peer lacks pins and does not fetch them: run `state cleanup` on it, and let it sync anew"
-            );
-            return None;
-        }
-        match parts.consensus.relink(lacking.first).await {
-            Ok(blocks) => {
+            Step::Wait => again(Some(lacking.count), false),
+            Step::GiveUp => {
                 tracing::warn!(
-                    target: "crdt", %peer, lacks = count, blocks,
-                    "the peer lacks pins that it takes for known; a delta links to them"
+                    target: "crdt", %peer, lacks = lacking.count,
+                    "the peer lacks pins and does not fetch them: run `state cleanup` on it, and let it sync anew"
                 );
-                again(Some(count), true)
+                None
             }
-            Err(error) => {
-                tracing::debug!(target: "crdt", %peer, %error, "cannot link to the pins a peer lacks");
-                again(Some(count), false)
+            Step::Help => {
+                let linked = parts.consensus.relink(lacking.first).await;
+                match &linked {
+                    Ok(blocks) => tracing::warn!(
+                        target: "crdt", %peer, lacks = lacking.count, blocks,
+                        "the peer lacks pins that it takes for known; a delta links to them"
+                    ),
+                    Err(error) => {
+                        tracing::debug!(target: "crdt", %peer, %error, "cannot link to the pins a peer lacks");
+                    }
+                }
+                again(Some(lacking.count), linked.is_ok())
             }
         }
     }
@@ -184,5 +212,26 @@ impl Theirs {
                 None => self.ended = true,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_helped_when_it_stops_getting_on_and_given_up_when_that_does_not_help() {
+        let after =
+            |lacks, lacked, helped| Step::after(lacks, &Patient { due: Instant::now(), lacked, helped });
+        assert_eq!(after(0, None, false), Step::Whole);
+        // It may be amid a walk.
+        assert_eq!(after(9, None, false), Step::Wait);
+        assert_eq!(after(8, Some(9), false), Step::Wait);
+        assert_eq!(after(8, Some(8), false), Step::Help);
+        assert_eq!(after(9, Some(8), false), Step::Help);
+        // There may be more than one delta can link to: it gets on, and will be helped again.
+        assert_eq!(after(3, Some(8), true), Step::Wait);
+        assert_eq!(after(3, Some(3), true), Step::GiveUp);
+        assert_eq!(after(0, Some(3), true), Step::Whole);
     }
 }
