@@ -4,11 +4,12 @@
 //! last ones of the sequence, whichever the peer learns last, and some between them.
 
 use crate::bench::cids;
+use crate::bench::cluster::Cluster;
 use crate::bench::connection::{Connection, get};
 use crate::bench::load::Until;
 use crate::bench::peer::Daemon;
 use crate::bench::process::within;
-use crate::bench::stage::{Stage, World};
+use crate::bench::stage::{Stage, World, settle};
 use crate::bench::stream::lines;
 use anyhow::{Context, Result, bail};
 use std::net::SocketAddr;
@@ -101,6 +102,27 @@ pub(super) async fn fill(stage: &Stage<'_>, world: &mut World, count: u64, conne
         bail!("filling a peer: {}", outcome.describe());
     }
     watch(&mut world.daemon, world.peer.api(), stage.settings.seed, count).await.map(drop)
+}
+
+/// Makes a peer that holds pins 0 to `count`, was started anew since, and waits for others to join it.
+pub(super) async fn holder(
+    stage: &Stage<'_>,
+    cluster: &Cluster<'_>,
+    count: u64,
+    connections: usize,
+) -> Result<World> {
+    let settings = stage.settings;
+    let (peer, stub) = cluster.peer(&[], settings.drain_delay).await?;
+    let daemon = peer.start_and_wait().await?;
+    let mut holder = World { daemon, peer, stub };
+    fill(stage, &mut holder, count, connections).await?;
+    settle(&mut holder.daemon).await?;
+    holder.daemon.stop().await?;
+    holder.stub.set_delay(settings.delay).await?;
+    let mut daemon = holder.peer.start()?;
+    daemon.first_answer(&cids::text(settings.seed, 0), 200).await?;
+    holder.daemon = daemon;
+    Ok(holder)
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 //! pin on.
 
 use super::arrival;
-use crate::bench::cids;
 use crate::bench::cluster::{Blocks, Cluster};
 use crate::bench::figures::{Figure, Results, median};
 use crate::bench::procfs;
-use crate::bench::stage::{Stage, World, settle};
+use crate::bench::stage::{Stage, settle};
 use crate::bench::suite::{Side, Suite};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -57,16 +56,7 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
 async fn join(stage: &Stage<'_>, ours: &Suite, results: &mut Results, task: &Task) -> Result<()> {
     let settings = stage.settings;
     let cluster = Cluster::new(stage, task.blocks)?;
-    let (peer, stub) = cluster.peer(&[], settings.drain_delay).await?;
-    let daemon = peer.start_and_wait().await?;
-    let mut holder = World { daemon, peer, stub };
-    arrival::fill(stage, &mut holder, task.count, task.connections).await?;
-    settle(&mut holder.daemon).await?;
-    holder.daemon.stop().await?;
-    holder.stub.set_delay(settings.delay).await?;
-    let mut daemon = holder.peer.start()?;
-    daemon.first_answer(&cids::text(settings.seed, 0), 200).await?;
-    holder.daemon = daemon;
+    let mut holder = arrival::holder(stage, &cluster, task.count, task.connections).await?;
 
     let mut rates: BTreeMap<Side, Vec<f64>> = BTreeMap::new();
     for _ in 0..settings.newcomers() {

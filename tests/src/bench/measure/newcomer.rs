@@ -1,12 +1,11 @@
 //! From the start of a fresh peer that joins another one to the first pin and to all pins.
 
 use super::arrival::{self, Arrival};
-use crate::bench::cids;
 use crate::bench::cluster::{BATCH, Blocks, Cluster};
 use crate::bench::figures::{Figure, Results, median};
 use crate::bench::peer::Peer;
 use crate::bench::procfs;
-use crate::bench::stage::{Stage, World, settle};
+use crate::bench::stage::{Stage, settle};
 use anyhow::{Context, Result};
 
 /// What the newcomer finds.
@@ -48,16 +47,7 @@ async fn run(stage: &Stage<'_>, results: &mut Results, task: &Task) -> Result<()
     let side = stage.suite.side;
     let settings = stage.settings;
     let cluster = Cluster::new(stage, task.blocks)?;
-    let (peer, stub) = cluster.peer(&[], settings.drain_delay).await?;
-    let daemon = peer.start_and_wait().await?;
-    let mut holder = World { daemon, peer, stub };
-    arrival::fill(stage, &mut holder, task.count, task.connections).await?;
-    settle(&mut holder.daemon).await?;
-    holder.daemon.stop().await?;
-    holder.stub.set_delay(settings.delay).await?;
-    let mut daemon = holder.peer.start()?;
-    daemon.first_answer(&cids::text(settings.seed, 0), 200).await?;
-    holder.daemon = daemon;
+    let mut holder = arrival::holder(stage, &cluster, task.count, task.connections).await?;
 
     let mut arrivals = Vec::new();
     for _ in 0..settings.newcomers() {
