@@ -6,6 +6,7 @@ pub mod kubo;
 #[cfg(feature = "many-peers")]
 pub mod many_peers;
 pub mod mock_kubo;
+pub mod ports;
 #[cfg(target_os = "linux")]
 pub mod powercut;
 pub mod service;

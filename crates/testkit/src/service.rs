@@ -1,5 +1,6 @@
 //! A real peer: the built `cluster-service` in a fresh folder on free loopback ports.
 
+use crate::ports::{free_ports, loopback};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     ffi::OsStr,
@@ -123,7 +124,7 @@ impl Service {
     /// # Errors
     /// When `init` fails.
     pub fn init(program: &Path, base: &Path, ipfs: &str, environment: &[(&str, &str)]) -> Result<Self> {
-        let [rest, swarm, pinning, proxy] = free_addresses()?;
+        let [rest, swarm, pinning, proxy] = free_ports()?.map(loopback);
         let mut variables: Vec<(String, String)> =
             environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let defaults = [
@@ -377,17 +378,6 @@ impl Service {
         command.arg("--config").arg(&self.base).args(arguments).stdin(Stdio::null());
         Ok(command.envs(self.environment.iter().map(|(k, v)| (k, v))).output()?)
     }
-}
-
-/// Chooses loopback ports that are free now.
-fn free_addresses() -> Result<[String; 4]> {
-    let listeners = [0; 4].map(|_| std::net::TcpListener::bind(("127.0.0.1", 0)));
-    let mut addresses = Vec::new();
-    for listener in &listeners {
-        let listener = listener.as_ref().map_err(|error| anyhow::anyhow!("no free port: {error}"))?;
-        addresses.push(format!("/ip4/127.0.0.1/tcp/{}", listener.local_addr()?.port()));
-    }
-    addresses.try_into().map_err(|_| anyhow::anyhow!("four listeners have four addresses"))
 }
 
 impl Drop for Service {

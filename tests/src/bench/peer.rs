@@ -6,7 +6,8 @@ use super::process::{Process, within};
 use super::settings::Settings;
 use super::suite::Suite;
 use anyhow::{Context, Result, bail};
-use std::net::{SocketAddr, TcpListener};
+use cluster_testkit::ports::{free_ports, loopback};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -52,17 +53,16 @@ impl Peer {
         };
         let folder = folder.context("making a temporary folder")?;
         let [api, proxy, swarm, pinning] = free_ports()?;
-        let tcp = |port: u16| format!("/ip4/127.0.0.1/tcp/{port}");
         let mut environment = vec![
             ("IPFS_CLUSTER_PATH", folder.path().join("peer").display().to_string()),
             ("HOME", folder.path().display().to_string()),
-            ("CLUSTER_LISTENMULTIADDRESS", tcp(swarm)),
+            ("CLUSTER_LISTENMULTIADDRESS", loopback(swarm)),
             ("CLUSTER_MDNSINTERVAL", "0s".to_owned()),
-            ("CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", tcp(api)),
-            ("CLUSTER_PINSVCAPI_HTTPLISTENMULTIADDRESS", tcp(pinning)),
-            ("CLUSTER_IPFSPROXY_LISTENMULTIADDRESS", tcp(proxy)),
-            ("CLUSTER_IPFSPROXY_NODEMULTIADDRESS", tcp(daemon.port())),
-            ("CLUSTER_IPFSHTTP_NODEMULTIADDRESS", tcp(daemon.port())),
+            ("CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", loopback(api)),
+            ("CLUSTER_PINSVCAPI_HTTPLISTENMULTIADDRESS", loopback(pinning)),
+            ("CLUSTER_IPFSPROXY_LISTENMULTIADDRESS", loopback(proxy)),
+            ("CLUSTER_IPFSPROXY_NODEMULTIADDRESS", loopback(daemon.port())),
+            ("CLUSTER_IPFSHTTP_NODEMULTIADDRESS", loopback(daemon.port())),
         ];
         if let Some(batching) = &settings.batching {
             let (size, age) = batching.split_once(',').context("--batching wants SIZE,AGE")?;
@@ -228,16 +228,4 @@ impl Daemon {
 
 async fn try_once(api: SocketAddr, request: &[u8]) -> Result<(u16, Vec<u8>)> {
     Connection::open(api, 16 * 1024).await?.fetch(request).await
-}
-
-/// Takes free loopback ports, all at once so that they differ.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let mut ports = [0; N];
-    let mut held = Vec::with_capacity(N);
-    for port in &mut ports {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).context("looking for a free port")?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
-    Ok(ports)
 }

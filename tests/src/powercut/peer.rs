@@ -2,10 +2,13 @@
 
 use crate::http::Connection;
 use anyhow::{Context as _, Result, bail, ensure};
-use cluster_testkit::{powercut::State, service::Programs};
+use cluster_testkit::{
+    ports::{free_ports, loopback},
+    powercut::State,
+    service::Programs,
+};
 use std::{
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -53,7 +56,8 @@ impl PeerProgram {
 
     /// Makes a new peer's folder.
     pub(super) fn init(&self, root: &Path) -> Result<()> {
-        let output = self.command(root, free_port()?)?.arg("init").output()?;
+        let [port] = free_ports()?;
+        let output = self.command(root, port)?.arg("init").output()?;
         ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
@@ -62,8 +66,9 @@ impl PeerProgram {
     fn command(&self, root: &Path, port: u16) -> Result<Command> {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(root).stdin(Stdio::null());
-        command.env("CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", format!("/ip4/127.0.0.1/tcp/{port}"));
-        command.env("CLUSTER_LISTENMULTIADDRESS", format!("/ip4/127.0.0.1/tcp/{}", free_port()?));
+        let [swarm] = free_ports()?;
+        command.env("CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", loopback(port));
+        command.env("CLUSTER_LISTENMULTIADDRESS", loopback(swarm));
         // Nobody listens there: what Kubo does must not matter here.
         command.env("CLUSTER_IPFSHTTP_NODEMULTIADDRESS", "/ip4/127.0.0.1/tcp/1");
         command.env("IPFS_CLUSTER_LOG_LEVEL", "warn");
@@ -83,7 +88,7 @@ impl PeerProgram {
 
     /// Starts a peer on `root` and waits for its first answer.
     pub(super) fn start(&self, root: &Path) -> Result<Peer> {
-        let port = free_port()?;
+        let [port] = free_ports()?;
         let log = tempfile::NamedTempFile::new()?;
         let mut command = self.daemon(root, port)?;
         command.stdout(Stdio::null()).stderr(File::create(log.path())?);
@@ -102,7 +107,8 @@ impl PeerProgram {
 
     /// Recounts everything derived in the folder of a peer that does not run.
     pub(super) fn check(&self, root: &Path) -> Result<()> {
-        let output = self.command(root, free_port()?)?.args(["state", "check"]).output()?;
+        let [port] = free_ports()?;
+        let output = self.command(root, port)?.args(["state", "check"]).output()?;
         let said = [output.stdout, output.stderr].concat();
         ensure!(output.status.success(), "state check: {}", String::from_utf8_lossy(&said));
         Ok(())
@@ -180,9 +186,4 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Finds a port nobody listens on.
-pub(super) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -2,12 +2,15 @@
 
 use super::{
     load::{CLIENTS, Clock, Done, Plan, work},
-    peer::{PeerProgram, free_port},
+    peer::PeerProgram,
     talk,
 };
 use crate::http::Connection;
 use anyhow::{Context as _, Result, ensure};
-use cluster_testkit::powercut::{Operation, Recording, Running, State, Workload};
+use cluster_testkit::{
+    ports::free_ports,
+    powercut::{Operation, Recording, Running, State, Workload},
+};
 use std::{
     path::Path,
     process::Command,
@@ -54,7 +57,7 @@ impl Workload for ServiceWorkload {
     }
 
     fn command(&self, root: &Path) -> Result<Command> {
-        let port = free_port()?;
+        let [port] = free_ports()?;
         self.port.store(port, Ordering::SeqCst);
         self.program.daemon(root, port)
     }

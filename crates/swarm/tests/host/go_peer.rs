@@ -12,7 +12,10 @@ use cluster_core::{
     },
 };
 use cluster_swarm::{OpenStreams, RPC_PROTOCOL};
-use cluster_testkit::two_sides::TwoSides;
+use cluster_testkit::{
+    ports::{free_ports, loopback},
+    two_sides::TwoSides,
+};
 use std::{net::Ipv4Addr, path::PathBuf, process::Stdio};
 use tempfile::TempDir;
 use tokio::{
@@ -30,10 +33,6 @@ fn program() -> Option<PathBuf> {
         println!("skipped: CLUSTER_GO_BIN does not name the folder of Go's programs");
     }
     Some(folder?.join("ipfs-cluster-service"))
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Answers like an IPFS daemon that says who it is, without which the Go daemon tells no metrics.
@@ -86,7 +85,8 @@ async fn start(mut command: impl FnMut() -> Command, listen: &str, mdns: &str) -
 #[tokio::test]
 async fn a_go_peer_connects_listens_and_tells() {
     let Some(program) = program() else { return };
-    let listen = format!("/ip4/127.0.0.1/tcp/{}", free_port());
+    let [port] = free_ports().unwrap();
+    let listen = loopback(port);
     let (_daemon, peer, _folder) = start(|| Command::new(&program), &listen, "0s").await;
     let host = Host::start(config()).await;
     let address: Multiaddr = listen.parse().unwrap();
