@@ -48,6 +48,11 @@ impl<'a> Cluster<'a> {
         Ok(Self { stage, environment })
     }
 
+    /// Sets a variable of all its peers.
+    pub(crate) fn set(&mut self, name: &'static str, value: String) {
+        self.environment.push((name, value));
+    }
+
     /// Makes the folder of a peer that will join `others`, with a stand-in of the IPFS daemon that answers after
     /// `delay` milliseconds.
     pub(crate) async fn peer(&self, others: &[&Peer], delay: f64) -> Result<(Peer, Server)> {

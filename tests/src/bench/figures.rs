@@ -110,10 +110,16 @@ figures! {
     Statuses3Rss: "all statuses of 3 peers: RSS peak", "MiB", Bar::None;
     JoinBatchedRate: "newcomer at a Go peer, batched: pins after the first", "1/s", Bar::None;
     JoinBatchedRatio: "the same over Go's newcomer", "x", Bar::AtLeast(1.7);
+    JoinBatchedServing: "Go's newcomer, batched: at ours over at Go", "x", Bar::AtLeast(1.0);
     JoinWideRate: "newcomer at a Go peer, wide: pins after the first", "1/s", Bar::None;
     JoinWideRatio: "the same over Go's newcomer", "x", Bar::AtLeast(1.5);
+    JoinWideServing: "Go's newcomer, wide: at ours over at Go", "x", Bar::AtLeast(1.0);
     JoinChainRate: "newcomer at a Go peer, chain: pins after the first", "1/s", Bar::None;
     JoinChainRatio: "the same over Go's newcomer", "x", Bar::AtLeast(10.0);
+    JoinChainServing: "Go's newcomer, chain: at ours over at Go", "x", Bar::AtLeast(1.0);
+    JoinKills: "newcomer at a Go peer: kills amid its walk", "", Bar::None;
+    JoinKillsBehind: "starts after which it knew less than before", "", Bar::AtMost(0.0);
+    JoinKillsDifferences: "entries exported otherwise than by Go", "", Bar::AtMost(0.0);
 }
 
 /// All samples taken.

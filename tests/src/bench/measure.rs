@@ -57,6 +57,8 @@ pub(crate) enum Measure {
     Statuses3,
     /// Fresh peers of both suites join a Go peer that holds many pins, in turn
     JoinGo,
+    /// A fresh peer of ours is killed again and again while it fetches the large pinset from a Go peer
+    JoinGoKills,
 }
 
 impl Measure {
@@ -79,6 +81,7 @@ impl Measure {
             Self::Chain => newcomer::chained(stage, results).await,
             Self::Statuses3 => statuses3::run(stage, results).await,
             Self::JoinGo => join_go::run(stage, results).await,
+            Self::JoinGoKills => join_go::kills(stage, results).await,
         }
     }
 }

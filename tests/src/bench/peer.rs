@@ -4,7 +4,7 @@ use super::cids::{self, CidText};
 use super::connection::{Connection, get};
 use super::process::{Process, within};
 use super::settings::Settings;
-use super::suite::Suite;
+use super::suite::{Side, Suite};
 use anyhow::{Context, Result, bail};
 use cluster_testkit::ports::{free_ports, loopback};
 use std::net::SocketAddr;
@@ -75,6 +75,11 @@ impl Peer {
         let began = Instant::now();
         peer.run(&["init"], INIT_LIMIT).await?;
         Ok((peer, began.elapsed()))
+    }
+
+    /// Returns whose program it runs.
+    pub(crate) fn side(&self) -> Side {
+        self.suite.side
     }
 
     /// Returns where its REST API listens.

@@ -2,13 +2,24 @@
 //! pin on.
 
 use super::arrival;
+use super::kills::Moments;
 use crate::bench::cluster::{Blocks, Cluster};
 use crate::bench::figures::{Figure, Results, median};
+use crate::bench::peer::{Daemon, Peer};
 use crate::bench::procfs;
-use crate::bench::stage::{Stage, settle};
+use crate::bench::stage::{Stage, TRANSFER_LIMIT, World, settle};
 use crate::bench::suite::{Side, Suite};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
+
+/// How often heads are told again.
+const REBROADCAST: &str = "10s";
+/// Longest walk of a newcomer that is killed amid it.
+const WALK_LIMIT: Duration = Duration::from_secs(1_800);
+/// Pause between two looks at how far it is.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A history, and how fast it has to come.
 struct Task {
@@ -18,6 +29,8 @@ struct Task {
     count: u64,
     rate: Figure,
     ratio: Figure,
+    /// Go's newcomers at a peer of ours over those at Go's.
+    serving: Figure,
 }
 
 /// Takes the measure for blocks of many pins, many blocks side by side, and a chain. It belongs to Go's turn.
@@ -32,6 +45,7 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
             count: held,
             rate: Figure::JoinBatchedRate,
             ratio: Figure::JoinBatchedRatio,
+            serving: Figure::JoinBatchedServing,
         },
         Task {
             blocks: Blocks::AsSet,
@@ -39,6 +53,7 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
             count: held,
             rate: Figure::JoinWideRate,
             ratio: Figure::JoinWideRatio,
+            serving: Figure::JoinWideServing,
         },
         Task {
             blocks: Blocks::AsSet,
@@ -46,6 +61,7 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
             count: chained,
             rate: Figure::JoinChainRate,
             ratio: Figure::JoinChainRatio,
+            serving: Figure::JoinChainServing,
         },
     ] {
         join(stage, ours, results, &task).await?;
@@ -55,29 +71,16 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
 
 async fn join(stage: &Stage<'_>, ours: &Suite, results: &mut Results, task: &Task) -> Result<()> {
     let settings = stage.settings;
-    let cluster = Cluster::new(stage, task.blocks)?;
+    let cluster = cluster(stage, task.blocks)?;
     let mut holder = arrival::holder(stage, &cluster, task.count, task.connections).await?;
 
     let mut rates: BTreeMap<Side, Vec<f64>> = BTreeMap::new();
     for _ in 0..settings.newcomers() {
         for suite in [stage.suite, ours] {
             settle(&mut holder.daemon).await?;
-            let (peer, _stub) = cluster.peer_of(suite, &[&holder.peer], settings.delay).await?;
-            let mut daemon = peer.start()?;
-            let arrival = arrival::watch(&mut daemon, peer.api(), settings.seed, task.count).await?;
-            let rate = (task.count - 1) as f64 / (arrival.all - arrival.first).as_secs_f64();
-            let peak = procfs::peak_mib(daemon.id())?;
-            results.note(
-                suite.side,
-                &format!(
-                    "{} pins at a Go peer: first after {:.2} s, all after {:.2} s, {rate:.0} a second; RSS peak {peak:.0} MiB",
-                    task.count,
-                    arrival.first.as_secs_f64(),
-                    arrival.all.as_secs_f64(),
-                ),
-            );
+            let (newcomer, rate) = arrive(stage, &cluster, suite, &holder.peer, results, task.count).await?;
             rates.entry(suite.side).or_default().push(rate);
-            daemon.kill().await?;
+            newcomer.daemon.kill().await?;
             holder.daemon.check_alive()?;
         }
     }
@@ -86,5 +89,145 @@ async fn join(stage: &Stage<'_>, ours: &Suite, results: &mut Results, task: &Tas
     results.record(Side::Go, task.rate, go);
     results.record(Side::Ours, task.rate, own);
     results.record(Side::Ours, task.ratio, own / go);
-    holder.daemon.stop().await
+
+    // One of ours that has all of it serves Go's newcomers, alone.
+    let (mut other, _) = arrive(stage, &cluster, ours, &holder.peer, results, task.count).await?;
+    holder.daemon.stop().await?;
+    let mut served = Vec::new();
+    for _ in 0..settings.newcomers() {
+        settle(&mut other.daemon).await?;
+        let (newcomer, rate) = arrive(stage, &cluster, stage.suite, &other.peer, results, task.count).await?;
+        served.push(rate);
+        newcomer.daemon.kill().await?;
+        other.daemon.check_alive()?;
+    }
+    results.record(Side::Ours, task.serving, median(&served).context("nothing was measured")? / go);
+    other.daemon.stop().await
+}
+
+/// Makes a cluster in which a Go peer soon tells a newcomer what there is: it does so at intervals only.
+fn cluster<'a>(stage: &'a Stage<'_>, blocks: Blocks) -> Result<Cluster<'a>> {
+    let mut cluster = Cluster::new(stage, blocks)?;
+    cluster.set("CLUSTER_CRDT_REBROADCASTINTERVAL", REBROADCAST.to_owned());
+    Ok(cluster)
+}
+
+/// Starts a fresh peer that joins a holder and waits until it has all pins. Returns it with the pins a second that came
+/// after the first one.
+async fn arrive(
+    stage: &Stage<'_>,
+    cluster: &Cluster<'_>,
+    suite: &Suite,
+    holder: &Peer,
+    results: &mut Results,
+    count: u64,
+) -> Result<(World, f64)> {
+    let (peer, stub) = cluster.peer_of(suite, &[holder], stage.settings.delay).await?;
+    let mut daemon = peer.start()?;
+    let arrival = arrival::watch(&mut daemon, peer.api(), stage.settings.seed, count).await?;
+    let rate = (count - 1) as f64 / (arrival.all - arrival.first).as_secs_f64();
+    results.note(
+        suite.side,
+        &format!(
+            "{count} pins at a peer of {}: first after {:.2} s, all after {:.2} s, {rate:.0} a second; RSS peak {:.0} MiB",
+            holder.side().title(),
+            arrival.first.as_secs_f64(),
+            arrival.all.as_secs_f64(),
+            procfs::peak_mib(daemon.id())?,
+        ),
+    );
+    Ok((World { daemon, peer, stub }, rate))
+}
+
+/// Kills a fresh peer of ours again and again while it fetches what a Go peer holds, and compares what both export when
+/// it has come to the end. It belongs to Go's turn.
+pub(super) async fn kills(stage: &Stage<'_>, results: &mut Results) -> Result<()> {
+    let Some(ours) = stage.ours.filter(|_| stage.suite.side == Side::Go) else { return Ok(()) };
+    let settings = stage.settings;
+    let count = settings.pins();
+    let cluster = cluster(stage, Blocks::Batched)?;
+    let holder = arrival::holder(stage, &cluster, count, 256).await?;
+    let (peer, _stub) = cluster.peer_of(ours, &[&holder.peer], settings.delay).await?;
+
+    // Evenly over the walk, on the whole.
+    let step = count / u64::from(settings.kills() + 1);
+    let mut moments = Moments(settings.seed);
+    let (mut kills, mut behind, mut known) = (0, 0, 0);
+    let began = Instant::now();
+    let mut daemon = peer.start_and_wait().await?;
+    while kills < settings.kills() {
+        let more = known + 1 + moments.next() % (2 * step);
+        let found = elements(&daemon).await?;
+        behind += u64::from(found < known);
+        known = found;
+        while known < more.min(count) {
+            if began.elapsed() > WALK_LIMIT {
+                bail!("{known} of {count} pins came in {} s", WALK_LIMIT.as_secs());
+            }
+            daemon.check_alive()?;
+            tokio::time::sleep(LOOK_PAUSE).await;
+            known = elements(&daemon).await?;
+        }
+        if known == count {
+            break;
+        }
+        daemon.kill().await?;
+        kills += 1;
+        results.note(Side::Ours, &format!("killed at {known} of {count} pins"));
+        daemon = peer.start_and_wait().await?;
+    }
+    arrival::watch(&mut daemon, peer.api(), settings.seed, count).await?;
+    results.note(
+        Side::Ours,
+        &format!("all {count} pins after {kills} kills and {:.1} s", began.elapsed().as_secs_f64()),
+    );
+    daemon.stop().await?;
+    holder.daemon.stop().await?;
+    results.record(Side::Ours, Figure::JoinKills, kills as f64);
+    results.record(Side::Ours, Figure::JoinKillsBehind, behind as f64);
+    let different = differences(&export(&holder.peer).await?, &export(&peer).await?);
+    results.record(Side::Ours, Figure::JoinKillsDifferences, different as f64);
+    Ok(())
+}
+
+/// Counts the elements that a peer of ours says it has.
+async fn elements(daemon: &Daemon) -> Result<u64> {
+    let (status, body) = daemon.fetch("/health/crdt", WALK_LIMIT).await?;
+    let health: serde_json::Value = serde_json::from_slice(&body)?;
+    health["elements"].as_u64().with_context(|| format!("GET /health/crdt: status {status}: {health}"))
+}
+
+/// Exports a stopped peer's state, its lines in order.
+async fn export(peer: &Peer) -> Result<Vec<Vec<u8>>> {
+    let file = peer.scratch("export");
+    peer.run(
+        &["state", "export", "-f", file.to_str().context("a folder's name is not text")?],
+        TRANSFER_LIMIT,
+    )
+    .await?;
+    let mut exported: Vec<Vec<u8>> =
+        BufReader::new(std::fs::File::open(&file)?).split(b'\n').collect::<std::io::Result<_>>()?;
+    exported.sort_unstable();
+    Ok(exported)
+}
+
+/// Counts the lines that one of two sorted lists has and the other has not.
+fn differences(left: &[Vec<u8>], right: &[Vec<u8>]) -> usize {
+    let missing = |from: &[Vec<u8>], other: &[Vec<u8>]| {
+        from.iter().filter(|line| other.binary_search(line).is_err()).count()
+    };
+    missing(left, right) + missing(right, left) + left.len().abs_diff(right.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differences;
+
+    #[test]
+    fn every_line_of_one_side_only_counts() {
+        let lines = |text: &str| text.bytes().map(|byte| vec![byte]).collect::<Vec<_>>();
+        assert_eq!(differences(&lines("abc"), &lines("abc")), 0);
+        assert_eq!(differences(&lines("abc"), &lines("abd")), 2);
+        assert_eq!(differences(&lines("abcc"), &lines("abc")), 1);
+    }
 }

@@ -66,10 +66,10 @@ pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<
 }
 
 /// Moments that look random and are the same for the same seed (splitmix64).
-struct Moments(u64);
+pub(super) struct Moments(pub(super) u64);
 
 impl Moments {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
