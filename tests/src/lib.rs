@@ -6,6 +6,7 @@
 //! - [`http`]: the least of an HTTP client, for what the typed one does not show.
 //! - [`mixed`]: peers of the Go suite and of ours in one cluster.
 //! - [`powercut`]: power cuts and `kill -9` for real peers.
+//! - [`replay`]: what a Go peer said in a live cluster, said again.
 //! - [`world`]: one peer beside one IPFS daemon, with a client.
 
 pub mod bench;
@@ -17,4 +18,5 @@ pub mod http;
 pub mod mixed;
 #[cfg(target_os = "linux")]
 pub mod powercut;
+pub mod replay;
 pub mod world;

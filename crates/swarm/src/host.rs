@@ -33,4 +33,4 @@ pub use gossip::heads_topic;
 pub use handle::HostHandle;
 pub(crate) use handle::STOP_LIMIT;
 pub use start::{Host, HostParts};
-pub use streams::{InboundStreams, OWN_RPC_PROTOCOL, RPC_PROTOCOL};
+pub use streams::{InboundStreams, OWN_RPC_PROTOCOL, RPC_PROTOCOL, STREAM_PROTOCOLS};

@@ -2,15 +2,20 @@
 
 mod forger;
 mod identity;
+mod player;
 mod raw_peer;
+mod session;
 
 pub use forger::Forger;
 pub use identity::Identity;
+pub use player::{Asked, Player};
 pub use raw_peer::{Basic, RawPeer, RawStream};
+pub use session::{Call, Session};
 
 use anyhow::{Context, Result};
 use cluster_core::{
     ClusterSecret, Metric, Multiaddr, PeerId,
+    metric::UnixNanos,
     ports::{
         Network, SwarmListener,
         swarm::{PeerEvent, Verdict},
@@ -18,7 +23,10 @@ use cluster_core::{
 };
 use cluster_swarm::{ConnectionManagerConfig, PubsubConfig, SwarmConfig};
 use libp2p::multiaddr::Protocol;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::Notify;
 
 /// The name that clusters have by default.
@@ -81,15 +89,57 @@ fn victim(address: &str) -> Result<(PeerId, Multiaddr)> {
     }
 }
 
-/// Learns when the victim listens; takes note of nothing else and passes nothing on.
+/// Makes a metric that is written as nothing but these bytes: the host wants one.
+fn metric_of(peer: PeerId, bytes: Vec<u8>) -> Metric {
+    Metric {
+        name: String::new(),
+        peer,
+        value: bytes.into_iter().map(char::from).collect(),
+        expires: UnixNanos(0),
+        valid: true,
+        weight: 0,
+        partitionable: false,
+        received_at: UnixNanos(0),
+    }
+}
+
+/// Writes such a metric.
+fn metric_bytes(metric: &Metric) -> Vec<u8> {
+    metric.value.chars().map(|byte| byte as u8).collect()
+}
+
+/// Reads bytes as such a metric. Whose it is comes after the key, as bytes with a length of two bytes
+/// (wire-protocol §3.5).
+fn read_metric(bytes: &[u8]) -> Option<Metric> {
+    const KEY: &[u8] = b"\xa1p\xda";
+    let at = bytes.windows(KEY.len()).position(|window| window == KEY)? + KEY.len();
+    let (length, rest) = bytes.get(at..)?.split_first_chunk::<2>()?;
+    let peer = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
+    Some(metric_of(PeerId::from_bytes(peer).ok()?, bytes.to_vec()))
+}
+
+/// Something that was published, as its author wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Heads.
+    Heads(Vec<u8>),
+    /// A metric.
+    Metric(Vec<u8>),
+}
+
+/// The most that is kept of what is heard.
+const MAX_HEARD: usize = 100_000;
+
+/// Learns when the victim listens; takes note of what is published and passes nothing on.
 struct Ears {
     victim: PeerId,
     listens: Notify,
+    heard: Mutex<Vec<(PeerId, Heard)>>,
 }
 
 impl Ears {
     fn of(victim: PeerId) -> Arc<Self> {
-        Arc::new(Self { victim, listens: Notify::new() })
+        Arc::new(Self { victim, listens: Notify::new(), heard: Mutex::default() })
     }
 
     /// Connects to the victim and waits until it would hear what is published.
@@ -101,15 +151,28 @@ impl Ears {
         };
         tokio::time::timeout(MEET_LIMIT, met).await.context("the victim was not met in time")?
     }
+
+    /// Returns what was heard so far, in order.
+    fn heard(&self) -> Vec<(PeerId, Heard)> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, author: PeerId, what: Heard) -> Verdict {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() < MAX_HEARD {
+            heard.push((author, what));
+        }
+        Verdict::Ignore
+    }
 }
 
 impl SwarmListener for Ears {
-    fn on_heads(&self, _: PeerId, _: &[u8]) -> Verdict {
-        Verdict::Ignore
+    fn on_heads(&self, author: PeerId, payload: &[u8]) -> Verdict {
+        self.note(author, Heard::Heads(payload.to_vec()))
     }
 
-    fn on_metric(&self, _: Metric) -> Verdict {
-        Verdict::Ignore
+    fn on_metric(&self, metric: Metric) -> Verdict {
+        self.note(metric.peer, Heard::Metric(metric_bytes(&metric)))
     }
 
     fn on_peer(&self, event: PeerEvent) {

@@ -56,6 +56,12 @@ impl StoredState {
         different
     }
 
+    /// Lists the blocks of the Merkle-DAG, as they are sent.
+    pub fn blocks(&self) -> Vec<&[u8]> {
+        let rows = self.0.get(&Tree::Blocks).into_iter().flatten();
+        rows.map(|(_, block)| block.as_slice()).collect()
+    }
+
     /// Lists the elements of the set: each CID with the block that pinned it.
     pub fn elements(&self) -> Vec<(Cid, [u8; 32])> {
         let rows = self.0.get(&Tree::Elements).into_iter().flatten();

@@ -41,8 +41,10 @@ pub struct MixedCluster {
     pub kubos: Vec<Kubo>,
     /// The ctl of each family: Go's, then ours.
     pub ctls: [PathBuf; 2],
+    secret: String,
     folder: tempfile::TempDir,
-    _machines: TwoSides,
+    /// Where they run.
+    pub machines: TwoSides,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -58,7 +60,8 @@ impl MixedCluster {
         let binary = KuboBinary::find_or_build(None)?;
         let turn = TURN.lock().await;
         let count = plan.go + plan.ours;
-        let Some(machines) = TwoSides::build(u8::try_from(count)?, 0)? else { return Ok(None) };
+        let machines = TwoSides::build_in(plan.network, u8::try_from(count + plan.spare)?, 0)?;
+        let Some(machines) = machines else { return Ok(None) };
         let started = Instant::now();
         let folder = tempfile::tempdir()?;
         let mut kubos = Vec::new();
@@ -69,21 +72,21 @@ impl MixedCluster {
         }
         let ctls = [go.ctl, ours.ctl];
         let secret = random_secret()?;
-        let mut cluster = Self { peers: Vec::new(), kubos, ctls, folder, _machines: machines, _turn: turn };
+        let mut cluster = Self { peers: Vec::new(), kubos, ctls, secret, folder, machines, _turn: turn };
         for (number, family) in families(plan).into_iter().enumerate() {
             let program = match family {
                 Family::Go => &go.service,
                 Family::Ours => &ours.service,
             };
             let name = format!("{family:?}-{number}").to_lowercase();
-            let kubo = number % plan.kubos;
+            let kubo = number % (plan.kubos - plan.spare);
             let machine = u8::try_from(number)?;
-            let machines = &cluster._machines;
+            let machines = &cluster.machines;
             let rest = format!("/ip4/{}/tcp/9094", machines.control_address(machine));
             let suffix = if plan.websocket.contains(&number) { "/ws" } else { "" };
             let swarm = format!("/ip4/{}/tcp/9096{suffix}", machines.address(machine));
             let mut variables = vec![
-                ("CLUSTER_SECRET", secret.as_str()),
+                ("CLUSTER_SECRET", cluster.secret.as_str()),
                 ("CLUSTER_PEERNAME", &name),
                 ("CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", &rest),
                 ("CLUSTER_LISTENMULTIADDRESS", &swarm),
@@ -99,6 +102,12 @@ impl MixedCluster {
             if plan.rsa.contains(&number) {
                 service.set_identity(&rsa_identity(&binary)?)?;
             }
+            if plan.reached.contains(&number) {
+                service.set_variable(
+                    "CLUSTER_LISTENMULTIADDRESS",
+                    &format!("{swarm},/ip4/{}/tcp/9096", machines.control_address(machine)),
+                );
+            }
             service.launch_by(&machines.launcher(machine));
             if family == Family::Ours {
                 service.set_arguments(&["--allow-open-api"]);
@@ -113,6 +122,21 @@ impl MixedCluster {
         println!("{count} peers and {} Kubos run after {}", plan.kubos, seconds_since(started));
         cluster.until_all_see(count).await?;
         Ok(Some(cluster))
+    }
+
+    /// Returns the secret of the cluster.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// Returns where a peer that [is reached from here](Plan::reached_from_here) is.
+    ///
+    /// # Panics
+    /// When there is no peer of that number.
+    pub fn address_from_here(&self, number: usize) -> String {
+        let machine = u8::try_from(number).unwrap_or(u8::MAX);
+        let (address, id) = (self.machines.control_address(machine), self.peers[number].service.id());
+        format!("/ip4/{address}/tcp/9096/p2p/{id}")
     }
 
     /// Returns the numbers of the peers of one family.

@@ -13,6 +13,10 @@ const INTERVALS: [(&str, &str); 7] = [
     ("CLUSTER_IPFSHTTP_CONNECTSWARMSDELAY", "1s"),
 ];
 
+/// The first bytes of the machines' addresses, private ones and others.
+const PRIVATE: [u8; 3] = [10, 77, 0];
+const PUBLIC: [u8; 3] = [5, 5, 5];
+
 /// The programs of Go IPFS Cluster 1.1.6.
 #[derive(Debug, Clone)]
 pub struct GoPrograms {
@@ -20,6 +24,8 @@ pub struct GoPrograms {
     pub service: PathBuf,
     /// `ipfs-cluster-ctl`.
     pub ctl: PathBuf,
+    /// `ipfs-cluster-follow`.
+    pub follow: PathBuf,
 }
 
 impl GoPrograms {
@@ -31,7 +37,8 @@ impl GoPrograms {
             println!("skipped: CLUSTER_GO_BIN names no folder");
             return None;
         };
-        Some(Self { service: folder.join("ipfs-cluster-service"), ctl: folder.join("ipfs-cluster-ctl") })
+        let program = |name: &str| folder.join(format!("ipfs-cluster-{name}"));
+        Some(Self { service: program("service"), ctl: program("ctl"), follow: program("follow") })
     }
 }
 
@@ -46,13 +53,27 @@ pub struct Plan {
     pub(super) rsa: Vec<usize>,
     pub(super) websocket: Vec<usize>,
     pub(super) joins: bool,
+    pub(super) reached: Vec<usize>,
+    pub(super) spare: usize,
+    pub(super) network: [u8; 3],
 }
 
 impl Plan {
     /// Plans `go` peers of the Go suite and `ours` of ours, each with a Kubo of its own.
     pub fn new(go: usize, ours: usize) -> Self {
         let variables = INTERVALS.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        Self { go, ours, kubos: go + ours, variables, rsa: vec![], websocket: vec![], joins: true }
+        Self {
+            go,
+            ours,
+            kubos: go + ours,
+            variables,
+            rsa: vec![],
+            websocket: vec![],
+            joins: true,
+            reached: vec![],
+            spare: 0,
+            network: PRIVATE,
+        }
     }
 
     /// Lets the peers share so many Kubos.
@@ -81,6 +102,28 @@ impl Plan {
     #[must_use]
     pub fn websocket(mut self, peers: &[usize]) -> Self {
         self.websocket = peers.to_vec();
+        self
+    }
+
+    /// Lets a peer listen where it is reached from this machine too.
+    #[must_use]
+    pub fn reached_from_here(mut self, peer: usize) -> Self {
+        self.reached.push(peer);
+        self
+    }
+
+    /// Adds a machine with a Kubo and without a peer.
+    #[must_use]
+    pub fn spare(mut self) -> Self {
+        self.spare += 1;
+        self.kubos += 1;
+        self
+    }
+
+    /// Gives the machines addresses that look like those of the internet.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        self.network = PUBLIC;
         self
     }
 

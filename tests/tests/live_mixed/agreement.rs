@@ -57,12 +57,10 @@ async fn until_metrics(cluster: &MixedCluster) {
     }
 }
 
-/// Options of every kind, and all of them at once.
-fn matrix(cluster: &MixedCluster) -> Vec<PinOptions> {
+/// Options of every kind, and all of them at once; what expires does so then.
+pub(crate) fn matrix(cluster: &MixedCluster, expire_at: Timestamp) -> Vec<PinOptions> {
     let peers = &cluster.peers;
     let chosen = |of: &[usize]| Some(of.iter().map(|n| PeerText::from(peers[*n].service.id())).collect());
-    let tomorrow = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 24 * 3600;
-    let expire_at = Timestamp::from_unix(i64::try_from(tomorrow).unwrap(), 0);
     let origins = cluster.kubos[..2].iter().map(|kubo| {
         let addresses = kubo.ipfs(&["id", "--format=<addrs>"]).unwrap();
         AddrText::from(addresses.lines().next().unwrap())
@@ -103,7 +101,9 @@ fn matrix(cluster: &MixedCluster) -> Vec<PinOptions> {
 async fn options_round_trip(cluster: &MixedCluster, number: usize) -> usize {
     let peer = &cluster.peers[number];
     let mut asked: BTreeMap<String, (PinOptions, Pin)> = BTreeMap::new();
-    for (index, options) in matrix(cluster).into_iter().enumerate() {
+    let tomorrow = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 24 * 3600;
+    let tomorrow = Timestamp::from_unix(i64::try_from(tomorrow).unwrap(), 0);
+    for (index, options) in matrix(cluster, tomorrow).into_iter().enumerate() {
         let cid = identity_cid(&format!("option {index} by {number}")).unwrap();
         let stored = peer.pin(&cid, &options).await.unwrap();
         asked.insert(cid.to_string(), (options, stored));

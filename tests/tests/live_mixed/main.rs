@@ -9,7 +9,10 @@
 mod agreement;
 mod book;
 mod chaos;
+mod followed;
 mod meshes;
+mod recorded;
+mod relayed;
 mod settled;
 mod soak;
 mod without_a_peer;

@@ -38,8 +38,9 @@ pub const RPC_PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfscluster/1.0/r
 /// Calls between peers of this suite; who lists it answers more than Go's peers do.
 pub const OWN_RPC_PROTOCOL: StreamProtocol = StreamProtocol::new("/cluster/rpc/1.0.0");
 
-/// Every protocol served here, those of the exchange of blocks last (wire-protocol §1.4).
-pub(super) const PROTOCOLS: &[StreamProtocol] = &[
+/// Every protocol of ours: this suite's own one, then those that Go's peers speak too, the exchange of blocks last
+/// (wire-protocol §1.4).
+pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
     OWN_RPC_PROTOCOL,
     RPC_PROTOCOL,
     StreamProtocol::new(bitswap::IDS[0]),
@@ -50,6 +51,11 @@ pub(super) const PROTOCOLS: &[StreamProtocol] = &[
 
 /// Takes the streams that peers open.
 pub trait InboundStreams: Send + Sync + 'static {
+    /// Names the protocols of the streams it takes: peers are told of these.
+    fn protocols(&self) -> &'static [StreamProtocol] {
+        STREAM_PROTOCOLS
+    }
+
     /// Takes a stream. Called on the connection's own task: must neither block nor take long. Dropping the stream
     /// resets it; until it is dropped it counts against the peer.
     fn on_stream(&self, peer: PeerId, protocol: StreamProtocol, stream: BoxedStream);

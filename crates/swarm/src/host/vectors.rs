@@ -3,7 +3,7 @@
 use super::{
     gossip::{MAX_FRAME, METRICS_TOPIC, heads_topic, message_id},
     routing::{self, LAN_PROTOCOL, WAN_PROTOCOL},
-    streams::{PROTOCOLS, RPC_PROTOCOL},
+    streams::{RPC_PROTOCOL, STREAM_PROTOCOLS},
 };
 use cluster_core::{ClusterSecret, Multiaddr, PeerId};
 use futures_util::io::{AsyncRead, AsyncReadExt, AsyncWrite, Cursor};
@@ -275,7 +275,7 @@ fn what_go_says_of_itself_puts_it_into_the_table_of_the_local_network() {
     let lists =
         |protocol: &libp2p::StreamProtocol| said.protocols.iter().any(|listed| listed == protocol.as_ref());
     assert!(lists(&LAN_PROTOCOL) && lists(&RPC_PROTOCOL) && !lists(&WAN_PROTOCOL));
-    assert_eq!(PROTOCOLS.iter().filter(|protocol| lists(protocol)).count(), 5);
+    assert_eq!(STREAM_PROTOCOLS.iter().filter(|protocol| lists(protocol)).count(), 5);
     let listed: Vec<Multiaddr> =
         said.listen_addrs.iter().map(|address| address.clone().try_into().unwrap()).collect();
     assert_eq!(routing::usable(&listed, true), listed);

@@ -1,5 +1,7 @@
 //! Who a peer is, for those who must know before it is there.
 
+use anyhow::{Context, Result};
+use data_encoding::BASE64;
 use libp2p::identity::Keypair;
 
 /// The keypair of a peer.
@@ -10,6 +12,15 @@ impl Identity {
     /// Makes one that nobody knows.
     pub fn random() -> Self {
         Self(Keypair::generate_ed25519())
+    }
+
+    /// Takes the one with a private key as in `identity.json`.
+    ///
+    /// # Errors
+    /// When the key is none.
+    pub fn of_key(key: &str) -> Result<Self> {
+        let bytes = BASE64.decode(key.as_bytes()).context("the private key is not base64")?;
+        Ok(Self(Keypair::from_protobuf_encoding(&bytes).context("not a private key")?))
     }
 
     /// Returns the peer ID as text.

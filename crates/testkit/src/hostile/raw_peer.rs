@@ -1,8 +1,8 @@
 //! A peer that says any bytes on any stream, and answers nothing.
 
-use super::{Ears, Identity, config, flood, victim};
+use super::{Ears, Heard, Identity, config, flood, metric_bytes, metric_of, read_metric, victim};
 use anyhow::{Context, Result};
-use cluster_core::{Metric, PeerId, metric::UnixNanos, ports::Broadcast};
+use cluster_core::{PeerId, metric::UnixNanos, ports::Broadcast};
 use cluster_runtime::{Tasks, now};
 use cluster_swarm::{
     BITSWAP_PROTOCOLS, BoxedStream, Host, HostHandle, HostParts, InboundStreams, OWN_RPC_PROTOCOL,
@@ -29,6 +29,7 @@ const PING_TTL: Duration = Duration::from_secs(600);
 pub struct RawPeer {
     host: HostHandle,
     victim: PeerId,
+    ears: Arc<Ears>,
     _tasks: Tasks,
 }
 
@@ -90,12 +91,12 @@ impl RawPeer {
             listener: ears.clone(),
             inbound: Arc::new(Keeper::default()),
             tasks: tasks.clone(),
-            decode_metric: |_| None,
-            encode_metric: |metric| metric.value.chars().map(|byte| byte as u8).collect(),
+            decode_metric: read_metric,
+            encode_metric: metric_bytes,
         };
         let host = Host::start(config(secret, identity)?, parts).await?;
         ears.meet(&host, address).await?;
-        Ok(Self { host, victim, _tasks: tasks })
+        Ok(Self { host, victim, ears, _tasks: tasks })
     }
 
     /// Opens a stream of the protocol with this number.
@@ -157,21 +158,14 @@ impl RawPeer {
         flood(
             count,
             || self.host.counters().dropped_publishes.get(),
-            |number| {
-                // The host wants a metric; this one is written as nothing but these bytes.
-                self.host.publish_metric(&Metric {
-                    name: String::new(),
-                    peer: self.victim,
-                    value: payload(number).into_iter().map(char::from).collect(),
-                    expires: UnixNanos(0),
-                    valid: true,
-                    weight: 0,
-                    partitionable: false,
-                    received_at: UnixNanos(0),
-                });
-            },
+            |number| self.host.publish_metric(&metric_of(self.victim, payload(number))),
         )
         .await;
+    }
+
+    /// Returns what was published since the victim was met, with its author, in the order it came.
+    pub fn heard(&self) -> Vec<(PeerId, Heard)> {
+        self.ears.heard()
     }
 
     /// Tells a ping that holds for long: the victim takes this peer for a member.

@@ -3,6 +3,7 @@
 
 use super::arrival;
 use super::kills::Moments;
+use crate::bench::cids;
 use crate::bench::cluster::{Blocks, Cluster};
 use crate::bench::figures::{Figure, Results, median};
 use crate::bench::peer::{Daemon, Peer};
@@ -14,6 +15,10 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
+/// Longest wait for all pins, several times what it takes Go's peers.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(300);
+/// Newcomers of Go's that are tried.
+const TRIES: u32 = 4;
 /// How often heads are told again.
 const REBROADCAST: &str = "10s";
 /// Longest walk of a newcomer that is killed amid it.
@@ -49,7 +54,8 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
         },
         Task {
             blocks: Blocks::AsSet,
-            connections: 256,
+            // With 256, no newcomer of Go's was seen to come to the end.
+            connections: 64,
             count: held,
             rate: Figure::JoinWideRate,
             ratio: Figure::JoinWideRatio,
@@ -70,15 +76,15 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
 }
 
 async fn join(stage: &Stage<'_>, ours: &Suite, results: &mut Results, task: &Task) -> Result<()> {
-    let settings = stage.settings;
     let cluster = cluster(stage, task.blocks)?;
     let mut holder = arrival::holder(stage, &cluster, task.count, task.connections).await?;
+    let scene = Scene { stage, cluster, count: task.count };
 
     let mut rates: BTreeMap<Side, Vec<f64>> = BTreeMap::new();
-    for _ in 0..settings.newcomers() {
+    for _ in 0..stage.settings.newcomers() {
         for suite in [stage.suite, ours] {
             settle(&mut holder.daemon).await?;
-            let (newcomer, rate) = arrive(stage, &cluster, suite, &holder.peer, results, task.count).await?;
+            let (newcomer, rate) = scene.arrive(suite, &holder.peer, results).await?;
             rates.entry(suite.side).or_default().push(rate);
             newcomer.daemon.kill().await?;
             holder.daemon.check_alive()?;
@@ -90,19 +96,73 @@ async fn join(stage: &Stage<'_>, ours: &Suite, results: &mut Results, task: &Tas
     results.record(Side::Ours, task.rate, own);
     results.record(Side::Ours, task.ratio, own / go);
 
-    // One of ours that has all of it serves Go's newcomers, alone.
-    let (mut other, _) = arrive(stage, &cluster, ours, &holder.peer, results, task.count).await?;
-    holder.daemon.stop().await?;
-    let mut served = Vec::new();
-    for _ in 0..settings.newcomers() {
-        settle(&mut other.daemon).await?;
-        let (newcomer, rate) = arrive(stage, &cluster, stage.suite, &other.peer, results, task.count).await?;
-        served.push(rate);
-        newcomer.daemon.kill().await?;
-        other.daemon.check_alive()?;
+    // Go's newcomers at the Go peer and at one of ours that has all of it, in turn, the other one stopped.
+    let (other, _) = scene.arrive(ours, &holder.peer, results).await?;
+    let World { peer: own_peer, stub: _own_stub, daemon } = other;
+    daemon.stop().await?;
+    let World { peer: go_peer, stub: _go_stub, daemon } = holder;
+    daemon.stop().await?;
+    let mut served: [Vec<f64>; 2] = Default::default();
+    for _ in 0..stage.settings.newcomers() {
+        for (peer, rates) in [&go_peer, &own_peer].into_iter().zip(&mut served) {
+            let mut daemon = peer.start()?;
+            daemon.first_answer(&cids::text(stage.settings.seed, 0), 200).await?;
+            settle(&mut daemon).await?;
+            let (newcomer, rate) = scene.arrive(stage.suite, peer, results).await?;
+            rates.push(rate);
+            newcomer.daemon.kill().await?;
+            daemon.stop().await?;
+        }
     }
-    results.record(Side::Ours, task.serving, median(&served).context("nothing was measured")? / go);
-    other.daemon.stop().await
+    let [at_go, at_ours] = served.map(|rates| median(&rates));
+    let ratio = at_ours.zip(at_go).map(|(ours, go)| ours / go);
+    results.record(Side::Ours, task.serving, ratio.context("nothing was measured")?);
+    Ok(())
+}
+
+/// Where newcomers arrive.
+struct Scene<'a> {
+    stage: &'a Stage<'a>,
+    cluster: Cluster<'a>,
+    count: u64,
+}
+
+impl Scene<'_> {
+    /// Starts a fresh peer that joins a holder and waits until it has all pins. Returns it with the pins a second that
+    /// came after the first one. Go's peers sometimes wait for ever amid a walk; another one is tried then.
+    async fn arrive(&self, suite: &Suite, holder: &Peer, results: &mut Results) -> Result<(World, f64)> {
+        let (count, mut left) = (self.count, TRIES);
+        loop {
+            let (peer, stub) = self.cluster.peer_of(suite, &[holder], self.stage.settings.delay).await?;
+            let mut daemon = peer.start()?;
+            let watched = arrival::watch(&mut daemon, peer.api(), self.stage.settings.seed, count);
+            let Ok(arrival) = tokio::time::timeout(ARRIVAL_LIMIT, watched).await else {
+                left -= 1;
+                let text = format!("not all {count} pins after {} s, tried again", ARRIVAL_LIMIT.as_secs());
+                results.note(suite.side, &text);
+                daemon.kill().await?;
+                if suite.side == Side::Ours || left == 0 {
+                    bail!("{count} pins did not come to a peer of {}", suite.side.title());
+                }
+                continue;
+            };
+            let arrival = arrival?;
+            let rate = (count - 1) as f64 / (arrival.all - arrival.first).as_secs_f64();
+            results.note(
+                suite.side,
+                &format!(
+                    "{count} pins at a peer of {}: first after {:.2} s, all after {:.2} s, {rate:.0} a second; \
+                     RSS peak {:.0} MiB, {:.1} s of CPU",
+                    holder.side().title(),
+                    arrival.first.as_secs_f64(),
+                    arrival.all.as_secs_f64(),
+                    procfs::peak_mib(daemon.id())?,
+                    procfs::cpu_seconds(daemon.id())?,
+                ),
+            );
+            return Ok((World { daemon, peer, stub }, rate));
+        }
+    }
 }
 
 /// Makes a cluster in which a Go peer soon tells a newcomer what there is: it does so at intervals only.
@@ -110,33 +170,6 @@ fn cluster<'a>(stage: &'a Stage<'_>, blocks: Blocks) -> Result<Cluster<'a>> {
     let mut cluster = Cluster::new(stage, blocks)?;
     cluster.set("CLUSTER_CRDT_REBROADCASTINTERVAL", REBROADCAST.to_owned());
     Ok(cluster)
-}
-
-/// Starts a fresh peer that joins a holder and waits until it has all pins. Returns it with the pins a second that came
-/// after the first one.
-async fn arrive(
-    stage: &Stage<'_>,
-    cluster: &Cluster<'_>,
-    suite: &Suite,
-    holder: &Peer,
-    results: &mut Results,
-    count: u64,
-) -> Result<(World, f64)> {
-    let (peer, stub) = cluster.peer_of(suite, &[holder], stage.settings.delay).await?;
-    let mut daemon = peer.start()?;
-    let arrival = arrival::watch(&mut daemon, peer.api(), stage.settings.seed, count).await?;
-    let rate = (count - 1) as f64 / (arrival.all - arrival.first).as_secs_f64();
-    results.note(
-        suite.side,
-        &format!(
-            "{count} pins at a peer of {}: first after {:.2} s, all after {:.2} s, {rate:.0} a second; RSS peak {:.0} MiB",
-            holder.side().title(),
-            arrival.first.as_secs_f64(),
-            arrival.all.as_secs_f64(),
-            procfs::peak_mib(daemon.id())?,
-        ),
-    );
-    Ok((World { daemon, peer, stub }, rate))
 }
 
 /// Kills a fresh peer of ours again and again while it fetches what a Go peer holds, and compares what both export when

@@ -1,7 +1,7 @@
 //! Opens and takes the streams of one connection.
 
 use super::{
-    InboundStreams, Opened, PROTOCOLS,
+    InboundStreams, Opened,
     budget::{Counted, PeerBudget, Place},
 };
 use crate::open_streams::OpenError;
@@ -68,7 +68,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Pending;
 
     fn listen_protocol(&self) -> SubstreamProtocol<OneOf> {
-        SubstreamProtocol::new(OneOf(PROTOCOLS), ()).with_timeout(NEGOTIATION_TIMEOUT)
+        SubstreamProtocol::new(OneOf(self.inbound.protocols()), ()).with_timeout(NEGOTIATION_TIMEOUT)
     }
 
     fn connection_keep_alive(&self) -> bool {
