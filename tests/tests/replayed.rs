@@ -4,7 +4,8 @@
 use cluster_testkit::hostile::{Asked, Session};
 use cluster_tests::replay::{recorded, replay};
 
-#[tokio::test]
+// Several threads: questions wait for their answers on the test's own.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_peer_of_ours_comes_to_what_the_go_peer_had() {
     let session = Session::read(&recorded()).unwrap();
     let asked = replay(&session).await.unwrap();

@@ -13,7 +13,16 @@ use cluster_tests::{
     replay::{recorded, replay, status_path},
 };
 use data_encoding::HEXLOWER;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+const POLL: Duration = Duration::from_millis(300);
+
+/// Metrics of every peer: ping, free space, queue, group.
+const METRICS: usize = 4;
 
 /// CIDs that all peers pin at the same time, each with a name of its own.
 const CONTESTED: usize = 12;
@@ -31,7 +40,8 @@ const ASKED: [&str; 6] = [
     "IPFSConnector.RepoStat",
 ];
 
-#[tokio::test]
+// Several threads: questions wait for their answers on the test's own.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_recorded_and_replayed() {
     // The Go peer is reached from here too, and known to the recorder alone by that address.
     let Some(mut cluster) = MixedCluster::start(&Plan::new(2, 1).reached_from_here(0)).await.unwrap() else {
@@ -77,33 +87,32 @@ async fn a_session_is_recorded_and_replayed() {
     ["/allocations", "/pins?local=true", "/id"].into_iter().for_each(|path| tell(path.to_owned()));
     pinset.keys().for_each(|cid| tell(status_path(cid)));
 
-    let whole = content;
     let mut calls = Vec::new();
     for name in ASKED {
-        calls.push(ask(&recorder, name, &whole).await);
+        calls.push(ask(&recorder, name, &content).await);
     }
     for cid in pinset.keys() {
         calls.push(ask(&recorder, "PinTracker.Status", &cid.parse().unwrap()).await);
     }
-    let heard = recorder.heard();
+    let deadline = Instant::now() + LIMIT;
+    let metrics = loop {
+        let metrics = metrics_of(&recorder, played.service.id());
+        if metrics.len() >= METRICS {
+            break metrics;
+        }
+        assert!(Instant::now() < deadline, "{} metrics were told", metrics.len());
+        tokio::time::sleep(POLL).await;
+    };
+    let heads = recorder.heard().into_iter().filter_map(|(_, what)| match what {
+        Heard::Heads(bytes) => Some(HEXLOWER.encode(&bytes)),
+        Heard::Metric(_) => None,
+    });
+    let heads = heads.collect();
     drop(recorder);
     cluster.stop_and_compare().unwrap();
 
     let key = std::fs::read(cluster.peers[0].service.base().join("identity.json")).unwrap();
     let identity: serde_json::Value = serde_json::from_slice(&key).unwrap();
-    let mut metrics = BTreeMap::new();
-    let mut heads = Vec::new();
-    for (author, what) in heard {
-        match what {
-            Heard::Heads(bytes) => heads.push(HEXLOWER.encode(&bytes)),
-            Heard::Metric(bytes) if author.to_string() == cluster.peers[0].service.id() => {
-                // What stands before the peer is the name.
-                let name = bytes.windows(3).position(|window| window == b"\xa1p\xda").unwrap();
-                metrics.insert(bytes[..name].to_vec(), HEXLOWER.encode(&bytes));
-            }
-            Heard::Metric(_) => {}
-        }
-    }
     let ours = cluster.peers.iter().find(|peer| peer.name.starts_with("ours")).unwrap();
     let session = Session {
         about: "What a Go peer said in a cluster of two Go peers and one of this suite.".to_owned(),
@@ -134,6 +143,18 @@ async fn a_session_is_recorded_and_replayed() {
     if let Some(folder) = std::env::var_os("CLUSTER_RECORD").map(PathBuf::from) {
         session.write(&folder.join(recorded().file_name().unwrap())).unwrap();
     }
+}
+
+/// Returns the last one of each metric that a peer told, by what is written before whose it is: the name.
+fn metrics_of(recorder: &RawPeer, peer: &str) -> BTreeMap<Vec<u8>, String> {
+    let told = recorder.heard().into_iter().filter_map(|(author, what)| match what {
+        Heard::Metric(bytes) if author.to_string() == peer => {
+            let name = bytes.windows(3).position(|window| window == b"\xa1p\xda").unwrap();
+            Some((bytes[..name].to_vec(), HEXLOWER.encode(&bytes)))
+        }
+        _ => None,
+    });
+    told.collect()
 }
 
 /// Makes one call and takes down both sides of it.
