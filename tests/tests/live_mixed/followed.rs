@@ -47,28 +47,16 @@ async fn gos_follower_follows_ours() {
     let machine = u8::try_from(cluster.peers.len()).unwrap();
     let kubo = cluster.kubos.len() - 1;
 
-    // What the operators publish: ours alone is trusted, and where to find it.
-    let template = serde_json::json!({
-        "cluster": {
-            "secret": cluster.secret(),
-            "listen_multiaddress": [format!("/ip4/{}/tcp/9096", cluster.machines.address(machine))],
-            "mdns_interval": "0s",
-            "follower_mode": true,
-            "peer_addresses": [cluster.peers[ours].service.swarm_address()],
-            "monitor_ping_interval": "3s",
-        },
-        "consensus": { "crdt": {
-            "cluster_name": "ipfs-cluster",
-            "trusted_peers": [cluster.peers[ours].service.id()],
-            "rebroadcast_interval": "5s",
-        } },
-        "ipfs_connector": { "ipfshttp": { "node_multiaddress": cluster.kubos[kubo].api() } },
-        "pin_tracker": { "stateless": {} },
-        "monitor": { "pubsubmon": {} },
-        "informer": { "disk": {} },
-        "api": { "restapi": {} },
-        "datastore": { "pebble": {} },
-    });
+    // What the operators publish: the Go peer's own configuration, but ours alone is trusted.
+    let theirs = cluster.peers[cluster.of(Family::Go)[0]].service.base().join("service.json");
+    let mut template: serde_json::Value = serde_json::from_slice(&std::fs::read(theirs).unwrap()).unwrap();
+    let settings = &mut template["cluster"];
+    settings["secret"] = cluster.secret().into();
+    settings["listen_multiaddress"] = format!("/ip4/{}/tcp/9096", cluster.machines.address(machine)).into();
+    settings["follower_mode"] = true.into();
+    settings["peer_addresses"] = vec![cluster.peers[ours].service.swarm_address()].into();
+    settings["peername"] = "follower".into();
+    template["consensus"]["crdt"]["trusted_peers"] = vec![cluster.peers[ours].service.id()].into();
     let listener = TcpListener::bind((cluster.machines.host_address(), 0)).await.unwrap();
     let url = format!("http://{}/service.json", listener.local_addr().unwrap());
     tokio::spawn(serve(listener, template.to_string()));
@@ -78,6 +66,8 @@ async fn gos_follower_follows_ours() {
         let launcher = cluster.machines.launcher(machine);
         let mut command = Command::new(&launcher[0]);
         command.args(&launcher[1..]).arg(&follow).arg("--config").arg(folder.path()).arg("followed");
+        // What is published of the IPFS daemon is not taken over: each follower has its own.
+        command.env("CLUSTER_IPFSHTTP_NODEMULTIADDRESS", cluster.kubos[kubo].api());
         command.args(arguments).stdin(Stdio::null());
         command
     };
@@ -94,7 +84,9 @@ async fn gos_follower_follows_ours() {
     let _follower = Follower(run.spawn().unwrap());
 
     // It is a member of the cluster for both.
-    cluster.until_all_see(3).await.unwrap();
+    let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
+    let met = cluster.until_all_see(3).await;
+    met.unwrap_or_else(|error| panic!("{error:#}\n--- the follower\n{}", log()));
     let mut contents = BTreeMap::new();
     for (number, peer) in cluster.peers.iter().enumerate() {
         let cid = cluster.add(number, 1 << 16).unwrap();
@@ -109,7 +101,6 @@ async fn gos_follower_follows_ours() {
     let all = |pins: &Vec<String>| contents.keys().all(|cid| pins.contains(cid));
     let seen =
         cluster.converge("the follower's Kubo pins it", LIMIT, pinned, |seen| seen.iter().all(all)).await;
-    let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
     seen.unwrap_or_else(|error| panic!("{error:#}\n{}", log()));
     let list = loop {
         let (done, text) = said(&["list"]);
