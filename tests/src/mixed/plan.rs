@@ -83,6 +83,13 @@ impl Plan {
         self
     }
 
+    /// Leaves all intervals as `init` sets them.
+    #[must_use]
+    pub fn usual_intervals(mut self) -> Self {
+        self.variables.clear();
+        self
+    }
+
     /// Sets a variable for every peer.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {

@@ -21,14 +21,27 @@ const PERCENT_BACK: u64 = 12;
 /// Longest time from the begin of a round to a kill in it, in ms.
 const LONGEST_MOMENT: u64 = 30;
 
+/// The same with the intervals of `init`, with which heads are told again once a minute.
+const USUAL_QUIET: Duration = Duration::from_secs(200);
+
 #[tokio::test]
 async fn all_agree_after_random_operations_and_deaths() {
+    play_all("CLUSTER_LIVE_SEEDS", &Plan::new(2, 2), QUIET).await;
+}
+
+#[tokio::test]
+async fn all_agree_with_usual_intervals() {
+    play_all("CLUSTER_LIVE_USUAL_SEEDS", &Plan::new(2, 2).usual_intervals(), USUAL_QUIET).await;
+}
+
+/// Plays as many seeds as the variable says.
+async fn play_all(count: &str, plan: &Plan, quiet: Duration) {
     let first = number("CLUSTER_LIVE_SEED", 1);
     let mut failed = Vec::new();
-    for seed in first..first + number("CLUSTER_LIVE_SEEDS", 1) {
+    for seed in first..first + number(count, 1) {
         let started = Instant::now();
         println!("=== seed {seed}");
-        match play(seed).await {
+        match play(seed, plan, quiet).await {
             Ok(true) => println!("=== seed {seed} passed after {} s", started.elapsed().as_secs()),
             Ok(false) => return,
             Err(error) => {
@@ -41,9 +54,10 @@ async fn all_agree_after_random_operations_and_deaths() {
 }
 
 /// Plays one seed; `false` when that is not possible here.
-async fn play(seed: u64) -> Result<bool> {
-    let Some(cluster) = MixedCluster::start(&Plan::new(2, 2)).await? else { return Ok(false) };
-    let mut game = Game { book: Book::new(cluster.peers.len()), cluster, dice: Dice::new(seed), done: 0 };
+async fn play(seed: u64, plan: &Plan, quiet: Duration) -> Result<bool> {
+    let Some(cluster) = MixedCluster::start(plan).await? else { return Ok(false) };
+    let book = Book::new(cluster.peers.len());
+    let mut game = Game { book, cluster, dice: Dice::new(seed), done: 0, quiet };
     match game.play().await {
         Ok(()) => Ok(true),
         Err(error) => {
@@ -71,6 +85,7 @@ struct Game {
     book: Book,
     dice: Dice,
     done: usize,
+    quiet: Duration,
 }
 
 impl Game {
@@ -107,7 +122,7 @@ impl Game {
                 // One of Go's that dies during a walk never fetches what it had not fetched (wire-protocol §4.11), and
                 // one that waits for a block of somebody who is down takes no other for two minutes.
                 self.restart_some(100).await?;
-                self.cluster.until_equal(QUIET, |_| true).await?;
+                self.cluster.until_equal(self.quiet, |_| true).await?;
             }
             let percent = if family == Family::Go { 60 } else { 30 };
             return Ok(Some(Victim { number, orderly: self.dice.chance(percent) }));
@@ -191,7 +206,7 @@ impl Game {
     async fn end(&mut self) -> Result<()> {
         self.restart_some(100).await?;
         println!("{} operations, {}", self.done, self.book.summary());
-        let pins = self.cluster.until_equal(QUIET, |_| true).await?;
+        let pins = self.cluster.until_equal(self.quiet, |_| true).await?;
         ensure!(self.book.acknowledged() * 10 > self.done * 9, "too few operations succeed");
         for number in self.cluster.of(Family::Ours) {
             let lost = self.book.lost(number, &pins);

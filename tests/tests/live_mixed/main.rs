@@ -2,7 +2,7 @@
 //!
 //! Run by `cargo live`, with `CLUSTER_GO_BIN` naming the folder of the Go programs; without it every test here says
 //! "skipped". Further variables: `CLUSTER_LIVE_SEED` (the first seed, default 1), `CLUSTER_LIVE_SEEDS` (how many,
-//! default 1), `CLUSTER_LIVE_MINUTES` (how long the gossip is watched, default 2).
+//! default 1), `CLUSTER_LIVE_USUAL_SEEDS` (how many with the intervals of `init`, default 1), `CLUSTER_LIVE_MINUTES` (how long the gossip is watched, default 2).
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
