@@ -163,6 +163,12 @@ impl RawPeer {
         .await;
     }
 
+    /// Closes all connections, so that another one may come with its identity: a peer tells its topics on the first
+    /// connection alone.
+    pub async fn leave(self) {
+        self.host.stop().await;
+    }
+
     /// Returns what was published since the victim was met, with its author, in the order it came.
     pub fn heard(&self) -> Vec<(PeerId, Heard)> {
         self.ears.heard()
