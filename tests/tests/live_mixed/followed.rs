@@ -5,7 +5,7 @@ use cluster_tests::mixed::{Family, GoPrograms, LIMIT, MixedCluster, MixedPeer, P
 use std::{
     collections::BTreeMap,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -102,11 +102,13 @@ async fn gos_follower_follows_ours() {
     let seen =
         cluster.converge("the follower's Kubo pins it", LIMIT, pinned, |seen| seen.iter().all(all)).await;
     seen.unwrap_or_else(|error| panic!("{error:#}\n{}", log()));
+    let deadline = Instant::now() + LIMIT;
     let list = loop {
         let (done, text) = said(&["list"]);
         if done && contents.keys().all(|cid| text.contains(cid)) && !text.contains("PINNING") {
             break text;
         }
+        assert!(Instant::now() < deadline, "{text}\n{}", log());
         tokio::time::sleep(POLL).await;
     };
     println!("$ follow followed list\n{list}");
