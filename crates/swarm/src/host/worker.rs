@@ -214,8 +214,11 @@ impl Worker {
             } => {
                 self.on_established(peer_id, connection_id, &endpoint, num_established.get() == 1);
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, endpoint, num_established, .. } => {
                 self.connections.remove(&connection_id);
+                if num_established > 0 {
+                    self.tell_topics_again(peer_id, connection_id, &endpoint);
+                }
                 if num_established == 0 {
                     self.shared.state().book.disconnected(&peer_id);
                     self.lose_relay(&peer_id);
@@ -323,6 +326,8 @@ impl Worker {
         self.connections.insert(connection, Connection { peer, remote, inbound, since: Instant::now() });
         if first {
             self.listener.on_peer(PeerEvent::Connected(peer));
+        } else {
+            self.tell_topics_again(peer, connection, endpoint);
         }
         self.finish_dialling(peer, Ok(()));
     }

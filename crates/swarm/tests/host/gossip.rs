@@ -54,6 +54,23 @@ async fn a_metric_of_another_peer_is_forged() {
     }
 }
 
+/// As after a power cut: the connection of before is not known to be dead when the peer is back.
+#[tokio::test]
+async fn a_peer_that_comes_back_beside_its_old_connection_hears_and_is_heard() {
+    let settings = config();
+    let (a, before) = (Host::start(config()).await, Host::start(settings.clone()).await);
+    before.meet(&a).await;
+    a.listened_to_by(&before).await;
+    let b = Host::start(settings).await;
+    b.swarm.connect(a.id(), vec![a.address()]).await.unwrap();
+    before.swarm.stop().await;
+    b.listened_to_by(&a).await;
+    b.swarm.publish_heads(b"heads".to_vec());
+    a.heard.wait("the heads", |heard| *heard == Heard::Heads(b.id(), b"heads".to_vec())).await;
+    a.swarm.publish_heads(b"answer".to_vec());
+    b.heard.wait("the answer", |heard| *heard == Heard::Heads(a.id(), b"answer".to_vec())).await;
+}
+
 #[tokio::test]
 async fn nobody_hears_what_is_said_alone_or_too_large() {
     let a = Host::start(config()).await;

@@ -5,7 +5,11 @@ use cluster_core::{
     PeerId,
     ports::swarm::{PeerEvent, Verdict},
 };
-use libp2p::gossipsub::{Event, Message, MessageAcceptance, TopicHash};
+use libp2p::{
+    core::ConnectedPoint,
+    gossipsub::{Event, Message, MessageAcceptance, TopicHash},
+    swarm::{ConnectionId, FromSwarm, NetworkBehaviour, behaviour::ConnectionEstablished},
+};
 use std::time::Instant;
 
 /// Bytes of one metric; Go's are a few hundred.
@@ -18,6 +22,25 @@ impl Worker {
             self.shared.counters.dropped_publishes.increase();
             tracing::trace!(target: "swarm", %error, "not published");
         }
+    }
+
+    /// Tells a peer our topics although it is connected. The gossip tells them on the first connection alone; a peer that
+    /// lost its power comes back before that one is known to be dead, and would publish to nobody. It is called when
+    /// another connection comes, and when one of several ends: what was told between may have gone into the dead one.
+    pub(super) fn tell_topics_again(
+        &mut self,
+        peer_id: PeerId,
+        connection_id: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
+        let as_if_first = ConnectionEstablished {
+            peer_id,
+            connection_id,
+            endpoint,
+            failed_addresses: &[],
+            other_established: 0,
+        };
+        self.swarm.behaviour_mut().gossip.on_swarm_event(FromSwarm::ConnectionEstablished(as_if_first));
     }
 
     pub(super) fn on_gossip(&mut self, event: Event) {
