@@ -1,6 +1,6 @@
 //! The Merkle-CRDT as a `Consensus`: a handle on the pinset's writer, and who is a member and trusted.
 
-use crate::crdt::{BlockId, CrdtInput, read_health, winners};
+use crate::crdt::{Causes, CrdtInput, read_health};
 use cluster_core::{
     PeerId, PinKey,
     ports::{
@@ -13,8 +13,8 @@ use cluster_core::{
 use cluster_runtime::Pinset;
 use std::sync::Arc;
 
-/// Blocks that one delta links to anew: some 250 kB.
-const MAX_RELINKED: usize = 5000;
+/// Blocks to link to anew and removals to repeat at once: some 250 kB and a megabyte.
+const MAX_RETOLD: usize = 5000;
 
 /// Submits changes to the writer of a pinset whose backend is the Merkle-CRDT. Members are the peers that are heard
 /// of: there is no list (wire-protocol §7.1).
@@ -61,17 +61,17 @@ impl Consensus for CrdtConsensus {
         self.trust.is_trusted(peer)
     }
 
-    fn relink(&self, pins: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>> {
+    fn retell(&self, pins: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>> {
         let store = self.store.clone();
         Box::pin(async move {
             let read =
-                tokio::task::spawn_blocking(move || winners(&*store.snapshot()?, &pins, MAX_RELINKED)).await;
-            let blocks: Vec<BlockId> = read.unwrap_or(Err(StoreError::Closed))?.into_iter().collect();
-            let linked = blocks.len();
-            if linked > 0 {
-                self.pinset.backend(CrdtInput::Relink(blocks)).await;
+                tokio::task::spawn_blocking(move || Causes::of(&*store.snapshot()?, &pins, MAX_RETOLD));
+            let causes = read.await.unwrap_or(Err(StoreError::Closed))?;
+            let told = causes.len();
+            if told > 0 {
+                self.pinset.backend(CrdtInput::Retell(causes)).await;
             }
-            Ok(linked)
+            Ok(told)
         })
     }
 

@@ -158,7 +158,7 @@ impl Consensus for QuorumFake {
         self.members.contains(peer)
     }
 
-    fn relink(&self, _: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>> {
+    fn retell(&self, _: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>> {
         Box::pin(std::future::ready(Ok(0)))
     }
 

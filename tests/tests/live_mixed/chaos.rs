@@ -1,7 +1,7 @@
 //! Random pins and unpins through peers of both families, while peers of both are killed and started again at moments
 //! that a seed decides. All must agree in the end, and what ours acknowledged must be there.
 
-use crate::{book::Book, number, settled::until_settled};
+use crate::{book::Book, number, settled::until_settled_within};
 use anyhow::{Context, Result, ensure};
 use cluster_client::api_types::PinOptions;
 use cluster_testkit::powercut::Dice;
@@ -12,8 +12,20 @@ use std::time::{Duration, Instant};
 /// Operations of one seed.
 const OPERATIONS: usize = 1000;
 
-/// How long all may take to agree after the last operation.
-const QUIET: Duration = Duration::from_secs(60);
+/// How long all may take.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// From the last operation until all pinsets are equal.
+    quiet: Duration,
+    /// From then on until everything is pinned where it should be.
+    settle: Duration,
+}
+
+/// With heads told again every 5 s.
+const SHORT: Limits = Limits { quiet: Duration::from_secs(60), settle: LIMIT };
+
+/// With the intervals of `init`: heads are told again once a minute, and Go's peers try again what failed every 12 minutes.
+const USUAL: Limits = Limits { quiet: Duration::from_secs(200), settle: Duration::from_secs(13 * 60) };
 
 /// In how many of a hundred rounds somebody who is down comes back.
 const PERCENT_BACK: u64 = 12;
@@ -21,27 +33,24 @@ const PERCENT_BACK: u64 = 12;
 /// Longest time from the begin of a round to a kill in it, in ms.
 const LONGEST_MOMENT: u64 = 30;
 
-/// The same with the intervals of `init`, with which heads are told again once a minute.
-const USUAL_QUIET: Duration = Duration::from_secs(200);
-
 #[tokio::test]
 async fn all_agree_after_random_operations_and_deaths() {
-    play_all("CLUSTER_LIVE_SEEDS", &Plan::new(2, 2), QUIET).await;
+    play_all("CLUSTER_LIVE_SEEDS", &Plan::new(2, 2), SHORT).await;
 }
 
 #[tokio::test]
 async fn all_agree_with_usual_intervals() {
-    play_all("CLUSTER_LIVE_USUAL_SEEDS", &Plan::new(2, 2).usual_intervals(), USUAL_QUIET).await;
+    play_all("CLUSTER_LIVE_USUAL_SEEDS", &Plan::new(2, 2).usual_intervals(), USUAL).await;
 }
 
 /// Plays as many seeds as the variable says.
-async fn play_all(count: &str, plan: &Plan, quiet: Duration) {
+async fn play_all(count: &str, plan: &Plan, limits: Limits) {
     let first = number("CLUSTER_LIVE_SEED", 1);
     let mut failed = Vec::new();
     for seed in first..first + number(count, 1) {
         let started = Instant::now();
         println!("=== seed {seed}");
-        match play(seed, plan, quiet).await {
+        match play(seed, plan, limits).await {
             Ok(true) => println!("=== seed {seed} passed after {} s", started.elapsed().as_secs()),
             Ok(false) => return,
             Err(error) => {
@@ -54,10 +63,10 @@ async fn play_all(count: &str, plan: &Plan, quiet: Duration) {
 }
 
 /// Plays one seed; `false` when that is not possible here.
-async fn play(seed: u64, plan: &Plan, quiet: Duration) -> Result<bool> {
+async fn play(seed: u64, plan: &Plan, limits: Limits) -> Result<bool> {
     let Some(cluster) = MixedCluster::start(plan).await? else { return Ok(false) };
     let book = Book::new(cluster.peers.len());
-    let mut game = Game { book, cluster, dice: Dice::new(seed), done: 0, quiet };
+    let mut game = Game { book, cluster, dice: Dice::new(seed), done: 0, limits };
     match game.play().await {
         Ok(()) => Ok(true),
         Err(error) => {
@@ -85,7 +94,7 @@ struct Game {
     book: Book,
     dice: Dice,
     done: usize,
-    quiet: Duration,
+    limits: Limits,
 }
 
 impl Game {
@@ -122,7 +131,7 @@ impl Game {
                 // One of Go's that dies during a walk never fetches what it had not fetched (wire-protocol §4.11), and
                 // one that waits for a block of somebody who is down takes no other for two minutes.
                 self.restart_some(100).await?;
-                self.cluster.until_equal(self.quiet, |_| true).await?;
+                self.cluster.until_equal(self.limits.quiet, |_| true).await?;
             }
             let percent = if family == Family::Go { 60 } else { 30 };
             return Ok(Some(Victim { number, orderly: self.dice.chance(percent) }));
@@ -206,7 +215,7 @@ impl Game {
     async fn end(&mut self) -> Result<()> {
         self.restart_some(100).await?;
         println!("{} operations, {}", self.done, self.book.summary());
-        let pins = self.cluster.until_equal(self.quiet, |_| true).await?;
+        let pins = self.cluster.until_equal(self.limits.quiet, |_| true).await?;
         ensure!(self.book.acknowledged() * 10 > self.done * 9, "too few operations succeed");
         for number in self.cluster.of(Family::Ours) {
             let lost = self.book.lost(number, &pins);
@@ -221,7 +230,7 @@ impl Game {
             println!("{} lost {:?}", self.cluster.peers[number].name, self.book.lost(number, &pins));
         }
         self.cluster.until_all_see(self.cluster.peers.len()).await?;
-        until_settled(&self.cluster).await?;
+        until_settled_within(&self.cluster, self.limits.settle).await?;
         let kubos = &self.cluster.kubos;
         let look = async |peer: &MixedPeer| {
             let held = kubos[peer.kubo].pins("recursive")?;

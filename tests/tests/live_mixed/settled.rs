@@ -6,9 +6,14 @@ use cluster_client::{
     api_types::{GlobalPinInfo, PinInfoShort},
 };
 use cluster_tests::mixed::{LIMIT, MixedCluster, MixedPeer};
+use std::time::Duration;
 
 /// Waits until every running peer gathers of everything in the pinset that it is `pinned` or `remote` on each of them.
 pub(crate) async fn until_settled(cluster: &MixedCluster) -> Result<()> {
+    until_settled_within(cluster, LIMIT).await
+}
+
+pub(crate) async fn until_settled_within(cluster: &MixedCluster, limit: Duration) -> Result<()> {
     let count = cluster.running().count();
     let look = async |peer: &MixedPeer| {
         let mut open = Vec::new();
@@ -24,7 +29,7 @@ pub(crate) async fn until_settled(cluster: &MixedCluster) -> Result<()> {
         }
         Ok(open)
     };
-    cluster.converge("statuses settle", LIMIT, look, |open| open.iter().all(Vec::is_empty)).await.map(drop)
+    cluster.converge("statuses settle", limit, look, |open| open.iter().all(Vec::is_empty)).await.map(drop)
 }
 
 fn is_settled(info: &PinInfoShort) -> bool {

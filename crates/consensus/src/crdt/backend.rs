@@ -1,8 +1,8 @@
 //! The Merkle-CRDT's part of the pinset's writer.
 
 use super::{
-    BlockId,
-    rows::{OpenRemovalRow, PendingRow, WalkRow, decode_height},
+    BlockId, Causes,
+    rows::{ElementRow, OpenRemovalRow, PendingRow, WalkRow, decode_height},
 };
 use cluster_core::{
     PinKey, UnixMillis,
@@ -51,9 +51,9 @@ pub enum CrdtInput {
     },
     /// Put what waits into a delta.
     Pack,
-    /// Write a delta, empty if nothing else is to be packed, that links to these blocks as well: a peer that takes their
-    /// followers for complete and lacks them fetches them now.
-    Relink(Vec<BlockId>),
+    /// Write a delta that changes nothing here, and links to these blocks and repeats these removals: a peer that takes the
+    /// blocks' followers for complete and lacks them fetches them now, and one that overlooked a removal hears of it.
+    Retell(Causes),
     /// From now on pack in this way; what waits is packed once nothing defers.
     SetPacking(Packing),
     /// The first walk makes no progress: stop holding operations back for it.
@@ -89,8 +89,8 @@ pub struct CrdtBackend {
     pub(super) pack_now: bool,
     /// There are removals that first walks go on with.
     pub(super) open_removals: bool,
-    /// Blocks to which the next delta links besides the heads.
-    pub(super) relink: Vec<BlockId>,
+    /// What the next delta tells once more.
+    pub(super) retell: Causes,
     /// Operations of the batch at hand, when they are packed in it.
     pub(super) open: BTreeMap<PinKey, PendingRow>,
     /// Whether the worker was last told that operations wait.
@@ -114,7 +114,7 @@ impl CrdtBackend {
             walk_stalled: false,
             pack_now: false,
             open_removals: false,
-            relink: Vec::new(),
+            retell: Causes::default(),
             open: BTreeMap::new(),
             waiting_told: false,
             pending_rows: 0,
@@ -188,7 +188,7 @@ impl Backend for CrdtBackend {
         self.outputs.clear();
         self.urgent = false;
         self.pack_now = false;
-        self.relink.clear();
+        self.retell = Causes::default();
         self.open_removals = !staged.range(Tree::Frontier, OpenRemovalRow::PREFIX, 1)?.is_empty();
         self.pending_rows = counters.get(Counter::Pending);
         self.waiting_told = self.pending_rows > 0;
@@ -224,10 +224,15 @@ impl Backend for CrdtBackend {
                 self.pack_now = true;
                 Ok(())
             }
-            CrdtInput::Relink(blocks) => {
-                for id in blocks {
+            CrdtInput::Retell(causes) => {
+                for id in causes.blocks {
                     if mutation.staged.has(Tree::Merged, &id.0)? {
-                        self.relink.push(id);
+                        self.retell.blocks.insert(id);
+                    }
+                }
+                for (key, block) in causes.removed {
+                    if mutation.staged.has(Tree::Tombstones, &ElementRow::key(&key, &block))? {
+                        self.retell.removed.push((key, block));
                     }
                 }
                 Ok(())
@@ -244,7 +249,7 @@ impl Backend for CrdtBackend {
     }
 
     fn is_urgent(&self) -> bool {
-        self.urgent || self.pack_now || !self.relink.is_empty()
+        self.urgent || self.pack_now || self.retell.len() > 0
     }
 
     fn seal(&mut self, mut books: Books<'_>, _: UnixMillis) -> Result<Vec<CrdtOutput>, StoreError> {

@@ -1,7 +1,7 @@
 //! Putting operations into deltas (wire-protocol §4.10).
 
 use super::{
-    Block, BlockId, CrdtBackend, CrdtOutput, Delta, Element, MAX_DELTA, Tombstone,
+    Block, BlockId, Causes, CrdtBackend, CrdtOutput, Delta, Element, MAX_DELTA, Tombstone,
     rows::{ElementRow, MergedRow, OpenRemovalRow, PendingRow, encode_height},
 };
 use cluster_core::{
@@ -10,6 +10,7 @@ use cluster_core::{
     pinset::{backend::Books, counters::Counter, stored_pin},
     ports::datastore::{StoreError, Tree},
 };
+use std::collections::BTreeSet;
 
 /// Rows of `pending` looked at for one delta.
 const PENDING_PAGE: usize = 4096;
@@ -25,7 +26,7 @@ struct Draft {
     added: Vec<PinKey>,
     removed: Vec<(PinKey, BlockId)>,
     /// Blocks to link to besides the heads.
-    links: Vec<BlockId>,
+    links: BTreeSet<BlockId>,
 }
 
 impl Draft {
@@ -34,7 +35,7 @@ impl Draft {
     }
 
     fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.links.is_empty()
+        self.delta.elements.is_empty() && self.delta.tombstones.is_empty() && self.links.is_empty()
     }
 
     fn add(&mut self, key: &PinKey, value: Vec<u8>) {
@@ -45,11 +46,21 @@ impl Draft {
     }
 
     fn remove(&mut self, key: &PinKey, block: BlockId) {
+        self.repeat_removal(key, block);
+        self.removed.push((key.clone(), block));
+    }
+
+    /// Tells of a removal that is known here: no row changes.
+    fn repeat_removal(&mut self, key: &PinKey, block: BlockId) {
         let tombstone = Tombstone { key: key.to_datastore_key(), id: block.to_datastore_key() };
         self.size += tombstone.key.len() + tombstone.id.len() + ENTRY_OVERHEAD;
         self.delta.tombstones.push(tombstone);
-        self.removed.push((key.clone(), block));
     }
+}
+
+/// Bytes of a removal in a delta, at most.
+fn removal_size(key: &PinKey) -> usize {
+    2 * key.as_bytes().len() + 2 * 34 + ENTRY_OVERHEAD
 }
 
 impl CrdtBackend {
@@ -77,13 +88,27 @@ impl CrdtBackend {
         }
         // A first walk has not yet shown how high the priorities are.
         if !self.is_held() {
-            draft.links = std::mem::take(&mut self.relink);
+            let Causes { blocks, removed } = std::mem::take(&mut self.retell);
+            for (key, block) in removed {
+                draft = self.make_room(books, draft, removal_size(&key));
+                draft.repeat_removal(&key, block);
+            }
+            draft.links = blocks;
         }
         self.write_block(books, draft);
         Ok(())
     }
 
-    /// Adds one operation to a draft; writes the draft and starts another when it would grow too large.
+    /// Writes a draft that would grow too large with so many bytes more, and starts another.
+    fn make_room(&mut self, books: &mut Books<'_>, draft: Draft, more: usize) -> Draft {
+        if draft.fits(more) {
+            return draft;
+        }
+        self.write_block(books, draft);
+        Draft::default()
+    }
+
+    /// Adds one operation to a draft.
     fn draft_one(
         &mut self,
         books: &mut Books<'_>,
@@ -95,9 +120,7 @@ impl CrdtBackend {
             PendingRow::Add { .. } => {
                 let Some(stored) = books.staged.get(Tree::Pins, key.as_bytes())? else { return Ok(draft) };
                 let value = stored_pin::value(&stored).to_vec();
-                if !draft.fits(value.len() + 2 * key.as_bytes().len() + ENTRY_OVERHEAD) {
-                    self.write_block(books, std::mem::take(&mut draft));
-                }
+                draft = self.make_room(books, draft, value.len() + 2 * key.as_bytes().len() + ENTRY_OVERHEAD);
                 draft.add(key, value);
             }
             PendingRow::Remove { observed, heads, .. } => {
@@ -113,9 +136,7 @@ impl CrdtBackend {
                     if books.staged.has(Tree::Tombstones, &ElementRow::key(key, block))? {
                         continue;
                     }
-                    if !draft.fits(2 * key.as_bytes().len() + 2 * 34 + ENTRY_OVERHEAD) {
-                        self.write_block(books, std::mem::take(&mut draft));
-                    }
+                    draft = self.make_room(books, draft, removal_size(key));
                     draft.remove(key, *block);
                 }
             }

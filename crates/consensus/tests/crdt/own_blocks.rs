@@ -1,7 +1,7 @@
 //! The blocks our writer makes, read by a decoder that shares nothing with it.
 
 use super::replica::{NOW, Replica, announced};
-use cluster_consensus::crdt::{BlockId, CrdtInput, CrdtOutput, MAX_DELTA, Packing};
+use cluster_consensus::crdt::{Block, BlockId, Causes, CrdtInput, CrdtOutput, MAX_DELTA, Packing};
 use cluster_core::{
     Cid, Pin, PinKey,
     ports::{
@@ -358,7 +358,10 @@ fn a_delta_without_elements_links_to_old_blocks_anew() {
     let blocks: Vec<BlockId> = ["a", "b", "c"].iter().map(|name| announced(&one.pin(&c1(), name))).collect();
     let before = [Tree::Elements, Tree::Tombstones, Tree::Fingerprint].map(|tree| one.rows(tree));
     let never_here = BlockId([7; 32]);
-    let id = announced(&one.tell(CrdtInput::Relink(vec![blocks[1], blocks[0], blocks[2], never_here])));
+    let id = announced(&one.tell(CrdtInput::Retell(Causes {
+        blocks: [blocks[1], blocks[0], blocks[2], never_here].into(),
+        removed: Vec::new(),
+    })));
     let own = decode(&one.block(&id));
     let mut links: Vec<Vec<u8>> = blocks.iter().map(|id| id.cid_bytes().to_vec()).collect();
     links.sort();
@@ -376,6 +379,43 @@ fn a_delta_without_elements_links_to_old_blocks_anew() {
     assert_eq!((other.writer.backend().heads(), other.writer.backend().open_walks()), (vec![id], 0));
     assert_eq!(other.name(&c1()).as_deref(), Some("c"));
     assert_eq!(other.mismatches(), Vec::<String>::new());
+}
+
+/// A Go peer that merges a removal and what it removes at the same moment may keep the pin; hearing of the removal again it
+/// looks again.
+#[test]
+fn a_removal_is_repeated_and_changes_nothing() {
+    let mut one = Replica::new(Packing::Immediate);
+    let blocks: Vec<BlockId> = ["a", "b"].iter().map(|name| announced(&one.pin(&c1(), name))).collect();
+    announced(&one.unpin(&c1()));
+    let trees = [Tree::Elements, Tree::Tombstones, Tree::Fingerprint, Tree::Pins];
+    let before = trees.map(|tree| one.rows(tree));
+    let removed = [blocks[0], blocks[1], BlockId([7; 32])].map(|block| (PinKey::from_cid(&c1()), block));
+    let causes = Causes { removed: removed.into(), ..Causes::default() };
+    let id = announced(&one.tell(CrdtInput::Retell(causes)));
+    let own = decode(&one.block(&id));
+    let multihash = |block: &BlockId| [[0x12, 0x20].as_slice(), &block.0].concat();
+    let said: Vec<Vec<u8>> = own.tombstones.into_iter().map(|(_, id)| id).collect();
+    assert_eq!(said, [multihash(&blocks[0]), multihash(&blocks[1])]);
+    assert!(own.elements.is_empty());
+    assert_eq!(trees.map(|tree| one.rows(tree)), before);
+    assert_eq!(one.mismatches(), Vec::<String>::new());
+
+    // A pin that came back since is not touched by it, neither here nor elsewhere.
+    let again = announced(&one.pin(&c1(), "c"));
+    let repeated = Causes { removed: vec![(PinKey::from_cid(&c1()), blocks[0])], ..Causes::default() };
+    let last = announced(&one.tell(CrdtInput::Retell(repeated)));
+    assert_eq!(one.name(&c1()).as_deref(), Some("c"));
+    let mut other = Replica::new(Packing::Immediate);
+    let mut below = last;
+    other.merge(&one.block(&last));
+    while let Some(link) = Block::decode(&one.block(&below)).unwrap().links.first().copied() {
+        other.merge(&one.block(&link));
+        below = link;
+    }
+    assert_eq!(other.name(&c1()).as_deref(), Some("c"));
+    assert_ne!(again, last);
+    assert_eq!((other.mismatches(), one.mismatches()), (Vec::new(), Vec::new()));
 }
 
 /// Whoever removes a pin amid the first walk means all of it, also what the walk has not found yet.

@@ -306,9 +306,10 @@ pub trait Consensus: Send + Sync + 'static {
     /// Says whether a peer may change the pinset and use trusted methods.
     fn is_trusted(&self, peer: &PeerId) -> bool;
 
-    /// Lets peers of the Go suite that lack these pins, and take what brought them for known, fetch it: links to it anew.
-    /// Returns how many blocks were linked; the others come with another call.
-    fn relink(&self, pins: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// Tells of these pins once more, for peers of the Go suite that have them wrong: links anew to what brought a pin that
+    /// is in the pinset, which they take for known, and repeats what removed one that is not, which they overlooked.
+    /// Returns of how many blocks and removals it told; the others come with another call.
+    fn retell(&self, pins: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>>;
 
     /// Says how the Merkle-CRDT stands; `None` when the backend is none.
     fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>>;

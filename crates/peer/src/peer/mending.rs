@@ -1,10 +1,13 @@
-//! Helping peers of the Go suite that came back with holes: one that was killed amid its first walk takes its part of the
-//! DAG for whole, and never asks for the rest (wire-protocol §4.11).
+//! Helping peers of the Go suite that hold another pinset than ours after they came back.
+//!
+//! One that was killed amid its first walk takes its part of the DAG for whole, and never asks for the rest (wire-protocol
+//! §4.11). One that merges the block of a pin and that of its removal at the same moment may keep the pin: it looks for the
+//! other's row first and writes its own later, in both.
 
 use super::Peer;
 use crate::gather::{Source, merge};
 use cluster_core::{
-    PeerId, PinKey, PinKindFilter, StatusFilter,
+    PeerId, PinKey, PinKindFilter, StatusFilter, TrackerStatus,
     ports::{
         BoxStream, ClusterApi,
         cluster_api::{ApiError, GlobalPinStatus},
@@ -14,7 +17,7 @@ use cluster_core::{
 use cluster_runtime::now;
 use futures_util::StreamExt;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -23,17 +26,36 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Pins that are linked to anew at once.
+/// Pins that are told of anew at once, of each kind.
 const MAX_HELPED: usize = 20_000;
 
 /// Peers that wait for a look.
 const MAX_PEERS: usize = 256;
 
+/// In what a peer differs from the pinset.
+#[derive(Debug, Default)]
+struct Difference {
+    /// Pins that it lacks.
+    lacks: usize,
+    /// The first of them.
+    lacking: Vec<PinKey>,
+    /// Pins that it has and the pinset has not, the first of them.
+    kept: BTreeSet<PinKey>,
+}
+
+impl Difference {
+    /// Counts what was so at the last look, too: a removal may be on its way.
+    fn lasting(&self, before: Option<&Self>) -> usize {
+        let kept = before.map_or(self.kept.len(), |before| self.kept.intersection(&before.kept).count());
+        self.lacks + kept
+    }
+}
+
 /// What is known of a peer that came back.
+#[derive(Default)]
 struct Patient {
-    due: Instant,
-    /// Pins that it lacked at the last look.
-    lacked: Option<usize>,
+    /// How it differed at the last look.
+    before: Option<Difference>,
     /// It was helped, and has not got on since.
     helped: bool,
 }
@@ -41,22 +63,25 @@ struct Patient {
 /// What to do about a peer.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// It lacks nothing.
+    /// It differs in nothing.
     Whole,
     /// It was not looked at before, or gets on.
     Wait,
-    /// It lacks as much as before.
+    /// It differs as much as before, or has everything and more.
     Help,
     /// It does so although it was helped.
     GiveUp,
 }
 
 impl Step {
-    fn after(lacks: usize, patient: &Patient) -> Self {
-        match patient.lacked {
-            _ if lacks == 0 => Self::Whole,
+    fn after(seen: &Difference, patient: &Patient) -> Self {
+        let before = patient.before.as_ref();
+        let lasting = seen.lasting(before);
+        match before {
+            _ if lasting == 0 => Self::Whole,
+            None if seen.lacks == 0 => Self::Help,
             None => Self::Wait,
-            Some(before) if lacks < before => Self::Wait,
+            Some(before) if lasting < before.lasting(None) => Self::Wait,
             Some(_) if patient.helped => Self::GiveUp,
             Some(_) => Self::Help,
         }
@@ -66,27 +91,27 @@ impl Step {
 impl Peer {
     /// Takes the peers of the Go suite that connect, and compares what each holds with the pinset when `settle` has passed:
     /// long enough for it to hear of the heads. It is looked at again as long as it catches up; when it stops before the
-    /// end, a delta links to what it lacks, and when that does not help either, the log says what does.
+    /// end, or keeps what is removed, a delta tells of that anew, and when that does not help either, the log says what
+    /// does.
     ///
     /// Of the peers of this suite one does it: the one with the least ID.
     pub async fn mend(self, mut came: mpsc::Receiver<PeerId>, settle: Duration) {
-        let mut patients: BTreeMap<PeerId, Patient> = BTreeMap::new();
+        let mut patients: BTreeMap<PeerId, (Instant, Patient)> = BTreeMap::new();
         loop {
-            let next = patients.iter().min_by_key(|(_, patient)| patient.due).map(|(peer, p)| (*peer, p.due));
-            let due = next.map_or_else(|| Instant::now() + settle, |(_, due)| due);
+            let next = patients.iter().map(|(peer, (due, _))| (*due, *peer)).min();
+            let due = next.map_or_else(|| Instant::now() + settle, |(due, _)| due);
             tokio::select! {
                 peer = came.recv() => {
                     let Some(peer) = peer else { return };
                     if patients.len() < MAX_PEERS || patients.contains_key(&peer) {
-                        let due = Instant::now() + settle;
-                        patients.insert(peer, Patient { due, lacked: None, helped: false });
+                        patients.insert(peer, (Instant::now() + settle, Patient::default()));
                     }
                 }
                 () = sleep_until(due) => {
-                    let Some((peer, _)) = next else { continue };
-                    let Some(patient) = patients.remove(&peer) else { continue };
+                    let Some((_, peer)) = next else { continue };
+                    let Some((_, patient)) = patients.remove(&peer) else { continue };
                     if let Some(patient) = self.look_at(peer, patient, settle).await {
-                        patients.insert(peer, patient);
+                        patients.insert(peer, (Instant::now() + settle, patient));
                     }
                 }
             }
@@ -99,43 +124,50 @@ impl Peer {
         if parts.network.is_ours(&peer) != Some(false) || !parts.trust.is_trusted(&peer) || !self.is_first() {
             return None;
         }
-        let again = |lacked, helped| Some(Patient { due: Instant::now() + settle, lacked, helped });
-        let lacking = match self.lacking(peer, settle).await {
-            Ok(lacking) => lacking,
+        let seen = match self.differs(peer, settle).await {
+            Ok(seen) => seen,
             // It does not trust us, so our heads are nothing to it.
             Err(ApiError::Call(CallError::Refused { .. })) => return None,
             Err(error) => {
                 tracing::debug!(target: "crdt", %peer, %error, "cannot compare a peer's pins with ours");
-                return again(patient.lacked, patient.helped);
+                return Some(patient);
             }
         };
-        match Step::after(lacking.count, &patient) {
+        let (lacks, keeps) = (seen.lacks, seen.kept.len());
+        match Step::after(&seen, &patient) {
             Step::Whole => {
-                if patient.lacked.is_some() {
-                    tracing::info!(target: "crdt", %peer, "the peer has fetched the pins it lacked");
+                if patient.before.is_some() {
+                    tracing::info!(target: "crdt", %peer, "the peer agrees on the pinset again");
                 }
                 None
             }
-            Step::Wait => again(Some(lacking.count), false),
+            Step::Wait => Some(Patient { before: Some(seen), helped: false }),
             Step::GiveUp => {
                 tracing::warn!(
-                    target: "crdt", %peer, lacks = lacking.count,
-                    "the peer lacks pins and does not fetch them: run `state cleanup` on it, and let it sync anew"
+                    target: "crdt", %peer, lacks, keeps,
+                    "the peer lacks pins or keeps removed ones, whatever it is told: run `state cleanup` on it, and let it \
+                     sync anew"
                 );
                 None
             }
             Step::Help => {
-                let linked = parts.consensus.relink(lacking.first).await;
-                match &linked {
-                    Ok(blocks) => tracing::warn!(
-                        target: "crdt", %peer, lacks = lacking.count, blocks,
-                        "the peer lacks pins that it takes for known; a delta links to them"
-                    ),
-                    Err(error) => {
-                        tracing::debug!(target: "crdt", %peer, %error, "cannot link to the pins a peer lacks");
+                let pins = seen.lacking.iter().chain(&seen.kept).cloned().collect();
+                let helped = match parts.consensus.retell(pins).await {
+                    // Of what it keeps nothing is known here: it is new.
+                    Ok(0) if lacks == 0 => return None,
+                    Ok(told) => {
+                        tracing::warn!(
+                            target: "crdt", %peer, lacks, keeps, told,
+                            "the peer lacks pins that it takes for known, or keeps removed ones; a delta tells of them anew"
+                        );
+                        told > 0
                     }
-                }
-                again(Some(lacking.count), linked.is_ok())
+                    Err(error) => {
+                        tracing::debug!(target: "crdt", %peer, %error, "cannot tell anew of pins a peer has wrong");
+                        false
+                    }
+                };
+                Some(Patient { before: Some(seen), helped })
             }
         }
     }
@@ -147,8 +179,8 @@ impl Peer {
         !parts.consensus.members().iter().any(|peer| *peer < me && ours(peer))
     }
 
-    /// Compares pins older than `settle` with what a peer lists.
-    async fn lacking(&self, peer: PeerId, settle: Duration) -> Result<Lacking, ApiError> {
+    /// Compares what a peer lists with the pinset, pins younger than `settle` aside.
+    async fn differs(&self, peer: PeerId, settle: Duration) -> Result<Difference, ApiError> {
         // What breaks off would look like pins that it lacks.
         let broken = Arc::new(OnceLock::new());
         let note = broken.clone();
@@ -161,56 +193,76 @@ impl Peer {
         let mut theirs = Theirs {
             pages: merge(vec![source], self.config().scratch.clone()),
             ahead: VecDeque::new(),
-            ended: false,
+            others: BTreeSet::new(),
         };
         let recent = now();
-        let mut lacking = Lacking::default();
+        let mut seen = Difference::default();
         let mut ours = ClusterApi::allocations(self, PinKindFilter::ALL);
         while let Some(page) = ours.next().await {
             for pin in page? {
                 let key = pin.key();
                 let is_old = pin.timestamp.is_none_or(|at| at.millis().plus(settle) <= recent);
                 if !theirs.has(&key).await? && is_old {
-                    lacking.count += 1;
-                    if lacking.first.len() < MAX_HELPED {
-                        lacking.first.push(key);
+                    seen.lacks += 1;
+                    if seen.lacking.len() < MAX_HELPED {
+                        seen.lacking.push(key);
                     }
                 }
             }
         }
-        broken.get().map_or(Ok(lacking), |error| Err(error.clone().into()))
+        seen.kept = theirs.others().await?;
+        broken.get().map_or(Ok(seen), |error| Err(error.clone().into()))
     }
-}
-
-#[derive(Default)]
-struct Lacking {
-    count: usize,
-    first: Vec<PinKey>,
 }
 
 /// What a peer lists, in key order.
 struct Theirs {
     pages: BoxStream<'static, Result<Vec<GlobalPinStatus>, ApiError>>,
     ahead: VecDeque<GlobalPinStatus>,
-    ended: bool,
+    /// The first pins that were passed over.
+    others: BTreeSet<PinKey>,
 }
 
 impl Theirs {
     /// Says whether the peer lists a pin. Asked for in key order.
     async fn has(&mut self, key: &PinKey) -> Result<bool, ApiError> {
-        loop {
-            while let Some(status) = self.ahead.front() {
-                match status.pin.key().cmp(key) {
-                    std::cmp::Ordering::Less => drop(self.ahead.pop_front()),
-                    std::cmp::Ordering::Equal => return Ok(true),
-                    std::cmp::Ordering::Greater => return Ok(false),
+        while let Some(status) = self.next().await? {
+            match status.pin.key().cmp(key) {
+                std::cmp::Ordering::Less => self.pass_over(&status),
+                std::cmp::Ordering::Equal => return Ok(true),
+                std::cmp::Ordering::Greater => {
+                    self.ahead.push_front(status);
+                    return Ok(false);
                 }
             }
-            match self.pages.next().await {
-                _ if self.ended => return Ok(false),
-                Some(page) => self.ahead.extend(page?),
-                None => self.ended = true,
-            }
+        }
+        Ok(false)
+    }
+
+    /// Returns the pins that were not asked for, the first of them.
+    async fn others(mut self) -> Result<BTreeSet<PinKey>, ApiError> {
+        while let Some(status) = self.next().await? {
+            self.pass_over(&status);
+        }
+        Ok(self.others)
+    }
+
+    async fn next(&mut self) -> Result<Option<GlobalPinStatus>, ApiError> {
+        while self.ahead.is_empty() {
+            let Some(page) = self.pages.next().await else { return Ok(None) };
+            self.ahead.extend(page?);
+        }
+        Ok(self.ahead.pop_front())
+    }
+
+    fn pass_over(&mut self, status: &GlobalPinStatus) {
+        // A tracker lists what it unpins, or failed to unpin, as well: that is in the pinset no more.
+        let unpins = |status: &TrackerStatus| {
+            use TrackerStatus::{UnpinError, UnpinQueued, Unpinned, Unpinning};
+            matches!(status, UnpinError | UnpinQueued | Unpinned | Unpinning)
+        };
+        if self.others.len() < MAX_HELPED && !status.peers.iter().all(|on| unpins(&on.status)) {
+            self.others.insert(status.pin.key());
         }
     }
 }
@@ -219,19 +271,43 @@ impl Theirs {
 mod tests {
     use super::*;
 
+    fn keys(names: &[u8]) -> BTreeSet<PinKey> {
+        names.iter().map(|name| PinKey::from_bytes(&[1, 0x55, 0, 1, *name]).unwrap()).collect()
+    }
+
+    fn seen(lacks: usize, kept: &[u8]) -> Difference {
+        Difference { lacks, lacking: Vec::new(), kept: keys(kept) }
+    }
+
+    fn before(lacks: usize, kept: &[u8], helped: bool) -> Patient {
+        Patient { before: Some(seen(lacks, kept)), helped }
+    }
+
     #[test]
     fn a_peer_is_helped_when_it_stops_getting_on_and_given_up_when_that_does_not_help() {
-        let after =
-            |lacks, lacked, helped| Step::after(lacks, &Patient { due: Instant::now(), lacked, helped });
-        assert_eq!(after(0, None, false), Step::Whole);
+        let new = Patient::default();
+        let after = |lacks, patient: &Patient| Step::after(&seen(lacks, &[]), patient);
+        assert_eq!(after(0, &new), Step::Whole);
         // It may be amid a walk.
-        assert_eq!(after(9, None, false), Step::Wait);
-        assert_eq!(after(8, Some(9), false), Step::Wait);
-        assert_eq!(after(8, Some(8), false), Step::Help);
-        assert_eq!(after(9, Some(8), false), Step::Help);
+        assert_eq!(after(9, &new), Step::Wait);
+        assert_eq!(after(8, &before(9, &[], false)), Step::Wait);
+        assert_eq!(after(8, &before(8, &[], false)), Step::Help);
+        assert_eq!(after(9, &before(8, &[], false)), Step::Help);
         // There may be more than one delta can link to: it gets on, and will be helped again.
-        assert_eq!(after(3, Some(8), true), Step::Wait);
-        assert_eq!(after(3, Some(3), true), Step::GiveUp);
-        assert_eq!(after(0, Some(3), true), Step::Whole);
+        assert_eq!(after(3, &before(8, &[], true)), Step::Wait);
+        assert_eq!(after(3, &before(3, &[], true)), Step::GiveUp);
+        assert_eq!(after(0, &before(3, &[], true)), Step::Whole);
+    }
+
+    #[test]
+    fn a_peer_that_keeps_what_is_removed_is_helped_and_removals_on_their_way_are_not_held_against_it() {
+        let after = |kept: &[u8], patient: &Patient| Step::after(&seen(0, kept), patient);
+        assert_eq!(after(&[1, 2], &Patient::default()), Step::Help);
+        assert_eq!(after(&[3, 4], &before(0, &[1, 2], true)), Step::Whole);
+        assert_eq!(after(&[2, 3, 4], &before(0, &[1, 2], true)), Step::Wait);
+        assert_eq!(after(&[2], &before(0, &[2], false)), Step::Help);
+        assert_eq!(after(&[2], &before(0, &[2], true)), Step::GiveUp);
+        // Amid a walk it may not have come to the removal.
+        assert_eq!(Step::after(&seen(5, &[1]), &Patient::default()), Step::Wait);
     }
 }
