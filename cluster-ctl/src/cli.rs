@@ -9,6 +9,7 @@ pub(crate) use hidden_text::HiddenText;
 pub(crate) use pin_args::{PinAddArgs, PinCommand, PinUpdateArgs, WaitArgs};
 
 use clap::{Args, Parser, Subcommand};
+use cluster_cli::Manuals;
 
 /// Manage IPFS Cluster peers.
 #[derive(Debug, Parser)]
@@ -108,6 +109,8 @@ pub(crate) enum Command {
     /// Manage the IPFS daemons
     #[command(subcommand)]
     Ipfs(IpfsCommand),
+    #[command(flatten)]
+    Manuals(Manuals),
     /// List all commands
     #[command(hide = true)]
     Commands,

@@ -18,13 +18,14 @@ use cluster_client::{
     Cid, Scope,
     go_duration::{self, DurationError},
 };
-use std::{process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, time::Duration};
 
 /// Runs the command and returns the exit code.
 pub(crate) async fn run(program: &Program, cli: Cli, mut output: Output) -> ExitCode {
     let Cli { global, command } = cli;
     let client = match &command {
-        Command::Commands => return list_commands(program, output),
+        Command::Commands => return print(Ok(program.commands().join("\n") + "\n"), output),
+        Command::Manuals(asked) => return print(program.manuals(asked), output),
         Command::Add(_) => return Failure::unsupported("add").report(&mut output),
         _ => match connect(&global).await {
             Ok(client) => client,
@@ -52,16 +53,17 @@ async fn dispatch(session: &mut Session, command: Command) -> Result<(), Failure
         Command::Version => peers::version(session).await,
         Command::Health(command) => health::health(session, command).await,
         Command::Ipfs(IpfsCommand::Gc { local }) => health::collect_garbage(session, scope(local)).await,
-        Command::Add(_) | Command::Commands => Ok(()),
+        Command::Add(_) | Command::Manuals(_) | Command::Commands => Ok(()),
     }
 }
 
-fn list_commands(program: &Program, mut output: Output) -> ExitCode {
-    let printed =
-        program.commands().iter().try_for_each(|line| output.line(line)).and_then(|()| output.flush());
+/// Prints what needs no peer.
+fn print(text: io::Result<String>, mut output: Output) -> ExitCode {
+    let text = text.map_err(|error| Failure::client("making manuals", error));
+    let printed = text.and_then(|text| Ok(output.bytes(text.as_bytes()).and_then(|()| output.flush())?));
     match printed {
         Ok(()) => Exit::Success.into(),
-        Err(error) => Failure::from(error).report(&mut output),
+        Err(failure) => failure.report(&mut output),
     }
 }
 

@@ -115,3 +115,31 @@ fn unknown_commands_and_bad_flags() {
         assert!(text.starts_with("Incorrect Usage: ") && text.contains("\nUSAGE:\n"), "{text}");
     }
 }
+
+/// Each page is what `man` takes, and completions name every command.
+#[test]
+fn every_command_has_a_manual_page_and_is_completed() {
+    let folder = std::env::temp_dir().join(format!("cluster-ctl-man-{}", std::process::id()));
+    let program = program("ipfs-cluster-ctl");
+    let make = |line: &str| {
+        let cli = parse(&program, line.split(' ').map(OsString::from)).unwrap();
+        let Command::Manuals(asked) = cli.command else { panic!("{line}") };
+        program.manuals(&asked)
+    };
+    let named = make(&format!("man {}", folder.display())).unwrap();
+    for command in program.commands() {
+        let path = folder.join(format!("{}.1", command.replace(' ', "-")));
+        assert!(named.lines().any(|line| line == path.to_string_lossy()), "{command} in {named}");
+        let page = std::fs::read_to_string(&path).unwrap();
+        assert!(page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{page}");
+    }
+    let page = std::fs::read_to_string(folder.join("ipfs-cluster-ctl-pin-add.1")).unwrap();
+    assert!(page.contains("replication\\-min"), "{page}");
+    std::fs::remove_dir_all(&folder).unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = make(&format!("completions {shell}")).unwrap();
+        assert!(script.contains("ipfs-cluster-ctl") && script.contains("replication-min"), "{script}");
+    }
+    let error = make("man /proc/nowhere").unwrap_err().to_string();
+    assert!(error.starts_with("cannot write /proc/nowhere: "), "{error}");
+}

@@ -5,9 +5,11 @@
 //! when there is nothing to run.
 
 mod help;
+mod manuals;
 mod program;
 mod rewrite;
 mod stop;
 
+pub use manuals::Manuals;
 pub use program::Program;
 pub use stop::Stop;

@@ -1,11 +1,11 @@
 //! A program with commands.
 
 use crate::{
-    Stop, help,
+    Manuals, Stop, help,
     rewrite::{Rewritten, rewrite},
 };
 use clap::{ArgMatches, Command, error::ErrorKind};
-use std::ffi::OsString;
+use std::{ffi::OsString, io};
 
 /// A program with commands, under the name it was called by.
 #[derive(Debug)]
@@ -67,6 +67,14 @@ impl Program {
         let mut found = Vec::new();
         help::list(&self.command, self.name, &mut found);
         found
+    }
+
+    /// Makes completions or manual pages, and returns what to print: the completions, or the names of the pages.
+    ///
+    /// # Errors
+    /// When a page cannot be written; the text names it.
+    pub fn manuals(&self, asked: &Manuals) -> io::Result<String> {
+        asked.make(&self.command)
     }
 
     fn version_line(&self) -> String {
