@@ -58,11 +58,6 @@ impl Output {
         self.encoding == Encoding::Json
     }
 
-    /// Prints a line that has the same form in both encodings.
-    pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{text}")
-    }
-
     /// Hands everything over.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()

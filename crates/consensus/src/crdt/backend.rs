@@ -52,7 +52,7 @@ pub enum CrdtInput {
     /// Put what waits into a delta.
     Pack,
     /// Write a delta that changes nothing here, and links to these blocks and repeats these removals: a peer that takes the
-    /// blocks' followers for complete and lacks them fetches them now, and one that overlooked a removal hears of it.
+    /// blocks' followers for complete and lacks them fetches them now, and one that removes looks at what is left.
     Retell(Causes),
     /// From now on pack in this way; what waits is packed once nothing defers.
     SetPacking(Packing),

@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 /// before.
 const MAX_ELEMENTS: usize = 1024;
 
-/// What brought some pins, and what removed others.
+/// What brought some pins, and what was removed of them: all of it, or what they were before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Causes {
     /// Blocks whose elements win.
     pub blocks: BTreeSet<BlockId>,
-    /// Elements of pins that are gone, with the block that brought each.
+    /// Elements that are gone, with the block that brought each.
     pub removed: Vec<(PinKey, BlockId)>,
 }
 
@@ -36,17 +36,14 @@ impl Causes {
                 rows.retain(|(key, _)| ElementRow::pin_of(key).as_ref() == Some(pin));
                 Ok(rows)
             };
-            if view.get(Tree::Pins, pin.as_bytes())?.is_some() {
-                // The value of the winner is in the row of the pin.
-                let wins = |row: &[u8]| ElementRow::decode(row).is_some_and(|row| row.value.is_none());
-                let rows = rows_of(Tree::Elements)?;
-                let winners = rows.iter().filter(|(_, row)| wins(row));
-                causes.blocks.extend(winners.filter_map(|(key, _)| ElementRow::block_of(key)));
-            } else {
-                let blocks = rows_of(Tree::Tombstones)?;
-                let blocks = blocks.iter().filter_map(|(key, _)| ElementRow::block_of(key));
-                causes.removed.extend(blocks.map(|block| (pin.clone(), block)));
-            }
+            // The value of the winner is in the row of the pin.
+            let wins = |row: &[u8]| ElementRow::decode(row).is_some_and(|row| row.value.is_none());
+            let live = rows_of(Tree::Elements)?;
+            let winners = live.iter().filter(|(_, row)| wins(row));
+            causes.blocks.extend(winners.filter_map(|(key, _)| ElementRow::block_of(key)));
+            let gone = rows_of(Tree::Tombstones)?;
+            let gone = gone.iter().filter_map(|(key, _)| ElementRow::block_of(key));
+            causes.removed.extend(gone.map(|block| (pin.clone(), block)));
         }
         Ok(causes)
     }

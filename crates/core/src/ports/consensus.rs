@@ -306,9 +306,9 @@ pub trait Consensus: Send + Sync + 'static {
     /// Says whether a peer may change the pinset and use trusted methods.
     fn is_trusted(&self, peer: &PeerId) -> bool;
 
-    /// Tells of these pins once more, for peers of the Go suite that have them wrong: links anew to what brought a pin that
-    /// is in the pinset, which they take for known, and repeats what removed one that is not, which they overlooked.
-    /// Returns of how many blocks and removals it told; the others come with another call.
+    /// Tells of these pins once more, for peers of the Go suite that have them wrong: links anew to what brought each, which
+    /// they may take for known, and repeats what was removed of it, which makes them look at it again. Returns of how many
+    /// blocks and removals it told; the others come with another call.
     fn retell(&self, pins: Vec<PinKey>) -> BoxFuture<'_, Result<usize, StoreError>>;
 
     /// Says how the Merkle-CRDT stands; `None` when the backend is none.

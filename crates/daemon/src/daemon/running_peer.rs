@@ -39,10 +39,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How often the store may put itself in order.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 
-/// After how many rebroadcast intervals a peer of the Go suite should know what we know: it tells its heads again within
-/// 2.6 of them.
-const SETTLE: u32 = 3;
-
 /// Peers of other suites that connect before anybody looks at them.
 const FOREIGN_PEERS: usize = 64;
 
@@ -280,7 +276,7 @@ impl Assembly {
         let Followers { engine, writer, tracker_feed, crdt_feed, messages, came } = followers;
         let ConsensusConfig::Crdt(crdt) = &prepared.config.consensus;
         if !prepared.config.cluster.follower_mode {
-            let mending = self.peer.clone().mend(came, SETTLE * crdt.rebroadcast_interval);
+            let mending = self.peer.clone().mend(came, crdt.rebroadcast_interval);
             tasks.spawn("mending", OnEnd::Stop, until_stopped(tasks, mending));
         }
         let parts = TrackerParts {

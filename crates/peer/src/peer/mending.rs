@@ -1,13 +1,13 @@
 //! Helping peers of the Go suite that hold another pinset than ours after they came back.
 //!
 //! One that was killed amid its first walk takes its part of the DAG for whole, and never asks for the rest (wire-protocol
-//! §4.11). One that merges the block of a pin and that of its removal at the same moment may keep the pin: it looks for the
-//! other's row first and writes its own later, in both.
+//! §4.11). One that merges an element of a pin and the removal of the same or of another one at the same moment may end
+//! with the wrong value, or keep or lose the pin: either merge looks at what there is first, and writes later.
 
 use super::Peer;
 use crate::gather::{Source, merge};
 use cluster_core::{
-    PeerId, PinKey, PinKindFilter, StatusFilter, TrackerStatus,
+    PeerId, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixSeconds,
     ports::{
         BoxStream, ClusterApi,
         cluster_api::{ApiError, GlobalPinStatus},
@@ -32,10 +32,16 @@ const MAX_HELPED: usize = 20_000;
 /// Peers that wait for a look.
 const MAX_PEERS: usize = 256;
 
+/// How many rebroadcast intervals a peer has before the first look.
+const FIRST: u32 = 2;
+
+/// How many it has to get on: everybody tells the heads again within 2.6 of them.
+const SETTLE: u32 = 3;
+
 /// In what a peer differs from the pinset.
 #[derive(Debug, Default)]
 struct Difference {
-    /// Pins that it lacks.
+    /// Pins that it lacks, or has as they were before.
     lacks: usize,
     /// The first of them.
     lacking: Vec<PinKey>,
@@ -63,24 +69,24 @@ struct Patient {
 /// What to do about a peer.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
-    /// It differs in nothing.
+    /// It differs in nothing, and that some time after it came.
     Whole,
     /// It was not looked at before, or gets on.
     Wait,
-    /// It differs as much as before, or has everything and more.
+    /// It differs as much as before.
     Help,
     /// It does so although it was helped.
     GiveUp,
 }
 
 impl Step {
+    /// Chooses by what is seen now and was seen before.
     fn after(seen: &Difference, patient: &Patient) -> Self {
         let before = patient.before.as_ref();
         let lasting = seen.lasting(before);
         match before {
-            _ if lasting == 0 => Self::Whole,
-            None if seen.lacks == 0 => Self::Help,
             None => Self::Wait,
+            Some(_) if lasting == 0 => Self::Whole,
             Some(before) if lasting < before.lasting(None) => Self::Wait,
             Some(_) if patient.helped => Self::GiveUp,
             Some(_) => Self::Help,
@@ -89,59 +95,63 @@ impl Step {
 }
 
 impl Peer {
-    /// Takes the peers of the Go suite that connect, and compares what each holds with the pinset when `settle` has passed:
-    /// long enough for it to hear of the heads. It is looked at again as long as it catches up; when it stops before the
-    /// end, or keeps what is removed, a delta tells of that anew, and when that does not help either, the log says what
-    /// does.
+    /// Takes the peers of the Go suite that connect, and compares what each holds with the pinset: after two `intervals`, in
+    /// which heads are told again, and later once more at least, for a walk takes time. It is looked at again as long as it
+    /// catches up; when it stops before the end, or keeps what is removed, a delta tells of that anew, and when that does
+    /// not help either, the log says what does.
     ///
     /// Of the peers of this suite one does it: the one with the least ID.
-    pub async fn mend(self, mut came: mpsc::Receiver<PeerId>, settle: Duration) {
+    pub async fn mend(self, mut came: mpsc::Receiver<PeerId>, interval: Duration) {
         let mut patients: BTreeMap<PeerId, (Instant, Patient)> = BTreeMap::new();
         loop {
             let next = patients.iter().map(|(peer, (due, _))| (*due, *peer)).min();
-            let due = next.map_or_else(|| Instant::now() + settle, |(due, _)| due);
+            let due = next.map_or_else(|| Instant::now() + interval, |(due, _)| due);
             tokio::select! {
                 peer = came.recv() => {
                     let Some(peer) = peer else { return };
                     if patients.len() < MAX_PEERS || patients.contains_key(&peer) {
-                        patients.insert(peer, (Instant::now() + settle, Patient::default()));
+                        patients.insert(peer, (Instant::now() + FIRST * interval, Patient::default()));
                     }
                 }
                 () = sleep_until(due) => {
                     let Some((_, peer)) = next else { continue };
                     let Some((_, patient)) = patients.remove(&peer) else { continue };
-                    if let Some(patient) = self.look_at(peer, patient, settle).await {
-                        patients.insert(peer, (Instant::now() + settle, patient));
+                    if let Some((patient, intervals)) = self.look_at(peer, patient, interval).await {
+                        patients.insert(peer, (Instant::now() + intervals * interval, patient));
                     }
                 }
             }
         }
     }
 
-    /// Looks at a peer once; returns what to look at again.
-    async fn look_at(&self, peer: PeerId, patient: Patient, settle: Duration) -> Option<Patient> {
+    /// Looks at a peer once; returns what to look at again, and after how many intervals.
+    async fn look_at(&self, peer: PeerId, patient: Patient, interval: Duration) -> Option<(Patient, u32)> {
         let parts = self.parts();
         if parts.network.is_ours(&peer) != Some(false) || !parts.trust.is_trusted(&peer) || !self.is_first() {
             return None;
         }
-        let seen = match self.differs(peer, settle).await {
+        let seen = match self.differs(peer, interval).await {
             Ok(seen) => seen,
             // It does not trust us, so our heads are nothing to it.
             Err(ApiError::Call(CallError::Refused { .. })) => return None,
             Err(error) => {
                 tracing::debug!(target: "crdt", %peer, %error, "cannot compare a peer's pins with ours");
-                return Some(patient);
+                return Some((patient, SETTLE));
             }
         };
         let (lacks, keeps) = (seen.lacks, seen.kept.len());
         match Step::after(&seen, &patient) {
             Step::Whole => {
-                if patient.before.is_some() {
+                if patient.before.is_some_and(|before| before.lasting(None) > 0) {
                     tracing::info!(target: "crdt", %peer, "the peer agrees on the pinset again");
                 }
                 None
             }
-            Step::Wait => Some(Patient { before: Some(seen), helped: false }),
+            Step::Wait => {
+                // What it lacks at first it may be about to fetch, or never: that shows soon.
+                let soon = patient.before.is_none() && seen.lasting(None) > 0;
+                Some((Patient { before: Some(seen), helped: false }, if soon { 1 } else { SETTLE }))
+            }
             Step::GiveUp => {
                 tracing::warn!(
                     target: "crdt", %peer, lacks, keeps,
@@ -167,7 +177,7 @@ impl Peer {
                         false
                     }
                 };
-                Some(Patient { before: Some(seen), helped })
+                Some((Patient { before: Some(seen), helped }, SETTLE))
             }
         }
     }
@@ -179,8 +189,8 @@ impl Peer {
         !parts.consensus.members().iter().any(|peer| *peer < me && ours(peer))
     }
 
-    /// Compares what a peer lists with the pinset, pins younger than `settle` aside.
-    async fn differs(&self, peer: PeerId, settle: Duration) -> Result<Difference, ApiError> {
+    /// Compares what a peer lists with the pinset, pins younger than `interval` aside.
+    async fn differs(&self, peer: PeerId, interval: Duration) -> Result<Difference, ApiError> {
         // What breaks off would look like pins that it lacks.
         let broken = Arc::new(OnceLock::new());
         let note = broken.clone();
@@ -201,8 +211,8 @@ impl Peer {
         while let Some(page) = ours.next().await {
             for pin in page? {
                 let key = pin.key();
-                let is_old = pin.timestamp.is_none_or(|at| at.millis().plus(settle) <= recent);
-                if !theirs.has(&key).await? && is_old {
+                let is_old = pin.timestamp.is_none_or(|at| at.millis().plus(interval) <= recent);
+                if !theirs.has(&key, pin.timestamp).await? && is_old {
                     seen.lacks += 1;
                     if seen.lacking.len() < MAX_HELPED {
                         seen.lacking.push(key);
@@ -224,12 +234,15 @@ struct Theirs {
 }
 
 impl Theirs {
-    /// Says whether the peer lists a pin. Asked for in key order.
-    async fn has(&mut self, key: &PinKey) -> Result<bool, ApiError> {
+    /// Says whether the peer lists a pin of that time. Asked for in key order.
+    async fn has(&mut self, key: &PinKey, made: Option<UnixSeconds>) -> Result<bool, ApiError> {
         while let Some(status) = self.next().await? {
             match status.pin.key().cmp(key) {
                 std::cmp::Ordering::Less => self.pass_over(&status),
-                std::cmp::Ordering::Equal => return Ok(true),
+                std::cmp::Ordering::Equal => {
+                    let theirs = status.pin.timestamp;
+                    return Ok(theirs.is_none() || made.is_none() || theirs == made);
+                }
                 std::cmp::Ordering::Greater => {
                     self.ahead.push_front(status);
                     return Ok(false);
@@ -287,7 +300,9 @@ mod tests {
     fn a_peer_is_helped_when_it_stops_getting_on_and_given_up_when_that_does_not_help() {
         let new = Patient::default();
         let after = |lacks, patient: &Patient| Step::after(&seen(lacks, &[]), patient);
-        assert_eq!(after(0, &new), Step::Whole);
+        // It may not have begun to walk.
+        assert_eq!(after(0, &new), Step::Wait);
+        assert_eq!(after(0, &before(0, &[], false)), Step::Whole);
         // It may be amid a walk.
         assert_eq!(after(9, &new), Step::Wait);
         assert_eq!(after(8, &before(9, &[], false)), Step::Wait);
@@ -299,15 +314,41 @@ mod tests {
         assert_eq!(after(0, &before(3, &[], true)), Step::Whole);
     }
 
+    #[tokio::test]
+    async fn what_a_peer_lists_is_compared_by_time_and_what_it_unpins_is_not_counted() {
+        let listed = |name: u8, made: u64, on: TrackerStatus| {
+            let key = keys(&[name]).pop_first().unwrap();
+            let mut pin = crate::status::bare(&key);
+            pin.timestamp = Some(UnixSeconds(made));
+            let mut on_peer = crate::gather::template(PeerId::random(), String::new(), None);
+            on_peer.status = on;
+            GlobalPinStatus { pin, created: now(), peers: vec![on_peer] }
+        };
+        let page = vec![
+            listed(1, 5, TrackerStatus::Pinned),
+            listed(3, 7, TrackerStatus::Remote),
+            listed(4, 7, TrackerStatus::Unpinning),
+            listed(5, 7, TrackerStatus::PinError),
+        ];
+        let pages = futures_util::stream::iter([Ok(page)]).boxed();
+        let mut theirs = Theirs { pages, ahead: VecDeque::new(), others: BTreeSet::new() };
+        let mut has = Vec::new();
+        for (name, made) in [(1, Some(6)), (2, Some(6)), (3, Some(7))] {
+            let key = keys(&[name]).pop_first().unwrap();
+            has.push(theirs.has(&key, made.map(UnixSeconds)).await.unwrap());
+        }
+        assert_eq!(has, [false, false, true]);
+        assert_eq!(theirs.others().await.unwrap(), keys(&[5]));
+    }
+
     #[test]
     fn a_peer_that_keeps_what_is_removed_is_helped_and_removals_on_their_way_are_not_held_against_it() {
         let after = |kept: &[u8], patient: &Patient| Step::after(&seen(0, kept), patient);
-        assert_eq!(after(&[1, 2], &Patient::default()), Step::Help);
+        assert_eq!(after(&[1, 2], &Patient::default()), Step::Wait);
+        assert_eq!(after(&[1, 2], &before(0, &[1, 2], false)), Step::Help);
         assert_eq!(after(&[3, 4], &before(0, &[1, 2], true)), Step::Whole);
         assert_eq!(after(&[2, 3, 4], &before(0, &[1, 2], true)), Step::Wait);
         assert_eq!(after(&[2], &before(0, &[2], false)), Step::Help);
         assert_eq!(after(&[2], &before(0, &[2], true)), Step::GiveUp);
-        // Amid a walk it may not have come to the removal.
-        assert_eq!(Step::after(&seen(5, &[1]), &Patient::default()), Step::Wait);
     }
 }
