@@ -66,7 +66,7 @@ async fn play_all(count: &str, plan: &Plan, limits: Limits) {
 async fn play(seed: u64, plan: &Plan, limits: Limits) -> Result<bool> {
     let Some(cluster) = MixedCluster::start(plan).await? else { return Ok(false) };
     let book = Book::new(cluster.peers.len());
-    let mut game = Game { book, cluster, dice: Dice::new(seed), done: 0, limits };
+    let mut game = Game { book, cluster, dice: Dice::new(seed), done: 0, fetching: false, limits };
     match game.play().await {
         Ok(()) => Ok(true),
         Err(error) => {
@@ -94,6 +94,8 @@ struct Game {
     book: Book,
     dice: Dice,
     done: usize,
+    /// A Go peer came back with an empty state after all last agreed.
+    fetching: bool,
     limits: Limits,
 }
 
@@ -112,6 +114,7 @@ impl Game {
         for peer in self.cluster.peers.iter_mut().filter(|peer| peer.service.pid().is_none()) {
             if self.dice.chance(percent) {
                 peer.start_again().await?;
+                self.fetching |= peer.family == Family::Go;
                 println!("operation {}: {} is back", self.done, peer.name);
             }
         }
@@ -127,11 +130,12 @@ impl Game {
                 continue;
             }
             let number = members[self.dice.index(members.len())];
-            if family == Family::Go {
+            if family == Family::Go || self.fetching {
                 // One of Go's that dies during a walk never fetches what it had not fetched (wire-protocol §4.11), and
-                // one that waits for a block of somebody who is down takes no other for two minutes.
+                // one that waits for a block of somebody who is down, or just was, takes no other for two minutes.
                 self.restart_some(100).await?;
                 self.cluster.until_equal(self.limits.quiet, |_| true).await?;
+                self.fetching = false;
             }
             let percent = if family == Family::Go { 60 } else { 30 };
             return Ok(Some(Victim { number, orderly: self.dice.chance(percent) }));
