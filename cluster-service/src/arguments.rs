@@ -4,8 +4,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use cluster_daemon::{
     PeerId,
     command::{
-        Command, CrdtCommand, DaemonOptions, StateCleanup, StateCommand, StateCrdtDot, StateExport,
-        StateImport, StateOptions, parse_allocation,
+        Command, ConfigCommand, ConfigConvert, ConfigOptions, CrdtCommand, DaemonOptions, StateBackup,
+        StateCleanup, StateCommand, StateCrdtDot, StateExport, StateImport, StateOptions, StateRestore,
+        parse_allocation,
     },
     init::InitOptions,
 };
@@ -41,6 +42,9 @@ pub(crate) enum Verb {
     Init(InitArguments),
     /// Run the peer
     Daemon(DaemonArguments),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// Work on the stored pinset of a peer that does not run
     #[command(subcommand)]
     State(StateVerb),
@@ -79,7 +83,7 @@ pub(crate) struct InitArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DaemonArguments {
-    /// Accepted for the sake of scripts, without effect
+    /// Bring the state up to date; done at every start anyway
     #[arg(long, short)]
     upgrade: bool,
     /// Peers to join: multiaddresses, comma separated
@@ -103,6 +107,27 @@ pub(crate) struct DaemonArguments {
     /// Take the pinset from the other peers although the state of a Go peer is in the folder
     #[arg(long)]
     join_empty: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Print the settings in effect, each with its source (default, file, environment), or every mistake
+    Check,
+    /// Write a service.json as service.toml, or the other way round
+    Convert {
+        /// File to write instead of standard output
+        #[arg(long, short, value_name = "path")]
+        output: Option<PathBuf>,
+        /// Overwrite it
+        #[arg(long, short)]
+        force: bool,
+        /// The Go suite's datastore, of which a service.json has to have a section
+        #[arg(long, value_name = "name", default_value = "pebble")]
+        datastore: String,
+        /// File to read instead of the one in the folder
+        #[arg(value_name = "file")]
+        file: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,6 +173,21 @@ pub(crate) enum StateVerb {
         /// Ask nothing
         #[arg(long, short)]
         force: bool,
+    },
+    /// Write the whole state out, history included
+    Backup {
+        /// New or empty folder to write it to
+        #[arg(value_name = "folder")]
+        folder: PathBuf,
+    },
+    /// Replace the state by a backup of this peer
+    Restore {
+        /// Ask nothing
+        #[arg(long, short)]
+        force: bool,
+        /// The backup's folder, or its manifest
+        #[arg(value_name = "backup")]
+        source: PathBuf,
     },
     /// Compare everything derived from the pins with a recount
     Check,
@@ -195,8 +235,7 @@ impl InitArguments {
 
 impl DaemonArguments {
     pub(crate) fn command(self, base: PathBuf) -> Command {
-        let Self { upgrade: _, bootstrap, leave, stats, tracing, no_trust, allow_open_api, join_empty } =
-            self;
+        let Self { upgrade, bootstrap, leave, stats, tracing, no_trust, allow_open_api, join_empty } = self;
         Command::Daemon(DaemonOptions {
             base,
             allow_open_api,
@@ -205,8 +244,21 @@ impl DaemonArguments {
             stats,
             tracing,
             leave,
+            upgrade,
             join_empty,
         })
+    }
+}
+
+impl ConfigVerb {
+    pub(crate) fn command(self, base: PathBuf) -> Command {
+        let command = match self {
+            Self::Check => ConfigCommand::Check,
+            Self::Convert { output, force, datastore, file } => {
+                ConfigCommand::Convert(ConfigConvert { file, output, force, datastore })
+            }
+        };
+        Command::Config(ConfigOptions { base, command })
     }
 }
 
@@ -224,6 +276,8 @@ impl StateVerb {
                 })
             }
             Self::Cleanup { force } => StateCommand::Cleanup(StateCleanup { force }),
+            Self::Backup { folder } => StateCommand::Backup(StateBackup { folder }),
+            Self::Restore { force, source } => StateCommand::Restore(StateRestore { source, force }),
             Self::Check => StateCommand::Check,
             Self::Crdt(CrdtVerb::Info) => StateCommand::Crdt(CrdtCommand::Info),
             Self::Crdt(CrdtVerb::Dot { file }) => StateCommand::Crdt(CrdtCommand::Dot(StateCrdtDot { file })),

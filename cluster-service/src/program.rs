@@ -34,7 +34,8 @@ const NAMES: [&str; 2] = ["cluster-service", GO_NAME];
 const GO_NAME: &str = "ipfs-cluster-service";
 
 const DESCRIPTION: &str = "Runs a peer of a cluster, which keeps a pinset and sees to it that IPFS daemons hold what is in it.\n\
-\"init\" makes its configuration and identity, \"daemon\" runs it, \"state\" works on the pinset of a stopped one.";
+\"init\" makes its configuration and identity, \"config\" looks at the former, \"daemon\" runs it, \"state\" works on the\n\
+pinset of a stopped one.";
 
 /// Exit code for a command that a group does not have.
 const UNKNOWN_COMMAND: u8 = 3;
@@ -71,6 +72,7 @@ pub(crate) fn parse(
             init.command(base()?, format)
         }
         Verb::Daemon(daemon) => daemon.command(base()?),
+        Verb::Config(config) => config.command(base()?),
         Verb::State(state) => state.command(base()?),
     };
     Ok(Parsed::Run { command, levels, debug })

@@ -7,8 +7,10 @@ mod block_id;
 mod broadcast;
 mod causes;
 pub mod check;
+mod dot;
 pub mod engine;
 mod health;
+mod mark;
 mod merge;
 mod pack;
 mod pending;
@@ -21,5 +23,7 @@ pub use block::{Block, BlockError, Delta, Element, MAX_BLOCK, MAX_DELTA, MAX_PRI
 pub use block_id::{BlockId, BlockIdError};
 pub use broadcast::{Broadcast, BroadcastError};
 pub use causes::Causes;
+pub use dot::draw;
 pub use engine::{Batching, CrdtEngine, EngineConfig, EngineInput, EngineOutput};
 pub use health::{WalkProgress, read_health, read_progress};
+pub use mark::Mark;

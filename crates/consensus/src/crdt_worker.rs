@@ -233,6 +233,9 @@ impl CrdtWorker {
                         let (lost, holes) = (lost.len(), holes.len());
                         tracing::warn!(target: "crdt", lost, holes, "blocks are missing below merged ones; fetching them");
                     }
+                    if input == CrdtInput::ClearMark {
+                        tracing::info!(target: "crdt", "what state crdt marked is done with");
+                    }
                     self.outbox.push_back(input);
                 }
                 EngineOutput::Fetch { id, from } => self.fetch(id, from),

@@ -4,15 +4,17 @@
 //! identity are loaded, and questions are asked. What is left to the daemon and to the state commands gets a
 //! [`Prepared`] base folder.
 
+mod config;
 mod error;
 mod prepared;
 mod state;
 
+pub use config::{ConfigCommand, ConfigConvert, ConfigOptions};
 pub use error::CommandError;
 pub use prepared::Prepared;
 pub use state::{
-    CrdtCommand, NoPeerId, StateCleanup, StateCommand, StateCrdtDot, StateExport, StateImport, StateOptions,
-    parse_allocation,
+    CrdtCommand, NoPeerId, StateBackup, StateCleanup, StateCommand, StateCrdtDot, StateExport, StateImport,
+    StateOptions, StateRestore, parse_allocation,
 };
 
 use crate::{
@@ -32,6 +34,8 @@ pub enum Command {
     Init(InitOptions),
     /// Run the peer until it is told to stop.
     Daemon(DaemonOptions),
+    /// Look at the configuration.
+    Config(ConfigOptions),
     /// Work on the stored state of a peer that does not run.
     State(StateOptions),
 }
@@ -53,8 +57,29 @@ pub struct DaemonOptions {
     pub tracing: bool,
     /// Leave the cluster at the end (`--leave`).
     pub leave: bool,
+    /// Bring the state up to date (`--upgrade`).
+    pub upgrade: bool,
     /// Start with an empty store beside the state of a Go peer (`--join-empty`).
     pub join_empty: bool,
+}
+
+impl DaemonOptions {
+    /// Lays the flags over the configuration. What they ask for in vain is told: the rest of the configuration that is
+    /// not carried out yet is told of at every start.
+    fn adjust(&self, config: &mut Config) {
+        config.metrics.enable_stats |= self.stats;
+        config.tracing.enable_tracing |= self.tracing;
+        config.cluster.leave_on_shutdown |= self.leave;
+        if self.upgrade {
+            tracing::info!(
+                target: "service",
+                "--upgrade has no effect: every start brings a state of an older version up to date"
+            );
+        }
+        if self.no_trust && self.bootstrap.as_deref().unwrap_or_default().is_empty() {
+            tracing::info!(target: "service", "--no-trust has no effect without --bootstrap");
+        }
+    }
 }
 
 /// Carries out a command.
@@ -65,24 +90,15 @@ pub fn run(command: Command, environment: &Environment) -> Result<(), CommandErr
     match command {
         Command::Init(options) => init(&options, environment).map_err(CommandError::Init),
         Command::Daemon(options) => run_daemon(options, environment),
+        Command::Config(options) => config::run(options, environment),
         Command::State(options) => state::run(options, environment),
     }
 }
 
 fn run_daemon(options: DaemonOptions, environment: &Environment) -> Result<(), CommandError> {
-    let not_yet = |doing, reason| Err(CommandError::NotYet { doing, reason });
     let addresses = parse_bootstrap(options.bootstrap.as_deref().unwrap_or_default())?;
-    if options.stats {
-        return not_yet("enabling stats", "--stats is not in this version yet, start the peer without it");
-    }
-    if options.tracing {
-        return not_yet(
-            "enabling tracing",
-            "--tracing is not in this version yet, start the peer without it",
-        );
-    }
     let mut prepared = Prepared::load(&options.base, environment)?;
-    prepared.config.cluster.leave_on_shutdown |= options.leave;
+    options.adjust(&mut prepared.config);
     if !options.allow_open_api {
         check_open_api(&prepared.config)?;
     }

@@ -11,6 +11,7 @@ mod byte_size;
 mod checker;
 mod cluster;
 mod consensus;
+mod convert;
 mod document;
 mod environment;
 mod error;
@@ -32,6 +33,7 @@ mod password;
 mod proxy;
 mod random_ports;
 mod raw;
+mod report;
 mod secret_file;
 mod suggestion;
 mod toml_text;
@@ -41,6 +43,7 @@ mod tracker;
 pub use byte_size::ByteSize;
 pub use cluster::{ClusterConfig, ConnectionManagerConfig, PinOnlyOn, PubsubConfig, ResourceManagerConfig};
 pub use consensus::{BatchingConfig, ConsensusConfig, CrdtConfig, TrustedPeers};
+pub use convert::{Conversion, ConvertError, Converted};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::{ConfigFiles, ConfigFormat};
@@ -53,6 +56,7 @@ pub use observations::{MetricsConfig, TracingConfig};
 pub use open_api::OpenApiError;
 pub use password::Password;
 pub use proxy::ProxyConfig;
+pub use report::Report;
 pub use tracker::{AllocatorConfig, MonitorConfig, TrackerConfig};
 
 pub(crate) use checker::peer_id;
@@ -62,7 +66,10 @@ pub(crate) use raw::SecretText;
 use checker::Checker;
 use document::Document;
 use raw::RawConfig;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 use zeroize::Zeroizing;
 
 /// Everything a peer can be told, checked. Optional sections are `None` when their component does not run.
@@ -107,17 +114,25 @@ impl Config {
     /// # Errors
     /// No file, two files, a file that cannot be read, or all mistakes of file and environment together.
     pub fn load(base: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let files = ConfigFiles::of(base);
-        let format = files.existing()?;
-        let path = files.path(format);
-        let text = std::fs::read_to_string(path)
-            .map(Zeroizing::new)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let (config, warnings) = Self::from_text(&text, path, format, environment)?;
+        let (path, format) = Self::file(base)?;
+        let (config, warnings) = Self::from_text(&Self::read(&path)?, &path, format, environment)?;
         for warning in warnings {
             tracing::warn!(target: "config", "passed over in {}: {warning}", path.display());
         }
         Ok(config)
+    }
+
+    /// Finds the file of a base folder.
+    fn file(base: &Path) -> Result<(PathBuf, ConfigFormat), ConfigError> {
+        let files = ConfigFiles::of(base);
+        let format = files.existing()?;
+        Ok((files.path(format).to_owned(), format))
+    }
+
+    fn read(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+        std::fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })
     }
 
     /// Reads the text of a configuration file; other files it names are looked for beside `path`. Returns with it what
@@ -131,6 +146,16 @@ impl Config {
         format: ConfigFormat,
         environment: &Environment,
     ) -> Result<(Self, Vec<Mistake>), ConfigError> {
+        let loaded = Self::from_layers(text, path, format, environment)?;
+        Ok((loaded.config, loaded.warnings))
+    }
+
+    fn from_layers(
+        text: &str,
+        path: &Path,
+        format: ConfigFormat,
+        environment: &Environment,
+    ) -> Result<Loaded, ConfigError> {
         let root = match format {
             ConfigFormat::Toml => toml_text::read(text),
             ConfigFormat::Json => json_text::read(text),
@@ -141,14 +166,17 @@ impl Config {
         let missing = !document.has("consensus.crdt");
         document.overlay(environment);
         let warnings = document.take_warnings();
-        let go_stores = document.go_stores();
+        let (go_stores, go_sections) = (document.go_stores(), document.go_sections().to_vec());
+        let origins = document.origins();
         let base = path.parent().unwrap_or(Path::new("."));
         let mut result = Self::check(document, base);
         if missing {
             result = Err(missing_consensus(result.err().unwrap_or_default()));
         }
         match result {
-            Ok(config) => Ok((Self { format, go_stores, ..config }, warnings)),
+            Ok(config) => {
+                Ok(Loaded { config: Self { format, go_stores, ..config }, warnings, origins, go_sections })
+            }
             Err(mistakes) => Err(ConfigError::Mistakes { path: Some(path.to_owned()), mistakes }),
         }
     }
@@ -240,6 +268,17 @@ impl Config {
         raw.datastore.fjall = self.datastore.to_raw();
         raw
     }
+}
+
+/// A configuration with what it was made from.
+struct Loaded {
+    config: Config,
+    /// What was passed over.
+    warnings: Vec<Mistake>,
+    /// Where values came from; what is missing has its default.
+    origins: BTreeMap<String, Origin>,
+    /// Sections of Go datastores that say something.
+    go_sections: Vec<&'static str>,
 }
 
 fn missing_consensus(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {

@@ -17,6 +17,7 @@ pub use running_peer::RunningPeer;
 
 use crate::command::Prepared;
 use cluster_runtime::StopSignal;
+use sd_notify::NotifyState;
 use std::time::Duration;
 
 /// Threads for reads of the store.
@@ -52,6 +53,7 @@ async fn serve(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonE
         name = signals.next() => tracing::info!(target: "service", signal = name, "stopping"),
         () = peer.failed() => {}
     }
+    tell_service_manager(NotifyState::Stopping);
     tokio::spawn(async move {
         signals.next().await;
         tracing::warn!(target: "service", "still stopping; once more ends the process at once");
@@ -60,4 +62,11 @@ async fn serve(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonE
         std::process::exit(1);
     });
     peer.stop().await
+}
+
+/// Tells systemd how far the peer is, where it started it and wants to know (`NOTIFY_SOCKET`).
+fn tell_service_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(target: "service", %error, "the service manager cannot be told how far the peer is");
+    }
 }

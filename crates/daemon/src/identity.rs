@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod old_file;
 
 pub use error::IdentityError;
 

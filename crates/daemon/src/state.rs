@@ -1,20 +1,29 @@
 //! The stored state of a peer that does not run: opening it, writing it out, replacing and removing it.
 
+mod backup;
+mod backup_error;
+mod backup_files;
 mod check;
 mod cleanup;
+mod crdt_dot;
 mod crdt_info;
+mod crdt_mark;
 mod error;
 mod export;
 mod go_store;
 mod import;
 mod opened;
+mod output;
+mod restore;
 
+pub use backup_error::BackupError;
 pub use error::StateError;
 pub use go_store::BesideGo;
 pub use opened::OpenedState;
 pub(crate) use opened::writer;
 
 use crate::command::{CommandError, CrdtCommand, Prepared, StateCommand};
+use cluster_consensus::crdt::Mark;
 
 /// Carries out a `state` command on a folder that is prepared and whose questions are answered.
 ///
@@ -25,11 +34,22 @@ pub fn run(prepared: &Prepared, command: StateCommand) -> Result<(), CommandErro
         StateCommand::Export(options) => export::run(prepared, &options).map_err(|e| ("exporting state", e)),
         StateCommand::Import(options) => import::run(prepared, &options).map_err(|e| ("importing state", e)),
         StateCommand::Cleanup(_) => cleanup::run(prepared).map_err(|e| ("cleaning up state", e)),
+        StateCommand::Backup(options) => {
+            backup::run(prepared, &options.folder).map_err(|e| ("backing up state", e))
+        }
+        StateCommand::Restore(options) => {
+            restore::run(prepared, &options).map_err(|e| ("restoring state", e))
+        }
         StateCommand::Check => check::run(prepared).map_err(|e| ("checking state", e)),
         StateCommand::Crdt(CrdtCommand::Info) => crdt_info::run(prepared).map_err(|e| ("reading state", e)),
-        StateCommand::Crdt(CrdtCommand::Dot(_) | CrdtCommand::MarkDirty | CrdtCommand::MarkClean) => {
-            let reason = "this subcommand of state crdt is not in this version yet";
-            return Err(CommandError::NotYet { doing: "looking into the state", reason });
+        StateCommand::Crdt(CrdtCommand::Dot(options)) => {
+            crdt_dot::run(prepared, &options).map_err(|e| ("drawing the history", e))
+        }
+        StateCommand::Crdt(CrdtCommand::MarkDirty) => {
+            crdt_mark::run(prepared, Mark::Dirty).map_err(|e| ("marking state", e))
+        }
+        StateCommand::Crdt(CrdtCommand::MarkClean) => {
+            crdt_mark::run(prepared, Mark::Clean).map_err(|e| ("marking state", e))
         }
     };
     result.map_err(|(doing, error)| CommandError::State { doing, error })

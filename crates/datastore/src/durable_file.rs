@@ -29,6 +29,12 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, StoreError> {
     }
 }
 
+/// Gives a file another name in its folder, and makes that durable.
+pub(crate) fn rename(path: &Path, name: &str) -> Result<(), StoreError> {
+    fs::rename(path, path.with_file_name(name)).map_err(|error| StoreError::io("rename", path, error))?;
+    sync_parent(path)
+}
+
 /// Removes `path` if it is there, and makes that durable.
 pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {

@@ -23,6 +23,9 @@ const CURRENT: &str = "CURRENT";
 /// File inside a generation that is not complete.
 const BUILDING: &str = "BUILDING";
 
+/// File inside a generation that is complete, until an opening has told that it is the current one.
+const BUILT: &str = "BUILT";
+
 /// The first generation of an empty folder.
 const FIRST: &str = "1";
 
@@ -36,7 +39,8 @@ pub struct Generations {
 }
 
 impl Generations {
-    /// Opens the folder, made when there is none, and removes what an interrupted build or flip left behind.
+    /// Opens the folder, made when there is none, removes what an interrupted build or flip left behind, and tells in the
+    /// log which state is in use after either.
     ///
     /// # Errors
     /// [`StoreError::Locked`] while somebody else has it; [`StoreError::Damaged`] when `CURRENT` names nothing, or is
@@ -83,15 +87,32 @@ impl Generations {
     /// ones that a flip did not get round to removing.
     fn remove_leftovers(&self) -> Result<(), OpenError> {
         let current = self.current_name()?;
+        if let Some(purpose) = self.note(&current, BUILT)? {
+            tracing::info!(target: "service", "{purpose} is complete: its state is in use");
+            durable_file::remove(&self.root.join(&current).join(BUILT))?;
+        }
         for name in self.names()? {
             if name == current || self.resumable_purpose(&name)?.is_some() {
                 continue;
             }
             let folder = self.root.join(&name);
+            let interrupted = self.note(&name, BUILDING)?.or(self.note(&name, BUILT)?);
+            if let Some(purpose) = interrupted {
+                tracing::warn!(
+                    target: "service",
+                    "{purpose} was interrupted before it was complete: the state before it is in use, unchanged"
+                );
+            }
             tracing::info!(target: "service", folder = %folder.display(), "removing a generation that is not in use");
             durable_file::remove_folder(&folder)?;
         }
         Ok(())
+    }
+
+    /// Reads what a generation is or was built for.
+    fn note(&self, name: &str, file: &str) -> Result<Option<BuildPurpose>, StoreError> {
+        let text = durable_file::read(&self.root.join(name).join(file))?;
+        Ok(text.as_deref().and_then(BuildPurpose::parse))
     }
 
     fn names(&self) -> Result<Vec<String>, StoreError> {
@@ -105,8 +126,7 @@ impl Generations {
     }
 
     fn resumable_purpose(&self, name: &str) -> Result<Option<BuildPurpose>, StoreError> {
-        let text = durable_file::read(&self.root.join(name).join(BUILDING))?;
-        Ok(text.as_deref().and_then(BuildPurpose::parse).filter(BuildPurpose::is_resumable))
+        Ok(self.note(name, BUILDING)?.filter(BuildPurpose::is_resumable))
     }
 
     /// Lists unfinished generations that go on where they were.

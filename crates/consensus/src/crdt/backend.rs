@@ -1,7 +1,7 @@
 //! The Merkle-CRDT's part of the pinset's writer.
 
 use super::{
-    BlockId, Causes,
+    BlockId, Causes, Mark,
     rows::{ElementRow, OpenRemovalRow, PendingRow, WalkRow, decode_height},
 };
 use cluster_core::{
@@ -42,6 +42,8 @@ pub enum CrdtInput {
         /// Blocks that a merged one links to and that were never here.
         holes: Vec<BlockId>,
     },
+    /// What an operator marked was acted upon.
+    ClearMark,
     /// A block arrived: one that an open walk misses, or a head, which opens a walk.
     Block {
         /// Its name.
@@ -219,6 +221,10 @@ impl Backend for CrdtBackend {
     ) -> Result<(), StoreError> {
         match input {
             CrdtInput::Repair { lost, holes } => self.repair(mutation, &lost, &holes),
+            CrdtInput::ClearMark => {
+                Mark::clear(mutation.staged);
+                Ok(())
+            }
             CrdtInput::Block { id, bytes } => self.take_block(mutation, id, bytes),
             CrdtInput::Pack => {
                 self.pack_now = true;

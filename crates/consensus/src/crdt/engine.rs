@@ -182,7 +182,7 @@ impl CrdtEngine {
                 self.wants.read_frontier();
                 self.packer.on_start(now, view)?;
                 self.rebroadcast.start(now, random);
-                self.repair.start(now);
+                outputs.extend(self.repair.start(now, view)?.map(EngineOutput::Stage));
             }
             EngineInput::HeadsHeard { author, heads } => self.on_heads(author, heads, now, view)?,
             EngineInput::SlowPeers(connected) => self.pace.set_slow_peers(connected),
@@ -211,7 +211,7 @@ impl CrdtEngine {
                         self.rebroadcast.turn(heads, now, random).into_iter().map(EngineOutput::Announce),
                     );
                 }
-                outputs.extend(self.repair.turn(now, view)?.map(EngineOutput::Stage));
+                outputs.extend(self.repair.turn(now, view)?.into_iter().map(EngineOutput::Stage));
             }
         }
         outputs.extend(self.announcer.turn(now).map(|head| EngineOutput::Announce(vec![head])));

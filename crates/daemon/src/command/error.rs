@@ -1,7 +1,7 @@
 //! Why a command failed.
 
 use crate::{
-    config::{ConfigError, OpenApiError},
+    config::{ConfigError, ConvertError, OpenApiError},
     daemon::DaemonError,
     identity::IdentityError,
     init::{InitError, PromptError},
@@ -18,6 +18,15 @@ pub enum CommandError {
     /// The configuration is not good.
     #[error("loading configurations: {0}")]
     Config(#[from] ConfigError),
+    /// The configuration cannot be written in the other notation.
+    #[error("converting the configuration: {0}")]
+    Convert(#[from] ConvertError),
+    /// There is nobody to read what is printed.
+    #[error("writing standard output: {source}")]
+    Print {
+        /// The system's answer.
+        source: std::io::Error,
+    },
     /// The identity is not good.
     #[error("loading identity: {0}")]
     Identity(#[from] IdentityError),
@@ -39,14 +48,6 @@ pub enum CommandError {
         address: String,
         /// What is wrong with it.
         reason: String,
-    },
-    /// It will come.
-    #[error("{doing}: {reason}")]
-    NotYet {
-        /// What was being done.
-        doing: &'static str,
-        /// One sentence.
-        reason: &'static str,
     },
     /// The stored state cannot be used or changed.
     #[error("{doing}: {error}")]

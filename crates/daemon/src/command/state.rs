@@ -26,6 +26,10 @@ pub enum StateCommand {
     Import(StateImport),
     /// Remove the state.
     Cleanup(StateCleanup),
+    /// Write the whole state out, history included.
+    Backup(StateBackup),
+    /// Take such a backup back.
+    Restore(StateRestore),
     /// Compare everything derived with a recount.
     Check,
     /// Look into the Merkle-CRDT.
@@ -74,6 +78,22 @@ pub struct StateCleanup {
     pub force: bool,
 }
 
+/// Writing the whole state out.
+#[derive(Debug, Clone)]
+pub struct StateBackup {
+    /// New or empty folder to write it to.
+    pub folder: PathBuf,
+}
+
+/// Taking a backup back.
+#[derive(Debug, Clone)]
+pub struct StateRestore {
+    /// Folder of the backup, or its manifest.
+    pub source: PathBuf,
+    /// Ask nothing.
+    pub force: bool,
+}
+
 /// Looking into the Merkle-CRDT.
 #[derive(Debug, Clone)]
 pub enum CrdtCommand {
@@ -96,19 +116,15 @@ pub struct StateCrdtDot {
 
 /// What a person agrees to before the state is replaced or removed.
 const IMPORT_QUESTION: &str = "The pinset (state) of this peer will be replaced. Continue? [y/n]:";
+const RESTORE_QUESTION: &str = "The state of this peer will be replaced by the backup. Continue? [y/n]:";
 const CLEANUP_QUESTION: &str = "The peer state will be removed.  Existing pins may be lost. Continue? [y/n]:";
 
 pub(super) fn run(options: StateOptions, environment: &Environment) -> Result<(), CommandError> {
     let StateOptions { base, command } = options;
-    if let StateCommand::Crdt(CrdtCommand::Dot(_) | CrdtCommand::MarkDirty | CrdtCommand::MarkClean) =
-        &command
-    {
-        let reason = "this subcommand of state crdt is not in this version yet";
-        return Err(CommandError::NotYet { doing: "looking into the state", reason });
-    }
     let prepared = Prepared::load(&base, environment)?;
     let question = match &command {
         StateCommand::Import(import) if !import.force => Some(IMPORT_QUESTION),
+        StateCommand::Restore(restore) if !restore.force => Some(RESTORE_QUESTION),
         StateCommand::Cleanup(cleanup) if !cleanup.force => Some(CLEANUP_QUESTION),
         _ => None,
     };

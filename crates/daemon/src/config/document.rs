@@ -25,6 +25,8 @@ pub(crate) struct Document {
     format: ConfigFormat,
     warnings: Vec<Mistake>,
     go_stores: BTreeMap<&'static str, PathBuf>,
+    /// Sections of Go datastores that say something.
+    go_sections: Vec<&'static str>,
 }
 
 impl Document {
@@ -39,6 +41,7 @@ impl Document {
             format: ConfigFormat::Toml,
             warnings: Vec::new(),
             go_stores: BTreeMap::new(),
+            go_sections: Vec::new(),
         }
     }
 
@@ -111,6 +114,11 @@ impl Document {
         self.origins.get(path).cloned().unwrap_or(Origin::Default)
     }
 
+    /// Hands out where all values came from.
+    pub(crate) fn origins(&self) -> BTreeMap<String, Origin> {
+        self.origins.clone()
+    }
+
     /// Trusts everyone, as a new cluster does until somebody says otherwise.
     pub(crate) fn trust_everyone(&mut self) {
         self.set("consensus.crdt.trusted_peers".to_owned(), Value::from(vec!["*"]), Origin::Default);
@@ -129,6 +137,11 @@ impl Document {
     /// Names the folders that the Go implementation's datastores were given, as configured.
     pub(crate) fn go_stores(&self) -> Vec<PathBuf> {
         self.go_stores.values().cloned().collect()
+    }
+
+    /// Names the sections of Go datastores that say something.
+    pub(crate) fn go_sections(&self) -> &[&'static str] {
+        &self.go_sections
     }
 
     /// Moves the values into the raw structs.
@@ -209,9 +222,11 @@ impl Document {
             return false;
         };
         let folder = match &node.value {
+            NodeValue::Table(entries) if entries.is_empty() => return true,
             NodeValue::Table(entries) => entries.get("folder").map(|entry| &entry.node.value),
             _ => None,
         };
+        self.go_sections.push(section);
         if let Some(NodeValue::Text(folder)) = folder
             && !folder.is_empty()
         {

@@ -53,12 +53,12 @@ fn is_empty(value: &Value) -> bool {
     value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty)
 }
 
-fn at<'a>(tree: &'a Value, path: &str) -> Option<&'a Value> {
+pub(super) fn at<'a>(tree: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(tree, |tree, name| tree.get(name))
 }
 
 /// Prints a value in one line.
-fn show(value: &Value, kind: Kind) -> String {
+pub(super) fn show(value: &Value, kind: Kind) -> String {
     match (value, kind) {
         // One address is written as a text, any other number of them as a list (api §6.1).
         (Value::Array(items), Kind::Multiaddrs) if items.len() == 1 => show(&items[0], Kind::Multiaddr),

@@ -30,4 +30,11 @@ pub(super) fn log(config: &Config) {
     if !idle.is_empty() {
         tracing::info!(target: "config", "configured, but not in this version yet: {}", idle.join(", "));
     }
+    if config.cluster.leave_on_shutdown {
+        tracing::info!(
+            target: "config",
+            "leaving at the end has no effect with crdt consensus: there is no list of peers to leave, and the state is \
+             kept; `cluster-ctl peers rm` removes a peer for good"
+        );
+    }
 }

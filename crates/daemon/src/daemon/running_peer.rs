@@ -30,6 +30,7 @@ use cluster_peer::{
 };
 use cluster_runtime::{Feed, OnEnd, Pinset, Tasks, WorkerThread, feed, start_pinset};
 use cluster_swarm::{Swarm, SwarmParts, Trusted};
+use sd_notify::NotifyState;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
@@ -317,6 +318,7 @@ impl Assembly {
             swarm.set_ready();
             informers.publish_all_now();
             tracing::info!(target: "cluster", ipfs = %id.id, "** IPFS Cluster is READY **");
+            super::tell_service_manager(NotifyState::Ready);
         });
         tasks.spawn("ipfs watch", OnEnd::Stop, watch);
         let parts = InformersParts {

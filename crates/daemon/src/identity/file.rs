@@ -1,6 +1,6 @@
 //! Reads and writes `identity.json`, with the environment over it (api §5.6, §6.2).
 
-use super::{Identity, IdentityError};
+use super::{Identity, IdentityError, old_file};
 use crate::{
     config::{Environment, SecretText, peer_id},
     init::durable_file,
@@ -30,7 +30,7 @@ impl Identity {
         base.join("identity.json")
     }
 
-    /// Loads the identity of a base folder. `CLUSTER_PRIVATEKEY` replaces the key (and with it the ID) and makes the
+    /// Loads the identity of a base folder, or that of an old configuration in it. `CLUSTER_PRIVATEKEY` replaces the key (and with it the ID) and makes the
     /// file unnecessary; `CLUSTER_ID` replaces the ID. Whatever results must match.
     ///
     /// # Errors
@@ -40,7 +40,10 @@ impl Identity {
             return Ok(identity);
         }
         let path = Self::path(base);
-        let (identity, written_id) = read(&path)?;
+        let (identity, written_id) = match read(&path) {
+            Err(missing @ IdentityError::Missing { .. }) => old_file::extract(base)?.ok_or(missing)?,
+            found => found?,
+        };
         match variable(environment, ID_VARIABLE)? {
             Some(id) => parse_id(id).and_then(|id| identity.matching(id)).map_err(|e| e.at(ID_VARIABLE)),
             None => {
@@ -122,6 +125,6 @@ fn variable<'a>(environment: &'a Environment, name: &'static str) -> Result<Opti
         .transpose()
 }
 
-fn parse_id(text: &str) -> Result<PeerId, IdentityError> {
+pub(super) fn parse_id(text: &str) -> Result<PeerId, IdentityError> {
     peer_id(text).ok_or_else(|| IdentityError::Id { found: text.to_owned() })
 }

@@ -111,3 +111,21 @@ fn each_variable_works_alone() {
     let only_key = Environment::of([("CLUSTER_PRIVATEKEY", GO_1.1)]);
     assert_eq!(Identity::load(elsewhere.path(), &only_key).unwrap().id().to_string(), GO_1.0);
 }
+
+#[test]
+fn the_identity_of_an_old_configuration_is_saved_as_a_file_of_its_own() {
+    let base = tempfile::tempdir().unwrap();
+    let old = base.path().join("service.json");
+    let load = || Identity::load(base.path(), &nothing());
+    fs::write(&old, r#"{"cluster": {"peername": "no identity here"}}"#).unwrap();
+    assert!(matches!(load(), Err(IdentityError::Missing { .. })));
+    let stranger = Identity::generate().unwrap().id();
+    let text = |id: &str| format!(r#"{{"cluster": {{"id": "{id}", "private_key": "{}"}}}}"#, GO_1.1);
+    fs::write(&old, text(&stranger.to_string())).unwrap();
+    assert!(load().unwrap_err().to_string().contains("identity ID does not match the private_key"));
+    assert!(!Identity::path(base.path()).exists());
+    fs::write(&old, text(GO_1.0)).unwrap();
+    assert_eq!(load().unwrap().id().to_string(), GO_1.0);
+    fs::remove_file(&old).unwrap();
+    assert_eq!(load().unwrap().id().to_string(), GO_1.0);
+}

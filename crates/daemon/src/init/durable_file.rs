@@ -6,16 +6,26 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::Path,
 };
+use tempfile::NamedTempFile;
 
 /// Writes `bytes` under `path`, mode 0600: a temporary file beside it, fsync, rename, fsync of the folder.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = parent(path);
+    write_beside(path, bytes)?.persist(path).map_err(|error| error.error)?;
+    File::open(parent(path))?.sync_all()
+}
+
+/// As [`write`], but fails when there is something under `path`.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_beside(path, bytes)?.persist_noclobber(path).map_err(|error| error.error)?;
+    File::open(parent(path))?.sync_all()
+}
+
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     // Created with mode 0600: the bytes are never readable by others, not even for a moment.
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(parent(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    Ok(file)
 }
 
 /// Makes a folder of mode 0700 and what is missing above it, so that a power cut afterwards leaves them there. An

@@ -5,7 +5,7 @@ use super::{
     opened::{OpenedState, writer},
 };
 use crate::command::Prepared;
-use cluster_consensus::crdt::Packing;
+use cluster_consensus::crdt::{Mark, Packing};
 use std::sync::Arc;
 
 pub(super) fn run(prepared: &Prepared) -> Result<(), StateError> {
@@ -15,7 +15,7 @@ pub(super) fn run(prepared: &Prepared) -> Result<(), StateError> {
     let backend = writer.backend();
     let heads: Vec<String> = backend.heads().iter().map(ToString::to_string).collect();
     // An open walk is what Go calls dirty: something below a head is missing.
-    let dirty = backend.open_walks() > 0;
+    let dirty = backend.open_walks() > 0 || Mark::read(&*opened.store.snapshot()?)? == Some(Mark::Dirty);
     let (count, height) = (heads.len(), backend.height());
     print!(
         "Number of heads: {count}. Current max-height: {height}. Dirty: {dirty}\nHeads: [{}]",

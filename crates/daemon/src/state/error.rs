@@ -1,5 +1,6 @@
 //! Why a state command failed.
 
+use super::BackupError;
 use cluster_api_types::ConvertError;
 use cluster_core::{pin::ReplicationError, ports::datastore::StoreError};
 use cluster_datastore::OpenError;
@@ -14,6 +15,9 @@ pub enum StateError {
     /// The store failed.
     #[error("{0}{cause}", cause = Cause(.0))]
     Store(#[from] StoreError),
+    /// A backup cannot be written or taken back.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The store belongs to another peer.
     #[error(
         "the store at {path} belongs to peer {bound}, but this folder's identity is {found}: put the right identity.json back, or move the pins with `state export` and `state import`"

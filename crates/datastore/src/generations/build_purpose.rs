@@ -1,5 +1,7 @@
 //! What a new generation is built for.
 
+use std::fmt;
+
 /// Why a generation is being built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildPurpose {
@@ -72,5 +74,17 @@ impl BuildPurpose {
             "range-sync" => Self::RangeSync { source },
             _ => return None,
         })
+    }
+}
+
+impl fmt::Display for BuildPurpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Import { source } => write!(f, "the import of {source}"),
+            Self::Restore { source } => write!(f, "the restore of {source}"),
+            Self::Cleanup => f.write_str("the cleanup"),
+            Self::SnapshotInstall { source } => write!(f, "the snapshot of {source}"),
+            Self::RangeSync { source } => write!(f, "the synchronisation with {source}"),
+        }
     }
 }

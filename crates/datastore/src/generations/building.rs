@@ -1,6 +1,6 @@
 //! A generation that is being built.
 
-use super::{BUILDING, BuildPurpose, CURRENT};
+use super::{BUILDING, BUILT, BuildPurpose, CURRENT};
 use crate::{durable_file, folder_lock::FolderLock};
 use cluster_core::ports::datastore::{Datastore, StoreError};
 use std::{path::PathBuf, sync::Arc};
@@ -80,7 +80,7 @@ impl Building {
         if let Some(store) = self.store.take() {
             store.close()?;
         }
-        durable_file::remove(&self.folder().join(BUILDING))?;
+        durable_file::rename(&self.folder().join(BUILDING), BUILT)?;
         durable_file::replace(&self.root.join(CURRENT), &format!("{}\n", self.name))?;
         self.name.clear();
         durable_file::remove_folder(&self.old)

@@ -1,7 +1,7 @@
 //! The look through everything merged for blocks that are lost or were never there: damage, or what a defect or a
 //! foreign tool left behind. It costs little at a time and never ends a walk of its own.
 
-use crate::crdt::{Block, BlockId, CrdtInput, rows::WalkRow};
+use crate::crdt::{Block, BlockId, CrdtInput, Mark, rows::WalkRow};
 use cluster_core::{
     UnixMillis,
     ports::datastore::{Cursor, Snapshot, StoreError, Tree},
@@ -18,22 +18,41 @@ const PAGE: usize = 16;
 /// Time between two turns of a pass.
 const TURN: Duration = Duration::from_millis(100);
 
+/// Time after a pass that somebody asked for and that found something, until another one sees whether that was all.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// Finds what is missing below merged blocks.
 #[derive(Debug)]
 pub(super) struct Repair {
     interval: Option<Duration>,
     next: Option<UnixMillis>,
     pass: Option<Cursor>,
+    /// Whether the pass at hand found something.
+    found: bool,
+    /// Whether an operator asked for passes until one finds nothing.
+    asked: bool,
 }
 
 impl Repair {
     pub(super) fn new(interval: Option<Duration>) -> Self {
-        Self { interval, next: None, pass: None }
+        Self { interval, next: None, pass: None, found: false, asked: false }
     }
 
-    /// Plans the first pass: soon after the start, for that is when damage shows.
-    pub(super) fn start(&mut self, now: UnixMillis) {
-        self.next = self.interval.map(|interval| now.plus(interval.min(TURN)));
+    /// Plans the first pass: soon after the start, for that is when damage shows, unless an operator knows better.
+    pub(super) fn start(
+        &mut self,
+        now: UnixMillis,
+        view: &dyn Snapshot,
+    ) -> Result<Option<CrdtInput>, StoreError> {
+        let mark = Mark::read(view)?;
+        self.asked = mark == Some(Mark::Dirty);
+        let wait = match mark {
+            Some(Mark::Dirty) => Some(TURN),
+            Some(Mark::Clean) => self.interval,
+            None => self.interval.map(|interval| interval.min(TURN)),
+        };
+        self.next = wait.map(|wait| now.plus(wait));
+        Ok((mark == Some(Mark::Clean)).then_some(CrdtInput::ClearMark))
     }
 
     pub(super) fn deadline(&self) -> Option<UnixMillis> {
@@ -45,11 +64,11 @@ impl Repair {
         &mut self,
         now: UnixMillis,
         view: &dyn Snapshot,
-    ) -> Result<Option<CrdtInput>, StoreError> {
-        let (Some(interval), true) = (self.interval, self.next.is_some_and(|at| at <= now)) else {
-            return Ok(None);
-        };
-        self.next = Some(now.plus(TURN.min(interval)));
+    ) -> Result<Vec<CrdtInput>, StoreError> {
+        if self.next.is_none_or(|at| at > now) {
+            return Ok(Vec::new());
+        }
+        self.next = Some(now.plus(self.interval.map_or(TURN, |interval| interval.min(TURN))));
         let pass = self.pass.get_or_insert_with(|| Cursor::all(Tree::Merged));
         let (mut lost, mut holes) = (Vec::new(), Vec::new());
         let (mut blocks, mut bytes) = (0, 0);
@@ -74,10 +93,27 @@ impl Repair {
                 }
             }
         }
-        if pass.is_done() {
-            self.pass = None;
-            self.next = Some(now.plus(interval));
+        let is_done = pass.is_done();
+        let mut inputs = Vec::new();
+        if !lost.is_empty() || !holes.is_empty() {
+            self.found = true;
+            inputs.push(CrdtInput::Repair { lost, holes });
         }
-        Ok((!lost.is_empty() || !holes.is_empty()).then_some(CrdtInput::Repair { lost, holes }))
+        if is_done {
+            inputs.extend(self.end_pass(now));
+        }
+        Ok(inputs)
+    }
+
+    /// Plans the next pass. What was found is fetched by walks, but not without limit: whoever asked is served once there
+    /// is nothing left to find.
+    fn end_pass(&mut self, now: UnixMillis) -> Option<CrdtInput> {
+        self.pass = None;
+        let found = std::mem::take(&mut self.found);
+        let is_served = self.asked && !found;
+        self.asked &= found;
+        let again = self.asked.then_some(AGAIN);
+        self.next = [self.interval, again].into_iter().flatten().min().map(|wait| now.plus(wait));
+        is_served.then_some(CrdtInput::ClearMark)
     }
 }

@@ -444,3 +444,39 @@ fn a_look_for_lost_blocks_finds_them_and_holes() {
     assert_eq!(engine.handle(EngineInput::Tick { random: 300 }, at(3600), &view).unwrap(), []);
     assert_eq!(engine.handle(EngineInput::Tick { random: 0 }, at(3601), &view).unwrap(), [repair]);
 }
+
+#[test]
+fn a_mark_decides_whether_the_next_start_looks() {
+    let mut view = View::default();
+    let (hole, _) = block(1);
+    let delta = Delta { priority: 2, ..Delta::default() };
+    let bytes = Block { links: vec![hole], delta }.encode();
+    let above = BlockId::of(&bytes);
+    view.put(Tree::Blocks, above.0, bytes);
+    view.put(Tree::Merged, above.0, Vec::new());
+    let tick = EngineInput::Tick { random: 300 };
+    let clear = EngineOutput::Stage(CrdtInput::ClearMark);
+    let repair = EngineOutput::Stage(CrdtInput::Repair { lost: vec![], holes: vec![hole] });
+
+    // Dirty: a look even where none is configured, until one finds nothing.
+    let never = EngineConfig { repair_interval: None, ..EngineConfig::default() };
+    view.put(Tree::Meta, *b"crdt/mark", vec![1, 1]);
+    let mut engine = CrdtEngine::new(never.clone());
+    assert_eq!(engine.handle(EngineInput::Start { random: 300 }, at(0), &view).unwrap(), []);
+    assert_eq!(engine.handle(tick, at(1), &view).unwrap(), [repair]);
+    view.put(Tree::Frontier, WalkRow::missing_key(&hole), WalkRow::encode_owner(1));
+    let tick = || EngineInput::Tick { random: 300 };
+    let outputs = engine.handle(tick(), at(61), &view).unwrap();
+    assert!(outputs.contains(&clear), "{outputs:?}");
+    assert!(!engine.handle(tick(), at(300), &view).unwrap().contains(&clear));
+
+    // Clean: none before its time.
+    view.put(Tree::Meta, *b"crdt/mark", vec![1, 2]);
+    view.0.remove(&(Tree::Frontier, WalkRow::missing_key(&hole)));
+    let hour = EngineConfig { repair_interval: Some(Duration::from_secs(3600)), ..never };
+    let mut engine = CrdtEngine::new(hour);
+    assert_eq!(engine.handle(EngineInput::Start { random: 300 }, at(0), &view).unwrap(), [clear]);
+    let is_repair = |output: &EngineOutput| matches!(output, EngineOutput::Stage(CrdtInput::Repair { .. }));
+    assert!(!engine.handle(tick(), at(3599), &view).unwrap().iter().any(is_repair));
+    assert!(engine.handle(tick(), at(3600), &view).unwrap().iter().any(is_repair));
+}
