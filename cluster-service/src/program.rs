@@ -3,10 +3,9 @@
 use crate::arguments::{Arguments, Verb};
 use clap::{CommandFactory, FromArgMatches};
 use cluster_cli::{Program, Stop};
-use cluster_daemon::{Command, Environment};
+use cluster_daemon::{Command, Environment, user_home};
 use std::{
     ffi::OsString,
-    fs,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
@@ -56,7 +55,7 @@ pub(crate) fn parse(
     let base = || {
         config.or_else(|| environment.non_empty("IPFS_CLUSTER_PATH").map(PathBuf::from)).map_or_else(
             || {
-                home(environment).map(|home| home.join(".ipfs-cluster")).ok_or_else(|| {
+                user_home(environment).map(|home| home.join(".ipfs-cluster")).ok_or_else(|| {
                     eprintln!("error finding the base folder: there is no home folder; use --config");
                     ExitCode::FAILURE
                 })
@@ -95,18 +94,6 @@ fn answer(stop: Stop, program: &Program) -> ExitCode {
     code
 }
 
-/// Finds the home folder: `HOME`, else the one the user database names.
-fn home(environment: &Environment) -> Option<PathBuf> {
-    if let Some(home) = environment.non_empty("HOME") {
-        return Some(PathBuf::from(home));
-    }
-    let user = rustix::process::getuid().as_raw().to_string();
-    let users = fs::read_to_string("/etc/passwd").ok()?;
-    let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let home = fields.find(|fields| fields.get(2) == Some(&user.as_str()))?;
-    home.get(5).filter(|home| !home.is_empty()).map(PathBuf::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,13 +101,5 @@ mod tests {
     #[test]
     fn the_arguments_hold_together() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn an_empty_home_falls_back_to_the_user_database() {
-        assert_eq!(home(&Environment::of([("HOME", "/h")])), Some(PathBuf::from("/h")));
-        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let fallback = home(&Environment::of([("HOME", "")]));
-        assert!(fallback.is_none_or(|home| users.contains(&format!(":{}:", home.display()))));
     }
 }

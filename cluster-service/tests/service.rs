@@ -167,7 +167,7 @@ fn choices_that_do_not_exist_yet_are_one_sentence_and_leave_nothing() {
         ),
         (&["init", "--datastore", "floppy"], "error choosing datastore: \"floppy\" is unknown"),
         (&["init", "--format", "xml"], "error choosing format: \"xml\" is unknown; choose toml or json"),
-        (&["init", "http://example.org/x"], "not in this version"),
+        (&["init", "ftp://example.org/x"], "ftp: is neither http: nor https:"),
     ] {
         let (_parent, base) = new_base();
         let error = failed(&run(&base, arguments, &[], ""));

@@ -1,6 +1,7 @@
 //! Why the server does not listen.
 
 use cluster_core::Multiaddr;
+use std::path::PathBuf;
 
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,21 @@ pub enum BindError {
     Kind {
         /// The address.
         address: Multiaddr,
+    },
+    /// Something else than a socket is where a socket shall be.
+    #[error("{} is there already and is no socket: move it away, or listen on another path", path.display())]
+    NoSocket {
+        /// It.
+        path: PathBuf,
+    },
+    /// The path of a Unix socket is too long.
+    #[error(
+        "{} is longer than the 107 bytes that the path of a Unix socket may have: use a folder with a shorter path",
+        path.display()
+    )]
+    LongPath {
+        /// It.
+        path: PathBuf,
     },
     /// The system refuses.
     #[error("cannot listen on {address}: {source}")]

@@ -7,7 +7,11 @@ mod watched_stream;
 
 pub(crate) use activity::{Activity, Busy};
 
-use crate::{ConnectionLimits, front::Front};
+use crate::{
+    ConnectionLimits,
+    front::Front,
+    listener::{Listener, Stream},
+};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -15,12 +19,11 @@ use hyper_util::{
 };
 use reaper::Reaper;
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::JoinSet,
 };
@@ -73,7 +76,7 @@ impl Connections {
     ///
     /// # Cancel safety
     /// Dropping the future stops the listeners at once and lets requests under way finish.
-    pub(crate) async fn serve(self: Arc<Self>, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) {
+    pub(crate) async fn serve(self: Arc<Self>, listeners: Vec<Listener>, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
         // Nothing is ever sent: the channel closes when the last connection has.
         let (alive, mut all_closed) = mpsc::channel::<()>(1);
@@ -94,7 +97,7 @@ impl Connections {
 
     async fn accept(
         self: Arc<Self>,
-        listener: TcpListener,
+        listener: Listener,
         mut stopped: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
     ) {
@@ -124,19 +127,17 @@ impl Connections {
 
     fn spawn(
         self: Arc<Self>,
-        stream: TcpStream,
-        remote: SocketAddr,
+        stream: Stream,
+        remote: IpAddr,
         permit: OwnedSemaphorePermit,
         stopped: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
     ) {
-        // Answers are small and waited for.
-        let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::new(Instant::now()));
         let shared = self.clone();
         let watched = activity.clone();
         let task = tokio::spawn(async move {
-            shared.connection(stream, remote.ip().to_canonical(), watched, stopped).await;
+            shared.connection(stream, remote, watched, stopped).await;
             drop((permit, alive));
         });
         self.reaper.watch(activity, task.abort_handle());
@@ -144,7 +145,7 @@ impl Connections {
 
     async fn connection(
         &self,
-        stream: TcpStream,
+        stream: Stream,
         remote: IpAddr,
         activity: Arc<Activity>,
         mut stopped: watch::Receiver<bool>,

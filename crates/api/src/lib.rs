@@ -14,6 +14,7 @@ mod credentials;
 mod failure;
 mod front;
 mod health;
+mod listener;
 mod membership;
 mod ndjson;
 mod paths;

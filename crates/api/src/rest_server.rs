@@ -1,46 +1,37 @@
 //! The server: bound first, served later.
 
 use crate::{
-    BindError, ConnectionLimits, RestConfig, connections::Connections, front::Front, routes::routes,
+    BindError, ConnectionLimits, RestConfig, connections::Connections, front::Front, listener::Listener,
+    routes::routes,
 };
-use cluster_core::{Multiaddr, ports::ClusterApi};
-use multiaddr::Protocol;
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
-use tokio::net::TcpListener;
+use cluster_core::ports::ClusterApi;
+use std::{net::SocketAddr, sync::Arc};
 
 /// A REST server that has its ports.
 pub struct RestServer {
     config: RestConfig,
     limits: ConnectionLimits,
     api: Arc<dyn ClusterApi>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
 }
 
 impl std::fmt::Debug for RestServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RestServer").field("addresses", &self.local_addrs()).finish_non_exhaustive()
+        f.debug_struct("RestServer")
+            .field("addresses", &self.listening().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 
 impl RestServer {
-    /// Takes every port; connections wait until [`RestServer::serve`].
+    /// Takes every port and socket; connections wait until [`RestServer::serve`].
     ///
     /// # Errors
     /// When an address is of another kind or taken.
     pub async fn bind(config: RestConfig, api: Arc<dyn ClusterApi>) -> Result<Self, BindError> {
         let mut listeners = Vec::new();
         for address in &config.listen {
-            let socket = socket(address).ok_or_else(|| BindError::Kind { address: address.clone() })?;
-            listeners.push(TcpListener::bind(socket).await.map_err(|source| {
-                let address = address.clone();
-                match source.kind() {
-                    std::io::ErrorKind::AddrInUse => BindError::Taken { address },
-                    _ => BindError::Io { address, source },
-                }
-            })?);
+            listeners.push(Listener::bind(address).await?);
         }
         Ok(Self { config, limits: ConnectionLimits::default(), api, listeners })
     }
@@ -51,9 +42,14 @@ impl RestServer {
         Self { limits, ..self }
     }
 
-    /// Returns where it listens, in the order of the configuration.
+    /// Returns where it listens, for people: ports as `host:port`, sockets as paths.
+    pub fn listening(&self) -> impl Iterator<Item = String> {
+        self.listeners.iter().map(Listener::to_string)
+    }
+
+    /// Returns the TCP ports it listens on, in the order of the configuration.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.listeners.iter().filter_map(Listener::local_addr).collect()
     }
 
     /// Serves until `stop` is ready, then takes no more connections and lets requests under way finish, within
@@ -66,19 +62,5 @@ impl RestServer {
         let (head, max_header_bytes) = (config.read_header_timeout, config.max_header_bytes);
         let front = Front::new(routes(api), config, limits.read_timeout);
         Arc::new(Connections::new(front, limits, head, max_header_bytes)).serve(listeners, stop).await;
-    }
-}
-
-fn socket(address: &Multiaddr) -> Option<SocketAddr> {
-    let mut parts = address.iter();
-    let ip: IpAddr = match parts.next()? {
-        Protocol::Ip4(ip) => ip.into(),
-        Protocol::Ip6(ip) => ip.into(),
-        Protocol::Dns(name) | Protocol::Dns4(name) if name == "localhost" => [127, 0, 0, 1].into(),
-        _ => return None,
-    };
-    match (parts.next()?, parts.next(), parts.next()) {
-        (Protocol::Tcp(port), None | Some(Protocol::Http), None) => Some(SocketAddr::new(ip, port)),
-        _ => None,
     }
 }

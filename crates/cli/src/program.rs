@@ -18,12 +18,17 @@ impl Program {
     /// Makes a program of its commands. The file name in `called_as` chooses among `names`: one that begins
     /// with the second, or else the first. The description stands in the help of the program itself.
     pub fn new(command: Command, called_as: &str, names: [&'static str; 2], description: &str) -> Self {
-        let file = called_as.rsplit('/').next().unwrap_or_default();
-        let [own, other] = names;
-        let name = if file.starts_with(other) { other } else { own };
+        let name = Self::name_of(called_as, names);
         let mut command = help::dress(command.name(name).bin_name(name), name, description);
         command.build();
         Self { name, command }
+    }
+
+    /// Chooses the name to show, as [`Program::new`] does: for a program whose help needs it before.
+    pub fn name_of(called_as: &str, names: [&'static str; 2]) -> &'static str {
+        let file = called_as.rsplit('/').next().unwrap_or_default();
+        let [own, other] = names;
+        if file.starts_with(other) { other } else { own }
     }
 
     /// Returns the name to show.

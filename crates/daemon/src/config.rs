@@ -35,6 +35,7 @@ mod random_ports;
 mod raw;
 mod report;
 mod secret_file;
+mod source;
 mod suggestion;
 mod toml_text;
 mod toml_writer;
@@ -44,7 +45,7 @@ pub use byte_size::ByteSize;
 pub use cluster::{ClusterConfig, ConnectionManagerConfig, PinOnlyOn, PubsubConfig, ResourceManagerConfig};
 pub use consensus::{BatchingConfig, ConsensusConfig, CrdtConfig, TrustedPeers};
 pub use convert::{Conversion, ConvertError, Converted};
-pub use environment::Environment;
+pub use environment::{Environment, user_home};
 pub use error::ConfigError;
 pub use file::{ConfigFiles, ConfigFormat};
 pub use fjall::FjallConfig;
@@ -57,14 +58,17 @@ pub use open_api::OpenApiError;
 pub use password::Password;
 pub use proxy::ProxyConfig;
 pub use report::Report;
+pub use source::{FetchError, SourceError, SourceUrl, SourceUrlError, Sourced};
 pub use tracker::{AllocatorConfig, MonitorConfig, TrackerConfig};
 
 pub(crate) use checker::peer_id;
 pub(crate) use keys::go_store_folders;
 pub(crate) use raw::SecretText;
+pub(crate) use source::{Lookup, to_text as source_text};
 
 use checker::Checker;
 use document::Document;
+use node::Node;
 use raw::RawConfig;
 use std::{
     collections::BTreeMap,
@@ -105,21 +109,92 @@ pub struct Config {
     pub format: ConfigFormat,
     /// Folders that the Go suite's datastores were given, relative to the base folder.
     pub go_stores: Vec<PathBuf>,
+    /// Where it came from, when the file holds nothing but a `source`.
+    pub sourced: Option<Sourced>,
 }
 
 impl Config {
-    /// Loads the configuration of a base folder: its file, the environment over it. What a `service.json` holds and
-    /// nobody here knows is told in the log.
+    /// Loads the configuration of a base folder: its file, or what its `source` serves, and the environment over it.
+    /// Files that are named in it are looked for in the folder. What a `service.json` holds and nobody here knows is
+    /// told in the log.
     ///
     /// # Errors
-    /// No file, two files, a file that cannot be read, or all mistakes of file and environment together.
+    /// No file, two files, a file that cannot be read, a source that cannot be reached and of which there is no copy,
+    /// or all mistakes of file and environment together.
     pub fn load(base: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::load_for(base, environment, Role::Peer, Lookup::UrlFirst)
+    }
+
+    /// Loads the configuration of a follower, whose REST API listens on the socket at `socket` (an absolute path)
+    /// unless the environment says otherwise (api §7.4).
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub(crate) fn load_follower(
+        base: &Path,
+        socket: &str,
+        environment: &Environment,
+        lookup: Lookup,
+    ) -> Result<Self, ConfigError> {
+        Self::load_for(base, environment, Role::Follower { socket }, lookup)
+    }
+
+    /// Makes what a follower goes by while nothing is known of its cluster: defaults and the environment.
+    ///
+    /// # Errors
+    /// All mistakes of the environment together.
+    pub(crate) fn initial_follower(
+        base: &Path,
+        socket: &str,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let mut document = Document::defaults();
+        document.become_follower(socket);
+        document.overlay(environment);
+        Self::check(document, base).map_err(of_environment)
+    }
+
+    fn load_for(
+        base: &Path,
+        environment: &Environment,
+        role: Role<'_>,
+        lookup: Lookup,
+    ) -> Result<Self, ConfigError> {
         let (path, format) = Self::file(base)?;
-        let (config, warnings) = Self::from_text(&Self::read(&path)?, &path, format, environment)?;
-        for warning in warnings {
-            tracing::warn!(target: "config", "passed over in {}: {warning}", path.display());
+        let place = path.display().to_string();
+        let root = read_root(&Self::read(&path)?, &place, format)?;
+        let mistakes = |mistakes| ConfigError::Mistakes { place: place.clone(), mistakes };
+        match source::find(&root) {
+            None => {
+                let loaded = Self::from_root(&root, &place, format, base, environment, role)?;
+                tell(&loaded.warnings, &place);
+                Ok(loaded.config)
+            }
+            Some(Err(mistake)) => Err(mistakes(vec![mistake])),
+            Some(Ok((_, others))) if !others.is_empty() && format == ConfigFormat::Toml => {
+                Err(mistakes(others))
+            }
+            Some(Ok((url, others))) => {
+                tell(&others, &place);
+                Self::load_sourced(url, base, environment, role, lookup)
+            }
         }
-        Ok(config)
+    }
+
+    fn load_sourced(
+        url: SourceUrl,
+        base: &Path,
+        environment: &Environment,
+        role: Role<'_>,
+        lookup: Lookup,
+    ) -> Result<Self, ConfigError> {
+        let (text, sourced) = source::read(url, base, lookup)?;
+        let (place, format) = (sourced.url.to_string(), ConfigFormat::of_text(&text));
+        let root = read_root(&text, &place, format)?;
+        let loaded = Self::from_root(&root, &place, format, base, environment, role)?;
+        source::keep(&text, &sourced, base);
+        tell(&loaded.warnings, &place);
+        Ok(Self { sourced: Some(sourced), ..loaded.config })
     }
 
     /// Finds the file of a base folder.
@@ -139,7 +214,7 @@ impl Config {
     /// was passed over.
     ///
     /// # Errors
-    /// All mistakes of text and environment together.
+    /// All mistakes of text and environment together, or the text names a source.
     pub fn from_text(
         text: &str,
         path: &Path,
@@ -156,28 +231,47 @@ impl Config {
         format: ConfigFormat,
         environment: &Environment,
     ) -> Result<Loaded, ConfigError> {
-        let root = match format {
-            ConfigFormat::Toml => toml_text::read(text),
-            ConfigFormat::Json => json_text::read(text),
-        };
-        let root =
-            root.map_err(|mistakes| ConfigError::Syntax { path: path.to_owned(), format, mistakes })?;
-        let mut document = Document::of_file(&root, format);
+        let place = path.display().to_string();
+        let root = read_root(text, &place, format)?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        Self::from_root(&root, &place, format, base, environment, Role::Peer)
+    }
+
+    fn from_root(
+        root: &Node,
+        place: &str,
+        format: ConfigFormat,
+        base: &Path,
+        environment: &Environment,
+        role: Role<'_>,
+    ) -> Result<Loaded, ConfigError> {
+        if source::find(root).is_some() {
+            return Err(SourceError::Nested { place: place.to_owned() }.into());
+        }
+        let mut document = Document::of_file(root, format);
+        if let Role::Follower { socket } = role {
+            document.become_follower(socket);
+        }
         let missing = !document.has("consensus.crdt");
         document.overlay(environment);
         let warnings = document.take_warnings();
         let (go_stores, go_sections) = (document.go_stores(), document.go_sections().to_vec());
         let origins = document.origins();
-        let base = path.parent().unwrap_or(Path::new("."));
         let mut result = Self::check(document, base);
         if missing {
             result = Err(missing_consensus(result.err().unwrap_or_default()));
         }
         match result {
-            Ok(config) => {
+            Ok(mut config) => {
+                if let Role::Follower { .. } = role {
+                    // Not even the environment makes anything else of it.
+                    config.cluster.follower_mode = true;
+                    config.metrics.enable_stats = false;
+                    config.tracing.enable_tracing = false;
+                }
                 Ok(Loaded { config: Self { format, go_stores, ..config }, warnings, origins, go_sections })
             }
-            Err(mistakes) => Err(ConfigError::Mistakes { path: Some(path.to_owned()), mistakes }),
+            Err(mistakes) => Err(ConfigError::Mistakes { place: place.to_owned(), mistakes }),
         }
     }
 
@@ -190,7 +284,7 @@ impl Config {
         let mut document = Document::defaults();
         document.trust_everyone();
         document.overlay(environment);
-        Self::check(document, base).map_err(|mistakes| ConfigError::Mistakes { path: None, mistakes })
+        Self::check(document, base).map_err(of_environment)
     }
 
     /// Writes the configuration as a commented `service.toml`. The text holds the secrets.
@@ -247,6 +341,7 @@ impl Config {
             datastore: FjallConfig::parse(raw.datastore.fjall, check.enter("datastore.fjall")),
             format: ConfigFormat::default(),
             go_stores: Vec::new(),
+            sourced: None,
         }
     }
 
@@ -279,6 +374,37 @@ struct Loaded {
     origins: BTreeMap<String, Origin>,
     /// Sections of Go datastores that say something.
     go_sections: Vec<&'static str>,
+}
+
+/// What the configuration is for.
+#[derive(Debug, Clone, Copy)]
+enum Role<'a> {
+    /// An ordinary peer.
+    Peer,
+    /// A follower, whose API is on a socket.
+    Follower {
+        /// Its path.
+        socket: &'a str,
+    },
+}
+
+fn of_environment(mistakes: Vec<Mistake>) -> ConfigError {
+    ConfigError::Mistakes { place: "the environment".to_owned(), mistakes }
+}
+
+fn read_root(text: &str, place: &str, format: ConfigFormat) -> Result<Node, ConfigError> {
+    let root = match format {
+        ConfigFormat::Toml => toml_text::read(text),
+        ConfigFormat::Json => json_text::read(text),
+    };
+    root.map_err(|mistakes| ConfigError::Syntax { place: place.to_owned(), format, mistakes })
+}
+
+/// Tells what was passed over.
+fn tell(warnings: &[Mistake], place: &str) {
+    for warning in warnings {
+        tracing::warn!(target: "config", "passed over in {place}: {warning}");
+    }
 }
 
 fn missing_consensus(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {

@@ -14,11 +14,13 @@ mod settings;
 pub use error::DaemonError;
 pub use joining::Bootstrap;
 pub use running_peer::RunningPeer;
+pub(crate) use settings::kubo as kubo_config;
 
 use crate::command::Prepared;
 use cluster_runtime::StopSignal;
 use sd_notify::NotifyState;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 /// Threads for reads of the store.
 const BLOCKING_THREADS: usize = 16;
@@ -34,20 +36,31 @@ fn request_threads() -> usize {
 /// # Errors
 /// Whatever kept it from starting, or from stopping orderly.
 pub fn run(prepared: Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .worker_threads(request_threads())
-        .max_blocking_threads(BLOCKING_THREADS)
-        .build()
-        .map_err(DaemonError::Runtime)?;
-    let result = runtime.block_on(serve(&prepared, bootstrap));
+    let runtime = runtime().map_err(DaemonError::Runtime)?;
+    let result = runtime.block_on(async {
+        let signals = StopSignal::listen().map_err(DaemonError::Runtime)?;
+        serve(&prepared, bootstrap, signals).await
+    });
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(prepared);
     result
 }
 
-async fn serve(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonError> {
-    let mut signals = StopSignal::listen().map_err(DaemonError::Runtime)?;
+/// Makes the threads that a peer runs on.
+pub(crate) fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(request_threads())
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+}
+
+/// Runs a peer until a signal stops it.
+pub(crate) async fn serve(
+    prepared: &Prepared,
+    bootstrap: &Bootstrap,
+    mut signals: StopSignal,
+) -> Result<(), DaemonError> {
     let peer = RunningPeer::start(prepared, bootstrap).await?;
     tokio::select! {
         name = signals.next() => tracing::info!(target: "service", signal = name, "stopping"),

@@ -9,7 +9,9 @@ pub use error::InitError;
 pub use prompt::{PromptError, confirm, confirm_on_terminal};
 
 use crate::{
-    config::{Config, ConfigFiles, ConfigFormat, ConsensusConfig, Environment, TrustedPeers},
+    config::{
+        Config, ConfigFiles, ConfigFormat, ConsensusConfig, Environment, SourceUrl, TrustedPeers, source_text,
+    },
     identity::Identity,
     lock::ExecutionLock,
 };
@@ -48,9 +50,7 @@ pub struct InitOptions {
 pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), InitError> {
     settle_consensus(&options.consensus)?;
     let format = settle_format(&options.format)?;
-    if options.source_url.is_some() {
-        return Err(InitError::SourceUrl);
-    }
+    let source = options.source_url.as_deref().map(SourceUrl::parse).transpose()?;
     let peers = parse_peers(&options.peers)?;
     let datastore = options.datastore.as_deref().unwrap_or(match format {
         ConfigFormat::Toml => "fjall",
@@ -69,17 +69,27 @@ pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), Init
         }
     }
 
-    let config = configure(options, &peers, environment)?;
+    let config = match source {
+        None => configure(options, &peers, environment)?,
+        Some(_) => Config::initial(base, environment).map_err(InitError::Environment)?,
+    };
     let new_identity = match Identity::path(base).exists() {
         true => None,
         false => Some(Identity::for_new_peer(environment)?),
     };
-    if let Some(note) = note {
+    if let Some(url) = &source {
+        if options.random_ports || options.custom_secret || !peers.is_empty() {
+            eprintln!(
+                "ports, secret and trusted peers are those that {url} serves, whatever was asked for here"
+            );
+        }
+    } else if let Some(note) = note {
         eprintln!("{note}");
     }
-    let text = match format {
-        ConfigFormat::Toml => config.to_toml(),
-        ConfigFormat::Json => config.to_json(datastore),
+    let text = match (&source, format) {
+        (Some(url), format) => source_text(url, format),
+        (None, ConfigFormat::Toml) => config.to_toml(),
+        (None, ConfigFormat::Json) => config.to_json(datastore),
     };
     let path = files.path(format);
     write(path.to_owned(), text.as_bytes())?;

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod config;
 pub mod daemon;
+pub mod follow;
 pub mod identity;
 pub mod init;
 pub mod lock;
@@ -11,7 +12,7 @@ pub mod state;
 
 pub use cluster_core::PeerId;
 pub use command::{Command, CommandError, run};
-pub use config::{Config, ConfigError, Environment};
+pub use config::{Config, ConfigError, Environment, user_home};
 pub use daemon::DaemonError;
 pub use identity::{Identity, IdentityError};
 pub use lock::{ExecutionLock, LockError};

@@ -1,6 +1,9 @@
 //! One process per base folder: `cluster.lock` (api §5.5).
 
-use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::{
+    fs::{FlockOperation, fcntl_lock},
+    process::{Flock, FlockType, Pid, fcntl_getlk},
+};
 use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
@@ -9,6 +12,9 @@ use std::{
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
+
+/// Name of the file.
+const FILE: &str = "cluster.lock";
 
 /// Record locks belong to a process: a second taker inside this one must be turned away here. (And closing any other
 /// handle of a locked file would release it, so the file must not even be opened.)
@@ -57,10 +63,29 @@ impl ExecutionLock {
     /// # Errors
     /// Someone else has it, or the file cannot be made.
     pub fn acquire(base: &Path) -> Result<Self, LockError> {
-        let path = base.join("cluster.lock");
+        let path = base.join(FILE);
         match Self::try_acquire(base, &path) {
             Ok(lock) => Ok(lock),
             Err(cause) => Err(LockError { path, cause }),
+        }
+    }
+
+    /// Asks the system which process has the lock of a base folder, without taking it.
+    ///
+    /// Not for a folder whose lock this process has: closing the file would release it.
+    ///
+    /// # Errors
+    /// The file cannot be looked at, or its holder is in another container and cannot be named.
+    pub fn holder(base: &Path) -> io::Result<Option<Pid>> {
+        let file = match File::open(base.join(FILE)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match fcntl_getlk(&file, &Flock::from(FlockType::WriteLock))? {
+            None => Ok(None),
+            Some(Flock { pid: Some(pid), .. }) => Ok(Some(pid)),
+            Some(_) => Err(io::Error::other("the process that has the lock is not visible from here")),
         }
     }
 
@@ -69,7 +94,7 @@ impl ExecutionLock {
             io::ErrorKind::NotFound => LockCause::NoFolder,
             _ => LockCause::Io(error),
         })?;
-        let held_as = folder.join("cluster.lock");
+        let held_as = folder.join(FILE);
         // Held until the lock is taken: between looking and taking, no other thread may open the file.
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         if held.contains(&held_as) {

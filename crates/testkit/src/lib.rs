@@ -1,5 +1,6 @@
 //! What the suites share: real peers and real Kubo daemons on free loopback ports, power cuts and small disks.
 
+pub mod file_server;
 #[cfg(feature = "hostile")]
 pub mod hostile;
 pub mod kubo;

@@ -35,10 +35,12 @@ pub struct Programs {
     pub service: PathBuf,
     /// `cluster-ctl`.
     pub ctl: PathBuf,
+    /// `cluster-follow`.
+    pub follow: PathBuf,
 }
 
 impl Programs {
-    /// Builds both programs beside the running one, once a process, and returns where they are.
+    /// Builds the programs beside the running one, once a process, and returns where they are.
     ///
     /// # Errors
     /// When the build fails.
@@ -70,6 +72,8 @@ impl Programs {
                 "cluster-service",
                 "--package",
                 "cluster-ctl",
+                "--package",
+                "cluster-follow",
                 "--target-dir",
             ])
             .arg(target)
@@ -87,7 +91,12 @@ impl Programs {
             }
         }
         ensure!(build.status().context("cannot run cargo")?.success(), "building the programs failed");
-        Ok(Self { service: folder.join("cluster-service"), ctl: folder.join("cluster-ctl") })
+        let program = |name| folder.join(name);
+        Ok(Self {
+            service: program("cluster-service"),
+            ctl: program("cluster-ctl"),
+            follow: program("cluster-follow"),
+        })
     }
 }
 

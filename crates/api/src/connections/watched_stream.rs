@@ -1,27 +1,25 @@
-//! A TCP stream that notes what it does, and puts trailers in that the HTTP layer would not send.
+//! A connection's stream that notes what it does, and puts trailers in that the HTTP layer would not send.
 
 use super::{Activity, unasked_trailers::Insertion};
+use crate::listener::Stream;
 use std::{
     io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The stream of one connection.
 #[derive(Debug)]
 pub(super) struct WatchedStream {
-    inner: TcpStream,
+    inner: Stream,
     activity: Arc<Activity>,
     insertion: Option<Insertion>,
 }
 
 impl WatchedStream {
-    pub(super) fn new(inner: TcpStream, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(inner: Stream, activity: Arc<Activity>) -> Self {
         Self { inner, activity, insertion: None }
     }
 

@@ -30,7 +30,8 @@ impl Prepared {
         let lock = ExecutionLock::acquire(base)?;
         let config = Config::load(base, environment)?;
         let identity = Identity::load(base, environment)?;
-        warn_if_readable(ConfigFiles::of(base).path(config.format));
+        let files = ConfigFiles::of(base);
+        warn_if_readable(files.path(files.existing()?));
         warn_if_readable(&Identity::path(base));
         Ok(Self { base: base.to_owned(), config, identity, lock })
     }

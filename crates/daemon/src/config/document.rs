@@ -104,6 +104,20 @@ impl Document {
         }
     }
 
+    /// Makes of a published configuration that of a follower (api §7.4): which APIs its publisher serves, and what it
+    /// observes, means nothing here. The REST API has its defaults and listens on a socket.
+    pub(crate) fn become_follower(&mut self, socket: &str) {
+        let is_own = |path: &str| !matches!(path.split('.').next(), Some("api" | "observations"));
+        self.values.retain(|path, _| is_own(path));
+        self.origins.retain(|path, _| is_own(path));
+        self.present.retain(|path| is_own(path));
+        self.mistakes.retain(|mistake| is_own(&mistake.key));
+        self.warnings.retain(|mistake| is_own(&mistake.key));
+        self.present.insert("api.restapi");
+        let listen = Value::from(vec![format!("/unix{socket}")]);
+        self.set("api.restapi.http_listen_multiaddress".to_owned(), listen, Origin::Default);
+    }
+
     /// Says whether a section is there.
     pub(crate) fn has(&self, section: &str) -> bool {
         self.present.contains(section)

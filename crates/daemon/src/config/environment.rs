@@ -3,6 +3,8 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
+    fs,
+    path::PathBuf,
 };
 
 /// A snapshot of environment variables. Holds secrets, hence no `Debug`.
@@ -33,5 +35,30 @@ impl Environment {
     /// Returns a variable that is set to readable text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.non_empty(name).and_then(OsStr::to_str)
+    }
+}
+
+/// Finds the home folder of the person: `HOME`, else the one that the user database names.
+pub fn user_home(environment: &Environment) -> Option<PathBuf> {
+    if let Some(home) = environment.non_empty("HOME") {
+        return Some(PathBuf::from(home));
+    }
+    let user = rustix::process::getuid().as_raw().to_string();
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let mut fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let home = fields.find(|fields| fields.get(2) == Some(&user.as_str()))?;
+    home.get(5).filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_home_falls_back_to_the_user_database() {
+        assert_eq!(user_home(&Environment::of([("HOME", "/h")])), Some(PathBuf::from("/h")));
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let fallback = user_home(&Environment::of([("HOME", "")]));
+        assert!(fallback.is_none_or(|home| users.contains(&format!(":{}:", home.display()))));
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     file::ConfigFormat,
     mistake::{Mistake, SyntaxMistake},
+    source::SourceError,
 };
 use std::path::PathBuf;
 
@@ -45,31 +46,30 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It is not what its name says.
-    #[error("{} is not valid {}:{}", path.display(), format.name(), lines(mistakes))]
+    #[error("{place} is not valid {}:{}", format.name(), lines(mistakes))]
     Syntax {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the URL.
+        place: String,
         /// What it should be.
         format: ConfigFormat,
         /// All syntax errors.
         mistakes: Vec<SyntaxMistake>,
     },
     /// It can be read, but has mistakes.
-    #[error("{} in {}:{}", count(mistakes.len()), place(path.as_ref()), lines(mistakes))]
+    #[error("{} in {place}:{}", count(mistakes.len()), lines(mistakes))]
     Mistakes {
-        /// The file; `None` when there is only the environment.
-        path: Option<PathBuf>,
+        /// The file, the URL, or the environment.
+        place: String,
         /// All mistakes.
         mistakes: Vec<Mistake>,
     },
+    /// It is kept elsewhere and cannot be had from there.
+    #[error(transparent)]
+    Source(#[from] SourceError),
 }
 
 fn count(mistakes: usize) -> String {
     if mistakes == 1 { "1 mistake".to_owned() } else { format!("{mistakes} mistakes") }
-}
-
-fn place(path: Option<&PathBuf>) -> String {
-    path.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string())
 }
 
 fn lines<T: ToString>(mistakes: &[T]) -> String {

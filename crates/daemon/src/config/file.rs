@@ -23,6 +23,11 @@ impl ConfigFormat {
         }
     }
 
+    /// Tells in which notation a text is that has no name. One in TOML never begins with a brace.
+    pub(super) fn of_text(text: &str) -> Self {
+        if text.trim_start().starts_with('{') { Self::Json } else { Self::Toml }
+    }
+
     /// Returns the name of the notation.
     pub fn name(self) -> &'static str {
         match self {

@@ -33,10 +33,6 @@ pub(crate) const SECTIONS: &[Section] = &[
 
 /// Sections that exist elsewhere and are not taken here, each with a sentence that says what to do.
 const REFUSED_IN_TOML: &[(&str, &str)] = &[
-    (
-        "source",
-        "reading the configuration from a URL is not in this version; write the settings into this file",
-    ),
     ("consensus.raft", "Raft consensus is not in this version; use [consensus.crdt]"),
     ("datastore.sled", "the sled datastore is not in this version; use [datastore.fjall]"),
     ("datastore.pebble", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
@@ -47,10 +43,6 @@ const REFUSED_IN_TOML: &[(&str, &str)] = &[
 
 /// As above, for a file that the Go implementation uses as well.
 const REFUSED_IN_JSON: &[(&str, &str)] = &[
-    (
-        "source",
-        "reading the configuration from a URL is not in this version; save what the URL serves as service.json",
-    ),
     (
         "consensus.raft",
         "Raft consensus is not in this version; write the pins out with the Go program (state export), and import \

@@ -1,5 +1,7 @@
+mod file_server;
 mod go_file;
 mod reference;
+mod source;
 
 use super::*;
 use serde_json::{Value, json};

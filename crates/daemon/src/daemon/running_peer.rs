@@ -89,7 +89,7 @@ impl RunningPeer {
         tracing::info!(target: "cluster", version = env!("CARGO_PKG_VERSION"), peer = %id, "peer started");
         let serving = Tasks::new();
         if let Some(server) = server {
-            for address in server.local_addrs() {
+            for address in server.listening() {
                 tracing::info!(target: "restapi", "REST API (HTTP): {address}");
             }
             let stop = serving.stopping();

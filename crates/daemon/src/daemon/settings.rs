@@ -21,7 +21,7 @@ const IPFS_CONNECTIONS: usize = 64;
 /// First wait after a failed request to the IPFS daemon.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 
-pub(super) fn kubo(config: &Config) -> KuboConfig {
+pub(crate) fn kubo(config: &Config) -> KuboConfig {
     let ipfs = &config.ipfshttp;
     KuboConfig {
         node: ipfs.node_multiaddress.clone(),

@@ -1,7 +1,11 @@
 //! Why `init` failed.
 
 use super::PromptError;
-use crate::{config::ConfigError, identity::IdentityError, lock::LockError};
+use crate::{
+    config::{ConfigError, SourceUrlError},
+    identity::IdentityError,
+    lock::LockError,
+};
 use cluster_core::secret::SecretError;
 use std::{io, path::PathBuf};
 
@@ -17,9 +21,11 @@ pub enum InitError {
     /// No such format.
     #[error("choosing format: {0}")]
     Format(Choice),
-    /// A configuration kept elsewhere.
-    #[error("choosing configuration: reading the configuration from a URL is not in this version")]
-    SourceUrl,
+    /// The place of a configuration kept elsewhere is no URL.
+    #[error(
+        "choosing configuration: what is given as its place is no URL such as https://example.org/service.json: {0}"
+    )]
+    Source(#[from] SourceUrlError),
     /// One of the peers' addresses is not good.
     #[error("parsing --peers: {found:?} is not a multiaddress that ends in /p2p/<peer ID>")]
     Peer {

@@ -148,7 +148,6 @@ fn mistakes_are_reported_with_their_lines() {
         (changed(|tree| tree["consensus"] = json!({"raft": {}})), "Raft consensus is not in this version"),
         (changed(|tree| tree["consensus"]["raft"] = json!({})), "Raft consensus is not in this version"),
         (changed(|tree| tree["consensus"] = json!({})), "no consensus section"),
-        (json!({"source": "http://example.org/service.json"}), "save what the URL serves as service.json"),
         (changed(|tree| tree["cluster"]["secret"] = json!(12345678)), "a value that is not a text"),
     ] {
         let error = mistakes(&tree);

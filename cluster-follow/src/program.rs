@@ -1,0 +1,200 @@
+//! From the arguments of the process to what is to be done.
+
+use crate::arguments::{Arguments, Verb};
+use clap::{CommandFactory, FromArgMatches};
+use cluster_cli::{Program, Stop};
+use cluster_daemon::{Environment, user_home};
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// What the arguments ask for.
+pub(crate) struct Parsed {
+    /// Name of the program, to show.
+    pub(crate) program: &'static str,
+    /// Folder for all followers.
+    pub(crate) folder: PathBuf,
+    /// What to do.
+    pub(crate) task: Task,
+}
+
+/// What to do.
+pub(crate) enum Task {
+    /// List the followers.
+    ListAll,
+    /// Work on one of them.
+    One {
+        /// Name of its cluster.
+        name: String,
+        /// What to do; without one it is described, and this is what can be done.
+        verb: Result<Verb, String>,
+    },
+}
+
+/// Names the program may be called by; the first is its own.
+const NAMES: [&str; 2] = ["cluster-follow", GO_NAME];
+
+/// The name of the Go suite's program.
+pub(crate) const GO_NAME: &str = "ipfs-cluster-follow";
+
+const DESCRIPTION: &str = "Follows clusters that others publish: the IPFS daemon of this machine pins what they pin.\n\
+Without arguments it lists the clusters that are configured. \"<clusterName> init <URL>\" configures one,\n\
+\"<clusterName> run\" follows it, \"<clusterName>\" alone tells what is known of it.";
+
+/// Exit code for a command that does not exist.
+const UNKNOWN_COMMAND: u8 = 3;
+
+/// Reads the arguments. What has been answered already (help, version, mistakes) comes back as an exit code.
+pub(crate) fn parse(
+    mut words: impl Iterator<Item = OsString>,
+    environment: &Environment,
+) -> Result<Parsed, ExitCode> {
+    let called_as = words.next().unwrap_or_default();
+    let called_as = called_as.to_string_lossy();
+    let program = Program::new(command(&called_as), &called_as, NAMES, DESCRIPTION);
+    let (name, words) = take_name(words);
+    let matches = match program.parse(words.iter().cloned()) {
+        Ok(matches) => matches,
+        // No command: the folder is still to be read.
+        Err(Stop::NoCommand(help)) => {
+            // The command that is named in its place does nothing but make the line complete.
+            let complete = words.into_iter().chain([OsString::from("info")]);
+            let matches = program.parse(complete).map_err(answer)?;
+            let Arguments { config, .. } = read(&matches)?;
+            let task = match name {
+                None => Task::ListAll,
+                Some(name) => Task::One { name, verb: Err(help) },
+            };
+            return Ok(Parsed { program: program.name(), folder: folder(config, environment)?, task });
+        }
+        Err(stop) => return Err(answer(stop)),
+    };
+    let Arguments { config, verb, .. } = read(&matches)?;
+    let Some(name) = name else {
+        eprintln!("the name of a cluster belongs before the command: {} <clusterName> …", program.name());
+        return Err(ExitCode::FAILURE);
+    };
+    let folder = folder(config, environment)?;
+    Ok(Parsed { program: program.name(), folder, task: Task::One { name, verb: Ok(verb) } })
+}
+
+/// Makes the commands, whose usage shows that the cluster's name stands before them.
+fn command(called_as: &str) -> clap::Command {
+    let program = Program::name_of(called_as, NAMES);
+    let usages = [
+        ("info", ""),
+        ("init", " <template_URL>"),
+        ("run", " [--init <template_URL>]"),
+        ("list", ""),
+        ("stop", ""),
+        ("remove", " [--force]"),
+    ];
+    let all = Arguments::command()
+        .override_usage(format!("{program} [global options] [<clusterName> [command [command options]]]"));
+    usages.into_iter().fold(all, |all, (name, rest)| {
+        all.mut_subcommand(name, |one| {
+            one.override_usage(format!("{program} [global options] <clusterName> {name}{rest}"))
+        })
+    })
+}
+
+/// Takes the name of the cluster out: the first word that is neither a flag, nor the value of one, nor asks for help.
+fn take_name(words: impl Iterator<Item = OsString>) -> (Option<String>, Vec<OsString>) {
+    let mut rest = Vec::new();
+    let mut words = words.peekable();
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        let is_config = matches!(&*text, "-c" | "--c" | "-config" | "--config");
+        if !text.starts_with('-') && text != "help" && text != "h" {
+            let name = text.into_owned();
+            rest.extend(words);
+            return (Some(name), rest);
+        }
+        rest.push(word);
+        if is_config {
+            rest.extend(words.next());
+        }
+    }
+    (None, rest)
+}
+
+fn read(matches: &clap::ArgMatches) -> Result<Arguments, ExitCode> {
+    Arguments::from_arg_matches(matches).map_err(|error| {
+        let _ = error.print();
+        ExitCode::FAILURE
+    })
+}
+
+fn folder(given: Option<PathBuf>, environment: &Environment) -> Result<PathBuf, ExitCode> {
+    let given = given.or_else(|| environment.non_empty("IPFS_CLUSTER_PATH").map(PathBuf::from));
+    let default = || user_home(environment).map(|home| home.join(".ipfs-cluster-follow"));
+    given.or_else(default).ok_or_else(|| {
+        eprintln!("there is no home folder: use --config");
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints what there is to say. Of a bad flag, after which the reference exits with 0, scripts had better learn.
+fn answer(stop: Stop) -> ExitCode {
+    let (code, text) = match stop {
+        Stop::Show(text) | Stop::NoCommand(text) => (ExitCode::SUCCESS, text),
+        Stop::Usage(text) => (ExitCode::FAILURE, text),
+        Stop::UnknownCommand { text, .. } => {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+            return ExitCode::from(UNKNOWN_COMMAND);
+        }
+    };
+    // A closed pipe is no failure; there is nowhere to report any other.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Parsed, ExitCode> {
+        let environment = Environment::of([("HOME", "/home/me")]);
+        parse(line.split(' ').map(OsString::from), &environment)
+    }
+
+    fn verb(line: &str) -> (PathBuf, String, Option<Verb>) {
+        match parsed(line).ok().unwrap() {
+            Parsed { folder, task: Task::One { name, verb }, .. } => (folder, name, verb.ok()),
+            Parsed { task: Task::ListAll, .. } => panic!("no name in {line}"),
+        }
+    }
+
+    #[test]
+    fn the_arguments_hold_together() {
+        command("cluster-follow").debug_assert();
+    }
+
+    #[test]
+    fn the_name_stands_before_the_command_and_flags_anywhere() {
+        for line in ["f -c /x a run", "f --config=/x a run", "f a run --config /x", "f -config /x a run"] {
+            let (folder, name, verb) = verb(line);
+            assert_eq!((folder, name.as_str()), (PathBuf::from("/x"), "a"), "{line}");
+            assert!(matches!(verb, Some(Verb::Run(_))), "{line}");
+        }
+        let (folder, name, none) = verb("f run");
+        assert_eq!((folder, name.as_str()), (PathBuf::from("/home/me/.ipfs-cluster-follow"), "run"));
+        assert!(none.is_none());
+        assert!(matches!(parsed("f").ok().unwrap().task, Task::ListAll));
+        let Some(Verb::Init(init)) = verb("f a init --gateway g u").2 else { panic!("no init") };
+        assert_eq!((init.url.as_deref(), init.gateway.gateway.as_deref()), (Some("u"), Some("g")));
+    }
+
+    #[test]
+    fn the_programs_name_is_the_one_it_was_called_by() {
+        for (called, shown) in [("/bin/ipfs-cluster-follow", GO_NAME), ("./cluster-follow", "cluster-follow")]
+        {
+            assert_eq!(parsed(called).ok().unwrap().program, shown);
+            let help = Program::new(command(called), called, NAMES, DESCRIPTION).help(&["init".to_owned()]);
+            assert!(help.contains(&format!("{shown} [global options] <clusterName> init")), "{help}");
+        }
+    }
+}
