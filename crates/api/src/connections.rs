@@ -1,4 +1,4 @@
-//! Serving connections: HTTP/1.0, 1.1 and h2 on one port, within limits, until told to stop.
+//! Serving connections: HTTP/1.0, 1.1 and h2 on one port, plain or over TLS, within limits, until told to stop.
 
 mod activity;
 mod reaper;
@@ -7,7 +7,11 @@ mod watched_stream;
 
 pub(crate) use activity::{Activity, Busy};
 
-use crate::{ConnectionLimits, front::Front};
+use crate::{
+    ConnectionLimits,
+    front::Front,
+    tls::{Tls, refuse_plain_http},
+};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -20,10 +24,12 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::JoinSet,
 };
+use tokio_rustls::TlsAcceptor;
 use watched_stream::WatchedStream;
 
 /// Pause after the system refused a connection, for instance because files ran out.
@@ -73,13 +79,22 @@ impl Connections {
     ///
     /// # Cancel safety
     /// Dropping the future stops the listeners at once and lets requests under way finish.
-    pub(crate) async fn serve(self: Arc<Self>, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) {
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        listeners: Vec<TcpListener>,
+        tls: Option<Tls>,
+        stop: impl Future<Output = ()>,
+    ) {
         let (stopping, stopped) = watch::channel(false);
         // Nothing is ever sent: the channel closes when the last connection has.
         let (alive, mut all_closed) = mpsc::channel::<()>(1);
         let mut tasks = JoinSet::new();
+        let acceptor = tls.as_ref().map(Tls::acceptor);
         for listener in listeners {
-            tasks.spawn(self.clone().accept(listener, stopped.clone(), alive.clone()));
+            tasks.spawn(self.clone().accept(listener, acceptor.clone(), stopped.clone(), alive.clone()));
+        }
+        if let Some(tls) = tls {
+            tasks.spawn(tls.renew());
         }
         let watched = self.clone();
         tasks.spawn(async move { watched.reaper.run().await });
@@ -95,6 +110,7 @@ impl Connections {
     async fn accept(
         self: Arc<Self>,
         listener: TcpListener,
+        tls: Option<TlsAcceptor>,
         mut stopped: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
     ) {
@@ -111,7 +127,7 @@ impl Connections {
             };
             match (permit, accepted) {
                 (Ok(permit), Ok((stream, remote))) => {
-                    self.clone().spawn(stream, remote, permit, stopped.clone(), alive.clone());
+                    self.clone().spawn(stream, tls.clone(), remote, permit, stopped.clone(), alive.clone());
                 }
                 (Err(_), _) => return,
                 (_, Err(error)) => {
@@ -125,9 +141,10 @@ impl Connections {
     fn spawn(
         self: Arc<Self>,
         stream: TcpStream,
+        tls: Option<TlsAcceptor>,
         remote: SocketAddr,
         permit: OwnedSemaphorePermit,
-        stopped: watch::Receiver<bool>,
+        mut stopped: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
     ) {
         // Answers are small and waited for.
@@ -136,15 +153,32 @@ impl Connections {
         let shared = self.clone();
         let watched = activity.clone();
         let task = tokio::spawn(async move {
-            shared.connection(stream, remote.ip().to_canonical(), watched, stopped).await;
+            let remote = remote.ip().to_canonical();
+            match tls {
+                None => shared.connection(stream, remote, watched, stopped).await,
+                // The time for the head of the first request bounds the handshake too.
+                Some(tls) => {
+                    let secured = tokio::select! {
+                        _ = stopped.wait_for(|stop| *stop) => Ok(None),
+                        secured = secured(stream, &tls) => secured,
+                    };
+                    match secured {
+                        Ok(Some(stream)) => shared.connection(stream, remote, watched, stopped).await,
+                        Ok(None) => {}
+                        Err(error) => {
+                            tracing::debug!(target: "restapi", %remote, %error, "no TLS came about")
+                        }
+                    }
+                }
+            }
             drop((permit, alive));
         });
         self.reaper.watch(activity, task.abort_handle());
     }
 
-    async fn connection(
+    async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
-        stream: TcpStream,
+        stream: S,
         remote: IpAddr,
         activity: Arc<Activity>,
         mut stopped: watch::Receiver<bool>,
@@ -167,5 +201,16 @@ impl Connections {
         if let Err(error) = result {
             tracing::debug!(target: "restapi", %error, "a connection broke");
         }
+    }
+}
+
+/// Shakes hands; `None` for who speaks plain HTTP and was told so.
+async fn secured(
+    stream: TcpStream,
+    tls: &TlsAcceptor,
+) -> std::io::Result<Option<tokio_rustls::server::TlsStream<TcpStream>>> {
+    match refuse_plain_http(stream).await? {
+        Some(stream) => tls.accept(stream).await.map(Some),
+        None => Ok(None),
     }
 }
