@@ -1,7 +1,7 @@
 //! Why a command failed, and where that is printed (api §4.3).
 
 use crate::{exit::Exit, output::Output};
-use cluster_client::{ClientError, api_types::Error};
+use cluster_client::{ClientError, TlsProblem, api_types::Error};
 use std::{fmt::Display, io, process::ExitCode};
 
 /// Failure of a command.
@@ -56,7 +56,7 @@ impl Failure {
         let exit = self.exit();
         match &self {
             Self::Call(error) => {
-                let printed = output.object(&error.to_object()).and_then(|()| output.flush());
+                let printed = output.object(&error_object(error)).and_then(|()| output.flush());
                 if printed.is_err() {
                     return exit.into();
                 }
@@ -72,6 +72,21 @@ impl Failure {
         eprint_line(&self);
         self.exit().into()
     }
+}
+
+/// Returns the error object to print, with the flag that helps when there is one.
+fn error_object(error: &ClientError) -> Error {
+    let Error { code, mut message } = error.to_object();
+    match error.tls_problem() {
+        Some(TlsProblem::PlainHttp) => {
+            message.push_str(" (leave out --https; with --basic-auth add --force-http)");
+        }
+        Some(problem) if problem.is_about_the_certificate() => {
+            message.push_str(" (or add --no-check-certificate, if nobody else can be at that address)");
+        }
+        _ => {}
+    }
+    Error { code, message }
 }
 
 /// Writes a line to standard error; there is nowhere to report that this fails.

@@ -1,7 +1,7 @@
 //! What every command works with: the client and the output.
 
 use crate::{cli::GlobalArgs, failure::Failure, output::Output, text::Text};
-use cluster_client::{Client, Credentials, Host, HostError, Lines};
+use cluster_client::{CertificateCheck, Client, Credentials, Host, HostError, Lines};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
@@ -28,16 +28,6 @@ impl Session {
 
 /// Makes the client that the global flags describe (api §4.2).
 pub(crate) async fn connect(global: &GlobalArgs) -> Result<Client, Failure> {
-    if global.https {
-        return Err(Failure::unsupported("https"));
-    }
-    if !global.basic_auth.is_empty() && !global.force_http {
-        return Err(Failure::client(
-            "",
-            "basic authentication uses https, which is not supported by this version yet; \
-             --force-http sends the password unencrypted",
-        ));
-    }
     let hosts: Vec<Host> =
         global.host.split(',').map(Host::parse).collect::<Result<_, HostError>>().map_err(host_failure)?;
     if global.debug {
@@ -45,6 +35,11 @@ pub(crate) async fn connect(global: &GlobalArgs) -> Result<Client, Failure> {
         eprintln!("debug: hosts in order: {}", list.join(", "));
     }
     let mut builder = Client::builder(hosts);
+    // A password does not travel in the clear unless that is asked for.
+    if global.https || (!global.basic_auth.is_empty() && !global.force_http) {
+        let check = if global.no_check_certificate { CertificateCheck::Off } else { CertificateCheck::Full };
+        builder = builder.https(check);
+    }
     if global.timeout > 0 {
         builder = builder.timeout(Duration::from_secs(global.timeout));
     }

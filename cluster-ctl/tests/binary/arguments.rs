@@ -48,8 +48,10 @@ async fn mistakes_in_arguments_go_to_standard_error_before_anything_is_sent() {
     for (line, text) in [
         ("--enc yaml id", "error : unsupported encoding\n"),
         ("--host nope id", "error parsing host multiaddress: \"nope\" is not a multiaddress"),
-        ("--https id", "error : https is not supported by this version yet\n"),
-        ("--basic-auth u:p id", "error : basic authentication uses https"),
+        (
+            "--host /ip4/127.0.0.1/tcp/1/https id",
+            "error parsing host multiaddress: \"/ip4/127.0.0.1/tcp/1/https\" ends in https",
+        ),
         ("status nope", "error parsing cid: "),
         ("recover nope", "error parsing cid: "),
         ("pin ls nope", "error parsing cid: "),

@@ -109,6 +109,8 @@ impl ClusterApi for Instantly {
 fn config() -> RestConfig {
     RestConfig {
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
+        tls: None,
+        log_file: None,
         read_header_timeout: Some(Duration::from_secs(5)),
         max_header_bytes: 4096,
         credentials: None,

@@ -1,9 +1,14 @@
 //! The access log: Apache's Common Log Format, one line per request (api §3.1).
 
+mod file;
+
+pub(crate) use file::AccessLogFile;
+
 use cluster_api_types::Timestamp;
 use http::{Method, StatusCode, Uri, Version};
 use std::{
     net::IpAddr,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -20,12 +25,19 @@ pub(crate) struct AccessLog {
     version: Version,
     pub(crate) status: StatusCode,
     pub(crate) bytes: u64,
+    file: Option<Arc<AccessLogFile>>,
 }
 
 impl AccessLog {
-    /// Begins a line; `None`, at the cost of one comparison, when nobody reads it.
-    pub(crate) fn start(remote: IpAddr, method: &Method, uri: &Uri, version: Version) -> Option<Box<Self>> {
-        if !tracing::enabled!(target: "restapilog", tracing::Level::INFO) {
+    /// Begins a line, for the log's file if it has one; `None`, at the cost of one comparison, when nobody reads it.
+    pub(crate) fn start(
+        file: Option<&Arc<AccessLogFile>>,
+        remote: IpAddr,
+        method: &Method,
+        uri: &Uri,
+        version: Version,
+    ) -> Option<Box<Self>> {
+        if file.is_none() && !tracing::enabled!(target: "restapilog", tracing::Level::INFO) {
             return None;
         }
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -37,20 +49,29 @@ impl AccessLog {
             version,
             status: StatusCode::OK,
             bytes: 0,
+            file: file.cloned(),
         }))
     }
 
     fn line(&self) -> String {
         let Self { remote, method, uri, version, bytes, .. } = self;
         let status = self.status.as_u16();
+        // HTTP/2 sends scheme and host with the path; readers of such logs expect the path.
+        let target = match uri.path_and_query() {
+            Some(path) if *version == Version::HTTP_2 => path.as_str(),
+            _ => &uri.to_string(),
+        };
         // The user stays out of it, as in the reference.
-        format!("{remote} - - [{}] \"{method} {uri} {version:?}\" {status} {bytes}", time(self.began))
+        format!("{remote} - - [{}] \"{method} {target} {version:?}\" {status} {bytes}", time(self.began))
     }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        tracing::info!(target: "restapilog", "{}", self.line());
+        match &self.file {
+            Some(file) => file.push(&self.line()),
+            None => tracing::info!(target: "restapilog", "{}", self.line()),
+        }
     }
 }
 
@@ -77,11 +98,15 @@ mod tests {
             version: Version::HTTP_11,
             status: StatusCode::OK,
             bytes: 7,
+            file: None,
         };
         log.bytes += 5;
         assert_eq!(
             log.line(),
             "127.0.0.1 - - [31/Jan/2026:10:20:30 +0000] \"POST /pins/ipfs/bafkqaaa?name=x HTTP/1.1\" 200 12"
         );
+        log.uri = Uri::from_static("https://127.0.0.1:9094/id?x=y");
+        log.version = Version::HTTP_2;
+        assert!(log.line().contains("\"POST /id?x=y HTTP/2.0\" 200 12"), "{}", log.line());
     }
 }

@@ -1,21 +1,22 @@
 //! Who may use the API (api §3.3).
 
-use crate::{Credentials, failure::answer, routes::Reply};
+use crate::{Credentials, failure::answer, routes::Reply, token};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const BASIC: &str = "Basic realm=\"Restricted IPFS Cluster API\"";
 const BEARER: &str = "Bearer realm=\"Restricted IPFS Cluster API\"";
 const BAD_TOKEN: &str = "Bearer realm=\"Restricted IPFS Cluster API\", error=\"invalid_token\"";
 
-/// Checks a request; the answer of a refused one comes back.
+/// Checks a request and returns its user, `None` where nobody needs to be one; the answer of a refused one comes back.
 pub(crate) fn check(
     credentials: &Credentials,
     method: &Method,
     path: &str,
     headers: &HeaderMap,
-) -> Result<(), Box<Reply>> {
+) -> Result<Option<String>, Box<Reply>> {
     if method == Method::OPTIONS || (method == Method::GET && path == "/health") {
-        return Ok(());
+        return Ok(None);
     }
     let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let (scheme, value) = given.split_once(' ').unwrap_or((given, ""));
@@ -23,13 +24,17 @@ pub(crate) fn check(
         && let Some((user, password)) = decode(value)
     {
         if credentials.accept(&user, &password) {
-            return Ok(());
+            // Only configured users pass, and their names are text.
+            return Ok(String::from_utf8(user).ok());
         }
         return Err(refuse("unauthorized: access denied", &[BASIC]));
     }
     if scheme.eq_ignore_ascii_case("bearer") {
-        // Tokens are not issued by this version, so none can be good.
-        return Err(refuse("unauthorized: invalid token", &[BAD_TOKEN]));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        return match token::verify(credentials, value.trim(), now) {
+            Some(user) => Ok(Some(user)),
+            None => Err(refuse("unauthorized: invalid token", &[BAD_TOKEN])),
+        };
     }
     // Also an unreadable basic header: the reference treats it as none.
     Err(refuse("unauthorized: no auth provided", &[BEARER, BASIC]))

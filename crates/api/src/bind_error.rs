@@ -1,5 +1,6 @@
 //! Why the server does not listen.
 
+use crate::TlsError;
 use cluster_core::Multiaddr;
 use std::path::PathBuf;
 
@@ -45,4 +46,19 @@ pub enum BindError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// The access log cannot be written.
+    #[error(
+        "api.restapi.http_log_file: cannot open {} for appending: {source}; name a file in a folder that this user may \
+         write to, or leave the key empty",
+        path.display()
+    )]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The files for HTTPS cannot be used.
+    #[error("api.restapi.{0}")]
+    Tls(#[from] TlsError),
 }

@@ -1,8 +1,8 @@
 //! How the server works.
 
-use crate::Credentials;
+use crate::{Credentials, TlsFiles};
 use cluster_core::Multiaddr;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// What browsers of other origins may do (api §3.4).
 #[derive(Debug, Clone)]
@@ -40,12 +40,16 @@ impl Default for CorsRules {
 pub struct RestConfig {
     /// Where to listen: `/ip4|ip6/…/tcp/N`, N may be 0.
     pub listen: Vec<Multiaddr>,
+    /// Certificate and key; `None` is plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// Limit for the head of a request, from its first byte; of the first one from the connection's start.
     pub read_header_timeout: Option<Duration>,
     /// Limit for the head of a request, in bytes; like the reference this server grants 4,096 more.
     pub max_header_bytes: usize,
     /// Who may use the API; `None` is everyone.
     pub credentials: Option<Credentials>,
+    /// File of the access log; without one its lines are part of the peer's own log.
+    pub log_file: Option<PathBuf>,
     /// Headers added to every answer.
     pub headers: BTreeMap<String, Vec<String>>,
     /// What browsers of other origins may do.

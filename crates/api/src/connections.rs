@@ -1,4 +1,4 @@
-//! Serving connections: HTTP/1.0, 1.1 and h2 on one port, within limits, until told to stop.
+//! Serving connections: HTTP/1.0, 1.1 and h2 on one port, plain or over TLS, within limits, until told to stop.
 
 mod activity;
 mod reaper;
@@ -11,6 +11,7 @@ use crate::{
     ConnectionLimits,
     front::Front,
     listener::{Listener, Stream},
+    tls::{Tls, refuse_plain_http},
 };
 use hyper::service::service_fn;
 use hyper_util::{
@@ -24,9 +25,12 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     task::JoinSet,
 };
+use tokio_rustls::TlsAcceptor;
 use watched_stream::WatchedStream;
 
 /// Pause after the system refused a connection, for instance because files ran out.
@@ -76,13 +80,22 @@ impl Connections {
     ///
     /// # Cancel safety
     /// Dropping the future stops the listeners at once and lets requests under way finish.
-    pub(crate) async fn serve(self: Arc<Self>, listeners: Vec<Listener>, stop: impl Future<Output = ()>) {
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        listeners: Vec<Listener>,
+        tls: Option<Tls>,
+        stop: impl Future<Output = ()>,
+    ) {
         let (stopping, stopped) = watch::channel(false);
         // Nothing is ever sent: the channel closes when the last connection has.
         let (alive, mut all_closed) = mpsc::channel::<()>(1);
         let mut tasks = JoinSet::new();
+        let acceptor = tls.as_ref().map(Tls::acceptor);
         for listener in listeners {
-            tasks.spawn(self.clone().accept(listener, stopped.clone(), alive.clone()));
+            tasks.spawn(self.clone().accept(listener, acceptor.clone(), stopped.clone(), alive.clone()));
+        }
+        if let Some(tls) = tls {
+            tasks.spawn(tls.renew());
         }
         let watched = self.clone();
         tasks.spawn(async move { watched.reaper.run().await });
@@ -98,6 +111,7 @@ impl Connections {
     async fn accept(
         self: Arc<Self>,
         listener: Listener,
+        tls: Option<TlsAcceptor>,
         mut stopped: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
     ) {
@@ -114,7 +128,7 @@ impl Connections {
             };
             match (permit, accepted) {
                 (Ok(permit), Ok((stream, remote))) => {
-                    self.clone().spawn(stream, remote, permit, stopped.clone(), alive.clone());
+                    self.clone().spawn(stream, tls.clone(), remote, permit, stopped.clone(), alive.clone());
                 }
                 (Err(_), _) => return,
                 (_, Err(error)) => {
@@ -128,24 +142,42 @@ impl Connections {
     fn spawn(
         self: Arc<Self>,
         stream: Stream,
+        tls: Option<TlsAcceptor>,
         remote: IpAddr,
         permit: OwnedSemaphorePermit,
-        stopped: watch::Receiver<bool>,
+        mut stopped: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
     ) {
         let activity = Arc::new(Activity::new(Instant::now()));
         let shared = self.clone();
         let watched = activity.clone();
         let task = tokio::spawn(async move {
-            shared.connection(stream, remote, watched, stopped).await;
+            match (stream, tls) {
+                // The time for the head of the first request bounds the handshake too.
+                (Stream::Tcp(stream), Some(tls)) => {
+                    let secured = tokio::select! {
+                        _ = stopped.wait_for(|stop| *stop) => Ok(None),
+                        secured = secured(stream, &tls) => secured,
+                    };
+                    match secured {
+                        Ok(Some(stream)) => shared.connection(stream, remote, watched, stopped).await,
+                        Ok(None) => {}
+                        Err(error) => {
+                            tracing::debug!(target: "restapi", %remote, %error, "no TLS came about")
+                        }
+                    }
+                }
+                // Nobody listens in between on a socket of this machine.
+                (stream, _) => shared.connection(stream, remote, watched, stopped).await,
+            }
             drop((permit, alive));
         });
         self.reaper.watch(activity, task.abort_handle());
     }
 
-    async fn connection(
+    async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
-        stream: Stream,
+        stream: S,
         remote: IpAddr,
         activity: Arc<Activity>,
         mut stopped: watch::Receiver<bool>,
@@ -168,5 +200,16 @@ impl Connections {
         if let Err(error) = result {
             tracing::debug!(target: "restapi", %error, "a connection broke");
         }
+    }
+}
+
+/// Shakes hands; `None` for who speaks plain HTTP and was told so.
+async fn secured(
+    stream: TcpStream,
+    tls: &TlsAcceptor,
+) -> std::io::Result<Option<tokio_rustls::server::TlsStream<TcpStream>>> {
+    match refuse_plain_http(stream).await? {
+        Some(stream) => tls.accept(stream).await.map(Some),
+        None => Ok(None),
     }
 }

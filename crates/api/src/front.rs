@@ -2,7 +2,7 @@
 
 use crate::{
     RestConfig,
-    access_log::AccessLog,
+    access_log::{AccessLog, AccessLogFile},
     auth,
     connections::{Activity, Busy},
     cors::Cors,
@@ -10,7 +10,8 @@ use crate::{
     paths,
     reply_body::ReplyBody,
     request_body::{self, BodyError},
-    routes::{Reply, reads_body},
+    routes::{Reply, reads_body, wants_user},
+    token::Authenticated,
 };
 use axum::body::Body;
 use bytes::Bytes;
@@ -28,11 +29,17 @@ pub(crate) struct Front {
     cors: Cors,
     config: RestConfig,
     extra: Vec<(HeaderName, HeaderValue)>,
+    log: Option<Arc<AccessLogFile>>,
     read_timeout: Option<Duration>,
 }
 
 impl Front {
-    pub(crate) fn new(routes: axum::Router, config: RestConfig, read_timeout: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        routes: axum::Router,
+        config: RestConfig,
+        log: Option<AccessLogFile>,
+        read_timeout: Option<Duration>,
+    ) -> Self {
         let pairs = config.headers.iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
         let extra = pairs.filter_map(|(name, value)| {
             let pair =
@@ -43,7 +50,8 @@ impl Front {
             pair
         });
         let extra = extra.collect();
-        Self { routes, cors: Cors::new(config.cors.clone()), config, extra, read_timeout }
+        let log = log.map(Arc::new);
+        Self { routes, cors: Cors::new(config.cors.clone()), config, extra, log, read_timeout }
     }
 
     /// Answers one request of a connection.
@@ -57,7 +65,7 @@ impl Front {
         activity.trailers().clear();
         let unasked_trailers = head.version == Version::HTTP_11 && !asks_for_trailers(&head.headers);
         let busy = Busy::begin(activity, head.version == Version::HTTP_2);
-        let mut log = AccessLog::start(remote, &head.method, &head.uri, head.version);
+        let mut log = AccessLog::start(self.log.as_ref(), remote, &head.method, &head.uri, head.version);
         let reply = match request_body::read(body, reads_body(&head), self.read_timeout).await {
             Ok(body) => self.guarded(head, body).await,
             // An upload is the one request that may be large; its refusal is worth reading.
@@ -72,11 +80,16 @@ impl Front {
         Ok(reply.map(|inner| ReplyBody { inner, log, busy, unasked_trailers }))
     }
 
-    async fn guarded(&self, head: Parts, body: Bytes) -> Reply {
-        if let Some(credentials) = &self.config.credentials
-            && let Err(refusal) = auth::check(credentials, &head.method, head.uri.path(), &head.headers)
-        {
-            return self.complete(Completion::Json, *refusal);
+    async fn guarded(&self, mut head: Parts, body: Bytes) -> Reply {
+        if let Some(credentials) = &self.config.credentials {
+            match auth::check(credentials, &head.method, head.uri.path(), &head.headers) {
+                Ok(Some(user)) if wants_user(&head) => {
+                    let credentials = credentials.clone();
+                    head.extensions.insert(Authenticated { user, credentials });
+                }
+                Ok(_) => {}
+                Err(refusal) => return self.complete(Completion::Json, *refusal),
+            }
         }
         if let Some(reply) = self.cors.preflight(&head.method, &head.headers) {
             return reply;

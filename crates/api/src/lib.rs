@@ -1,6 +1,6 @@
 //! The REST server of a peer (api §3), over the port [`ClusterApi`](cluster_core::ports::ClusterApi).
 //!
-//! From outside in: connections (limits, time-outs, both HTTP versions on one port), the front (body, access log,
+//! From outside in: connections (TLS, limits, time-outs, both HTTP versions on one port), the front (body, access log,
 //! authentication, CORS, redirects), the routes, and the handlers, which only translate.
 
 mod access_log;
@@ -24,9 +24,12 @@ mod reply_body;
 mod request_body;
 mod rest_server;
 mod routes;
+mod tls;
+mod token;
 mod writes;
 
 pub use bind_error::BindError;
 pub use config::{ConnectionLimits, CorsRules, RestConfig};
 pub use credentials::Credentials;
 pub use rest_server::RestServer;
+pub use tls::{TlsError, TlsFiles};

@@ -1,8 +1,8 @@
 //! The server: bound first, served later.
 
 use crate::{
-    BindError, ConnectionLimits, RestConfig, connections::Connections, front::Front, listener::Listener,
-    routes::routes,
+    BindError, ConnectionLimits, RestConfig, access_log::AccessLogFile, connections::Connections,
+    front::Front, listener::Listener, routes::routes, tls::Tls,
 };
 use cluster_core::ports::ClusterApi;
 use std::{net::SocketAddr, sync::Arc};
@@ -12,6 +12,8 @@ pub struct RestServer {
     config: RestConfig,
     limits: ConnectionLimits,
     api: Arc<dyn ClusterApi>,
+    tls: Option<Tls>,
+    log: Option<AccessLogFile>,
     listeners: Vec<Listener>,
 }
 
@@ -27,19 +29,30 @@ impl RestServer {
     /// Takes every port and socket; connections wait until [`RestServer::serve`].
     ///
     /// # Errors
-    /// When an address is of another kind or taken.
+    /// When an address is of another kind or taken, or the files for HTTPS or the access log cannot be used.
     pub async fn bind(config: RestConfig, api: Arc<dyn ClusterApi>) -> Result<Self, BindError> {
+        let tls = config.tls.clone().map(Tls::load).transpose()?;
+        let log = config
+            .log_file
+            .clone()
+            .map(|path| AccessLogFile::open(path.clone()).map_err(|source| BindError::Log { path, source }));
+        let log = log.transpose()?;
         let mut listeners = Vec::new();
         for address in &config.listen {
             listeners.push(Listener::bind(address).await?);
         }
-        Ok(Self { config, limits: ConnectionLimits::default(), api, listeners })
+        Ok(Self { config, limits: ConnectionLimits::default(), api, tls, log, listeners })
     }
 
     /// Replaces the limits of connections.
     #[must_use]
     pub fn with_limits(self, limits: ConnectionLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Says whether its TCP ports speak HTTPS.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Returns where it listens, for people: ports as `host:port`, sockets as paths.
@@ -58,9 +71,10 @@ impl RestServer {
     /// # Cancel safety
     /// Dropping the future stops the listeners at once and lets requests under way finish.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { config, limits, api, listeners } = self;
+        let Self { config, limits, api, tls, log, listeners } = self;
         let (head, max_header_bytes) = (config.read_header_timeout, config.max_header_bytes);
-        let front = Front::new(routes(api), config, limits.read_timeout);
-        Arc::new(Connections::new(front, limits, head, max_header_bytes)).serve(listeners, stop).await;
+        let front = Front::new(routes(api), config, log, limits.read_timeout);
+        let connections = Connections::new(front, limits, head, max_header_bytes);
+        Arc::new(connections).serve(listeners, tls, stop).await;
     }
 }

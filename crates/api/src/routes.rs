@@ -1,6 +1,6 @@
 //! The endpoints (api §3.5).
 
-use crate::{failure, health, membership, reads, writes};
+use crate::{failure, health, membership, reads, token, writes};
 use axum::{
     Router,
     body::Body,
@@ -19,6 +19,11 @@ pub(crate) type Api = axum::extract::State<Arc<dyn ClusterApi>>;
 /// Says whether the endpoint of a request reads its body.
 pub(crate) fn reads_body(head: &Parts) -> bool {
     head.method == Method::POST && head.uri.path() == "/peers"
+}
+
+/// Says whether the endpoint of a request asks who sent it.
+pub(crate) fn wants_user(head: &Parts) -> bool {
+    head.method == Method::POST && head.uri.path() == "/token"
 }
 
 /// Makes the table of endpoints. Of two that fit, the reference takes the one it lists first; where the radix tree
@@ -44,7 +49,7 @@ pub(crate) fn routes(api: Arc<dyn ClusterApi>) -> Router {
         .route("/health/bandwidth", get(|| not_yet("counting bandwidth")))
         .route("/monitor/metrics", get(health::list_metric_names))
         .route("/monitor/metrics/{name}", get(health::list_metrics))
-        .route("/token", post(|| not_yet("issuing tokens")));
+        .route("/token", post(token::post_token));
     for namespace in ["ipfs", "ipns", "ipld"] {
         table = table
             .route(

@@ -27,3 +27,5 @@ mod routing;
 mod server;
 #[path = "rest/streams.rs"]
 mod streams;
+#[path = "rest/tls.rs"]
+mod tls;

@@ -1,6 +1,8 @@
 //! How a client is put together.
 
-use crate::{Client, Connector, Credentials, Host, HostError, ReqwestConnector, TransportError};
+use crate::{
+    CertificateCheck, Client, Connector, Credentials, Host, HostError, ReqwestConnector, TransportError,
+};
 use std::time::Duration;
 
 /// Puts a [`Client`] together.
@@ -8,6 +10,7 @@ pub struct ClientBuilder {
     hosts: Vec<Host>,
     credentials: Option<Credentials>,
     timeout: Option<Duration>,
+    https: Option<CertificateCheck>,
     connector: Option<Box<dyn Connector>>,
 }
 
@@ -27,7 +30,7 @@ pub enum BuildError {
 
 impl ClientBuilder {
     pub(crate) fn new(hosts: Vec<Host>) -> Self {
-        Self { hosts, credentials: None, timeout: None, connector: None }
+        Self { hosts, credentials: None, timeout: None, https: None, connector: None }
     }
 
     /// Sends basic authentication with every request. Without TLS it travels in the clear.
@@ -42,6 +45,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Speaks HTTPS to every host but Unix sockets. Names are then not resolved beforehand: certificates are for them.
+    #[must_use]
+    pub fn https(mut self, check: CertificateCheck) -> Self {
+        self.https = Some(check);
         self
     }
 
@@ -60,6 +70,10 @@ impl ClientBuilder {
         let mut hosts = Vec::with_capacity(self.hosts.len());
         let mut failure = None;
         for host in self.hosts {
+            if self.https.is_some() && matches!(host, Host::Dns { .. }) {
+                hosts.push(host);
+                continue;
+            }
             match host.resolve().await {
                 Ok(resolved) => hosts.extend(resolved),
                 Err(error) => failure = Some(error),
@@ -70,7 +84,7 @@ impl ClientBuilder {
         }
         let connector = match self.connector {
             Some(connector) => connector,
-            None => Box::new(ReqwestConnector::new(&hosts, self.timeout)?),
+            None => Box::new(ReqwestConnector::new(&hosts, self.timeout, self.https)?),
         };
         Ok(Client { hosts, credentials: self.credentials, connector })
     }

@@ -1,6 +1,6 @@
 //! The port through which the client reaches a host.
 
-use crate::Host;
+use crate::{Host, TlsProblem};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Frame;
@@ -14,13 +14,27 @@ pub type BodyFrames = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, TransportEr
 
 /// The host could not be reached, or the connection failed on the way.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", chain(&**.0))]
+#[error("{}", text(&**.0))]
 pub struct TransportError(#[source] Box<dyn Error + Send + Sync>);
 
 impl TransportError {
     /// Wraps the cause.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(cause.into())
+    }
+
+    /// Says what is wrong with TLS, if that is what failed.
+    pub fn tls_problem(&self) -> Option<TlsProblem> {
+        TlsProblem::find(&*self.0)
+    }
+}
+
+/// Writes an error: what is known about TLS comes first, for it has a remedy.
+fn text(error: &(dyn Error + 'static)) -> String {
+    match TlsProblem::find(error) {
+        Some(TlsProblem::Other) => format!("{}: {}", TlsProblem::Other, chain(error)),
+        Some(problem) => problem.to_string(),
+        None => chain(error),
     }
 }
 

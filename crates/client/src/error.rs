@@ -1,6 +1,6 @@
 //! What can go wrong between a call and its answer.
 
-use crate::{Host, TransportError};
+use crate::{Host, TlsProblem, TransportError};
 use cluster_api_types::Error;
 
 /// Failure of a call.
@@ -55,6 +55,14 @@ impl ClientError {
         match self {
             Self::Server(error) => error.code,
             Self::Transport { .. } | Self::Answer { .. } | Self::Request(_) => 0,
+        }
+    }
+
+    /// Says what is wrong with TLS, if that is why no host answered.
+    pub fn tls_problem(&self) -> Option<TlsProblem> {
+        match self {
+            Self::Transport { source, .. } => source.tls_problem(),
+            Self::Server(_) | Self::Answer { .. } | Self::Request(_) => None,
         }
     }
 

@@ -10,9 +10,9 @@ use std::{
 /// A place where a REST API listens, from the multiaddress forms of the command line (api §4.2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
-    /// Plain HTTP to an address.
+    /// An address.
     Tcp(SocketAddr),
-    /// Plain HTTP to a name, resolved before the first request.
+    /// A name, resolved before the first request unless that is HTTPS.
     Dns {
         /// The name.
         name: String,
@@ -21,7 +21,7 @@ pub enum Host {
         /// Which of its addresses count.
         family: Family,
     },
-    /// Plain HTTP over a Unix socket.
+    /// A Unix socket.
     Unix(PathBuf),
 }
 
@@ -48,6 +48,12 @@ pub enum HostError {
     /// A multiaddress without the parts needed.
     #[error("\"{text}\" needs an address or name and a TCP port, such as /dns4/example.com/tcp/9094")]
     Incomplete {
+        /// The text.
+        text: String,
+    },
+    /// HTTPS is not part of the address.
+    #[error("\"{text}\" ends in https: leave that out and turn HTTPS on instead (cluster-ctl --https)")]
+    Https {
         /// The text.
         text: String,
     },
@@ -93,7 +99,7 @@ impl Host {
                 P::Dns6(name) => place = Some(Place::Name(name.into_owned(), Family::V6)),
                 P::Tcp(number) => port = Some(number),
                 P::P2p(_) | P::Dnsaddr(_) => return Err(unsupported("HTTP over libp2p")),
-                P::Tls | P::Https => return Err(unsupported("https")),
+                P::Tls | P::Https => return Err(HostError::Https { text: text.to_owned() }),
                 _ => {}
             }
         }

@@ -25,6 +25,7 @@ mod host;
 mod lines;
 mod percent;
 mod reqwest_connector;
+mod tls_problem;
 mod wait;
 
 pub use builder::{BuildError, ClientBuilder};
@@ -41,4 +42,5 @@ pub use error::{AnswerProblem, ClientError};
 pub use host::{Family, Host, HostError};
 pub use lines::Lines;
 pub use reqwest_connector::ReqwestConnector;
+pub use tls_problem::{CertificateCheck, TlsProblem};
 pub use wait::{WaitError, WaitFor};

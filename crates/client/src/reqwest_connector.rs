@@ -1,6 +1,6 @@
-//! Plain HTTP over TCP and Unix sockets.
+//! HTTP and HTTPS over TCP, HTTP over Unix sockets.
 
-use crate::{BodyFrames, BoxFuture, Connector, Host, TransportError};
+use crate::{BodyFrames, BoxFuture, CertificateCheck, Connector, Host, TransportError};
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body, Frame};
@@ -21,24 +21,38 @@ pub struct ReqwestConnector {
     direct: Option<reqwest::Client>,
     proxied: Option<reqwest::Client>,
     sockets: HashMap<PathBuf, reqwest::Client>,
+    secure: bool,
 }
 
 impl ReqwestConnector {
     /// Makes a connector for `hosts`; `timeout` bounds each request including its body, `None` does not.
+    /// With `https` it speaks that to every host but Unix sockets.
     ///
     /// # Errors
     /// When the HTTP client cannot be made.
-    pub fn new(hosts: &[Host], timeout: Option<Duration>) -> Result<Self, TransportError> {
+    pub fn new(
+        hosts: &[Host],
+        timeout: Option<Duration>,
+        https: Option<CertificateCheck>,
+    ) -> Result<Self, TransportError> {
         let builder = || {
-            // Nothing here speaks TLS, and reading the system's certificates takes longer than a short command.
-            let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).tls_certs_only([]);
+            let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
+            // Reading the system's certificates takes longer than a short command.
+            let builder = match https {
+                Some(CertificateCheck::Full) => builder,
+                Some(CertificateCheck::Off) => {
+                    builder.tls_certs_only([]).tls_danger_accept_invalid_certs(true)
+                }
+                None => builder.tls_certs_only([]),
+            };
             match timeout {
                 Some(timeout) => builder.timeout(timeout),
                 None => builder,
             }
         };
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(TransportError::new);
-        let mut connector = Self { direct: None, proxied: None, sockets: HashMap::new() };
+        let mut connector =
+            Self { direct: None, proxied: None, sockets: HashMap::new(), secure: https.is_some() };
         for host in hosts {
             match host {
                 Host::Unix(path) => {
@@ -50,6 +64,10 @@ impl ReqwestConnector {
             }
         }
         Ok(connector)
+    }
+
+    fn scheme(&self, host: &Host) -> &'static str {
+        if self.secure && !matches!(host, Host::Unix(_)) { "https" } else { "http" }
     }
 
     fn client(&self, host: &Host) -> Option<&reqwest::Client> {
@@ -73,7 +91,7 @@ impl Connector for ReqwestConnector {
                 .ok_or_else(|| TransportError::new("the connector was not made for this host"))?;
             let (head, body) = request.into_parts();
             let request = client
-                .request(head.method, format!("http://{}{}", authority(host), head.uri))
+                .request(head.method, format!("{}://{}{}", self.scheme(host), authority(host), head.uri))
                 .headers(head.headers)
                 .body(body);
             let response: http::Response<reqwest::Body> =

@@ -1,7 +1,6 @@
-//! A connection's stream that notes what it does, and puts trailers in that the HTTP layer would not send.
+//! A stream that notes what it does, and puts trailers in that the HTTP layer would not send.
 
 use super::{Activity, unasked_trailers::Insertion};
-use crate::listener::Stream;
 use std::{
     io,
     pin::Pin,
@@ -12,14 +11,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The stream of one connection.
 #[derive(Debug)]
-pub(super) struct WatchedStream {
-    inner: Stream,
+pub(super) struct WatchedStream<S> {
+    inner: S,
     activity: Arc<Activity>,
     insertion: Option<Insertion>,
 }
 
-impl WatchedStream {
-    pub(super) fn new(inner: Stream, activity: Arc<Activity>) -> Self {
+impl<S> WatchedStream<S> {
+    pub(super) fn new(inner: S, activity: Arc<Activity>) -> Self {
         Self { inner, activity, insertion: None }
     }
 
@@ -29,7 +28,7 @@ impl WatchedStream {
     }
 }
 
-impl AsyncRead for WatchedStream {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -44,7 +43,7 @@ impl AsyncRead for WatchedStream {
     }
 }
 
-impl AsyncWrite for WatchedStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if this.insertion.is_none() {
@@ -73,7 +72,10 @@ impl AsyncWrite for WatchedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        // TLS takes bytes of its own accord, and learns here that the client does not.
+        let result = Pin::new(&mut self.inner).poll_flush(cx);
+        self.activity.wrote(result.is_pending());
+        result
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -38,12 +38,43 @@ async fn wrong_pairs_are_denied() {
 }
 
 #[tokio::test]
-async fn tokens_are_not_valid_yet() {
+async fn what_is_no_token_is_refused() {
     let server = server().await;
     for header in ["Authorization: Bearer abc.def.ghi", "Authorization: bearer x", "Authorization: Bearer"] {
         let answer = server.ask("POST /pins/bafkqaaa", &[header]).await;
         answer.is_error(401, "unauthorized: invalid token");
         assert_eq!(answer.all("www-authenticate"), [format!("{BEARER}, error=\"invalid_token\"")]);
+    }
+}
+
+#[tokio::test]
+async fn a_token_stands_for_the_password_of_its_user() {
+    let server = server().await;
+    let token = |answer: crate::raw_client::Answer| {
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        answer.json()["token"].as_str().unwrap().to_owned()
+    };
+    let first = token(server.ask("POST /token", &[&basic("ann:se:cret")]).await);
+    for scheme in ["Bearer", "bearer"] {
+        let header = format!("Authorization: {scheme} {first}");
+        assert_eq!(server.ask("GET /version", &[&header]).await.status, 200, "{scheme}");
+        assert_eq!(token(server.ask("POST /token", &[&header]).await), first);
+    }
+    for bad in [&first[..first.len() - 1], &format!("{first}A"), "e30.e30."] {
+        let answer = server.ask("POST /token", &[&format!("Authorization: Bearer {bad}")]).await;
+        answer.is_error(401, "unauthorized: invalid token");
+        assert!(!answer.body.contains(bad));
+    }
+    server.ask("POST /token", &[]).await.is_error(401, "unauthorized: no auth provided");
+    server.ask("POST /token", &[&basic("bob:")]).await.is_error(401, "unauthorized: access denied");
+}
+
+#[tokio::test]
+async fn where_nobody_logs_in_there_are_no_tokens() {
+    let server = TestServer::start().await;
+    for headers in [vec![], vec!["Authorization: Bearer x"]] {
+        server.ask("POST /token", &headers).await.is_error(401, "unauthorized");
     }
 }
 

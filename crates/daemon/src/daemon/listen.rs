@@ -2,18 +2,17 @@
 
 use super::DaemonError;
 use crate::config::Config;
-use cluster_api::{ConnectionLimits, CorsRules, Credentials, RestConfig};
+use cluster_api::{ConnectionLimits, CorsRules, Credentials, RestConfig, TlsFiles};
+use std::path::Path;
 
-/// Makes the settings and limits; `None` when there is no REST section.
-pub(super) fn rest_config(config: &Config) -> Result<Option<(RestConfig, ConnectionLimits)>, DaemonError> {
+/// Makes the settings and limits; `None` when there is no REST section. Files are relative to `base`.
+pub(super) fn rest_config(
+    config: &Config,
+    base: &Path,
+) -> Result<Option<(RestConfig, ConnectionLimits)>, DaemonError> {
     let Some(rest) = &config.restapi else { return Ok(None) };
-    let unsupported = [
-        ("ssl_cert_file", rest.tls.is_some()),
-        ("libp2p_listen_multiaddress", !rest.libp2p_listen_multiaddress.is_empty()),
-        ("http_log_file", rest.http_log_file.is_some()),
-    ];
-    if let Some((key, _)) = unsupported.into_iter().find(|(_, is_set)| *is_set) {
-        return Err(DaemonError::Setting { key });
+    if !rest.libp2p_listen_multiaddress.is_empty() {
+        return Err(DaemonError::Setting { key: "libp2p_listen_multiaddress" });
     }
     let users = rest.basic_auth_credentials.as_ref().map(|users| {
         Credentials::new(users.iter().map(|(user, password)| (user.clone(), password.expose().to_owned())))
@@ -21,14 +20,23 @@ pub(super) fn rest_config(config: &Config) -> Result<Option<(RestConfig, Connect
     let limits = ConnectionLimits {
         read_timeout: rest.limits.read_timeout,
         write_timeout: rest.limits.write_timeout,
-        idle_timeout: rest.limits.idle_timeout,
+        // Where one is off, the limit for whole requests counts, as in the reference.
+        idle_timeout: rest.limits.idle_timeout.or(rest.limits.read_timeout),
         ..ConnectionLimits::default()
     };
     let settings = RestConfig {
         listen: rest.http_listen_multiaddress.clone(),
-        read_header_timeout: rest.limits.read_header_timeout,
+        tls: rest
+            .tls
+            .as_ref()
+            .map(|files| TlsFiles { cert: base.join(&files.cert), key: base.join(&files.key) }),
+        read_header_timeout: [rest.limits.read_header_timeout, rest.limits.read_timeout]
+            .into_iter()
+            .flatten()
+            .min(),
         max_header_bytes: rest.limits.max_header_bytes,
         credentials: users,
+        log_file: rest.http_log_file.as_ref().map(|file| base.join(file)),
         headers: rest.headers.clone(),
         cors: CorsRules {
             allowed_origins: rest.cors.allowed_origins.clone(),

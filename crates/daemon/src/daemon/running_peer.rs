@@ -89,8 +89,9 @@ impl RunningPeer {
         tracing::info!(target: "cluster", version = env!("CARGO_PKG_VERSION"), peer = %id, "peer started");
         let serving = Tasks::new();
         if let Some(server) = server {
+            let scheme = if server.is_secure() { "HTTPS" } else { "HTTP" };
             for address in server.listening() {
-                tracing::info!(target: "restapi", "REST API (HTTP): {address}");
+                tracing::info!(target: "restapi", "REST API ({scheme}): {address}");
             }
             let stop = serving.stopping();
             serving.spawn("rest", OnEnd::Stop, async move { server.serve(stop.cancelled_owned()).await });
@@ -262,7 +263,9 @@ impl Assembly {
     }
 
     async fn bind(&self, prepared: &Prepared) -> Result<Option<RestServer>, DaemonError> {
-        let Some((rest, limits)) = listen::rest_config(&prepared.config)? else { return Ok(None) };
+        let Some((rest, limits)) = listen::rest_config(&prepared.config, &prepared.base)? else {
+            return Ok(None);
+        };
         let server = RestServer::bind(rest, Arc::new(self.peer.clone())).await?;
         Ok(Some(server.with_limits(limits)))
     }
