@@ -39,7 +39,7 @@ pub fn run(prepared: Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonError>
     let runtime = runtime().map_err(DaemonError::Runtime)?;
     let result = runtime.block_on(async {
         let signals = StopSignal::listen().map_err(DaemonError::Runtime)?;
-        serve(&prepared, bootstrap, signals).await
+        Box::pin(serve(&prepared, bootstrap, signals)).await
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(prepared);

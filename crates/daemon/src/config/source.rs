@@ -35,7 +35,7 @@ pub enum SourceError {
     )]
     Fetch {
         /// The URL.
-        url: SourceUrl,
+        url: Box<SourceUrl>,
         /// Why there is no answer.
         why: FetchError,
         /// Where a copy would be.
@@ -116,7 +116,7 @@ pub(super) fn read(
         Err(why) => why,
     };
     let Some((text, age)) = copy.read(&url) else {
-        return Err(SourceError::Fetch { url, why, copy: copy.path().to_owned() });
+        return Err(SourceError::Fetch { url: Box::new(url), why, copy: copy.path().to_owned() });
     };
     let age = go_duration::print(Duration::from_secs(age.as_secs()));
     tracing::warn!(

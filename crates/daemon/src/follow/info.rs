@@ -63,7 +63,7 @@ pub fn info(follower: &Follower, environment: &Environment) -> Result<Info, Foll
             }
         },
         Err(ConfigError::Source(SourceError::Fetch { url, why, .. })) => {
-            let state = SourceState::Failed { url, reason: why.to_string(), has_copy: false };
+            let state = SourceState::Failed { url: *url, reason: why.to_string(), has_copy: false };
             (state, follower.defaults(environment)?)
         }
         Err(source) => return Err(failed(follower, source)),

@@ -82,7 +82,7 @@ async fn follow(
     let prepared = Prepared { base, config, identity, lock };
     // The pinset is never this peer's own, so that of a Go follower in the folder is nothing to lose.
     let bootstrap = Bootstrap { beside_go: BesideGo::Settle, ..Bootstrap::default() };
-    Ok(daemon::serve(&prepared, &bootstrap, signals).await?)
+    Ok(Box::pin(daemon::serve(&prepared, &bootstrap, signals)).await?)
 }
 
 /// Loads the configuration beside the runtime: fetching it takes time.
