@@ -13,8 +13,7 @@ use std::{
 pub enum Manuals {
     /// Print what a shell needs to complete command lines
     ///
-    /// Its output goes where the shell looks for it: for bash into /usr/share/bash-completion/completions, for zsh into a
-    /// folder of $fpath, for fish into ~/.config/fish/completions.
+    /// Bash looks for it in /usr/share/bash-completion/completions, zsh in $fpath, fish in ~/.config/fish/completions.
     Completions(CompletionsArgs),
     /// Write a manual page for every command
     Man(ManArgs),
