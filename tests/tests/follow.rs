@@ -138,9 +138,9 @@ fn text(bytes: &[u8]) -> String {
 /// What the operators of a cluster publish: the configuration of a trusted peer, made one for followers by hand.
 fn published(peer: &World<MockKubo>) -> String {
     let file = fs::read_to_string(peer.peer.base().join("service.toml")).unwrap();
-    let trusted = format!("trusted_peers = [\"{}\"] #", peer.peer.id());
+    let trusted = format!("\ntrusted_peers = [\"{}\"] #", peer.peer.id());
     let known = format!("\npeer_addresses = [\"{}\"] #", peer.peer.swarm_address());
-    let text = file.replacen("trusted_peers = ", &trusted, 1);
+    let text = file.replacen("\ntrusted_peers = ", &trusted, 1);
     match text.contains("\npeer_addresses = ") {
         true => text.replacen("\npeer_addresses = ", &known, 1),
         false => text.replacen("[cluster]\n", &format!("[cluster]{}\n", known.trim_end_matches(" #")), 1),
