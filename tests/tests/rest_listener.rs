@@ -34,6 +34,8 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let program = Programs::build().unwrap().service;
         let peer = Service::init(&program, &folder.path().join("peer"), &ipfs.api(), environment).unwrap();
+        // What a system trusts that does not know the peer's.
+        fs::write(folder.path().join("others.pem"), certificate(4000).1).unwrap();
         Self { peer, _ipfs: ipfs, folder }
     }
 
@@ -50,25 +52,15 @@ impl Bench {
 
     /// Writes a fresh certificate for this machine, valid until the begin of a year, and its key.
     fn write_certificate(&self, until: i32) {
-        let key = KeyPair::generate().unwrap();
-        let mut wanted = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        wanted.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        wanted.not_after = rcgen::date_time_ymd(until, 1, 1);
-        let own = wanted.self_signed(&key).unwrap();
-        for (name, label, bytes) in [
-            ("key.pem", "PRIVATE KEY", key.serialized_der()),
-            ("cert.pem", "CERTIFICATE", own.der().as_ref()),
-        ] {
-            let base64 = data_encoding::BASE64.encode(bytes);
-            let text = format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n");
-            fs::write(self.path(name), text).unwrap();
-        }
+        let (key, certificate) = certificate(until);
+        fs::write(self.path("key.pem"), key).unwrap();
+        fs::write(self.path("cert.pem"), certificate).unwrap();
     }
 
     /// Runs `cluster-ctl` against the peer; it trusts the peer's certificate when told so.
     fn ctl(&self, trusts: bool, arguments: &[&str]) -> Output {
         let mut command = Command::new(Programs::build().unwrap().ctl);
-        let trusted = if trusts { self.path("cert.pem") } else { self.folder.path().join("nobody.pem") };
+        let trusted = if trusts { self.path("cert.pem") } else { self.folder.path().join("others.pem") };
         command.env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR").env_remove("CLUSTER_CREDENTIALS");
         command.args(["--host", self.peer.rest()]).args(arguments).output().unwrap()
     }
@@ -85,6 +77,19 @@ impl Bench {
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream
     }
+}
+
+/// Makes a key and a certificate for this machine, valid until the begin of a year.
+fn certificate(until: i32) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut wanted = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    wanted.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    wanted.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let own = wanted.self_signed(&key).unwrap();
+    let pem = |label: &str, bytes: &[u8]| {
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", data_encoding::BASE64.encode(bytes))
+    };
+    (pem("PRIVATE KEY", &key.serialized_der()), pem("CERTIFICATE", own.der()))
 }
 
 fn read_all(stream: &mut TcpStream) -> String {
