@@ -89,7 +89,7 @@ fn certificate(until: i32) -> (String, String) {
     let pem = |label: &str, bytes: &[u8]| {
         format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", data_encoding::BASE64.encode(bytes))
     };
-    (pem("PRIVATE KEY", &key.serialized_der()), pem("CERTIFICATE", own.der()))
+    (pem("PRIVATE KEY", key.serialized_der()), pem("CERTIFICATE", own.der()))
 }
 
 fn read_all(stream: &mut TcpStream) -> String {
