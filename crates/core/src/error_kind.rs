@@ -7,6 +7,8 @@ pub enum ErrorKind {
     Invalid,
     /// The thing named does not exist.
     NotFound,
+    /// The thing named existed and is no longer kept.
+    Gone,
     /// The state forbids it now: a precondition failed or a rule of the pinset says no.
     Conflict,
     /// An idempotency key came back with another body.

@@ -39,6 +39,10 @@ mutations! {
     KeepOldPeerRow = "keep-old-peer-row",
     /// A pin's expiry is not indexed.
     SkipExpiryRow = "skip-expiry-row",
+    /// A pin's name, metadata and creation time are not indexed.
+    SkipSearchRow = "skip-search-row",
+    /// The row of a name, an entry of metadata or a creation time that went stays.
+    KeepOldSearchRow = "keep-old-search-row",
     /// The retry of a failed request is not indexed.
     SkipNextAttemptRow = "skip-next-attempt-row",
     /// A removed pin is not unpinned.

@@ -1,5 +1,6 @@
 //! What the core needs from the world, and what the world may ask of a peer: object-safe traits.
 
+pub mod browse_api;
 pub mod cluster_api;
 pub mod consensus;
 pub mod datastore;
@@ -8,6 +9,7 @@ pub mod peer_set;
 pub mod rpc;
 pub mod swarm;
 
+pub use browse_api::BrowseApi;
 pub use cluster_api::{ClusterApi, MembershipApi};
 pub use consensus::Consensus;
 pub use datastore::Datastore;

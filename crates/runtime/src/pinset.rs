@@ -10,7 +10,7 @@ use cluster_core::{
     ports::consensus::{Applied, Operation, SubmitError},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use worker::Worker;
 
 /// Commands that may wait for the writer. A full queue makes submitters wait; those who wait longer than
@@ -54,15 +54,21 @@ const QUEUE_FULL: &str = "too many changes wait to be written: try again later";
 #[derive(Debug)]
 pub struct Pinset<I> {
     queue: mpsc::Sender<Command<I>>,
+    batches: watch::Receiver<u64>,
 }
 
 impl<I> Clone for Pinset<I> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone() }
+        Self { queue: self.queue.clone(), batches: self.batches.clone() }
     }
 }
 
 impl<I: Send + 'static> Pinset<I> {
+    /// Returns the number of the last batch that was written; whoever waits for a change of it hears of every batch.
+    pub fn batches(&self) -> watch::Receiver<u64> {
+        self.batches.clone()
+    }
+
     /// Submits a change and waits until it is durable.
     ///
     /// # Errors
@@ -158,6 +164,7 @@ where
     B::Output: 'static,
 {
     let (queue, commands) = mpsc::channel(QUEUE);
-    let thread = WorkerThread::start("pinset", move || Worker::new(writer, commands, effects).run())?;
-    Ok((Pinset { queue }, thread))
+    let (told, batches) = watch::channel(writer.batch());
+    let thread = WorkerThread::start("pinset", move || Worker::new(writer, commands, effects, told).run())?;
+    Ok((Pinset { queue, batches }, thread))
 }

@@ -5,8 +5,11 @@ use super::{
     counters::{Counter, Counters},
     events::EventBatch,
     fingerprint::Fingerprint,
+    indexing::{self, IndexState},
     mutation::peer_key,
-    requests, stored_pin,
+    requests,
+    search_index::{self, SearchIndex},
+    stored_pin,
 };
 use crate::{
     PeerId, Pin, PinKey,
@@ -77,6 +80,9 @@ pub fn check(store: &dyn Datastore, local: &PeerId) -> Result<CheckReport, Store
     for tree in [Tree::ByPeer, Tree::ByExpiry] {
         checker.pin_index(tree)?;
     }
+    for index in SearchIndex::ALL {
+        checker.search_index(index)?;
+    }
     for tree in [Tree::ByStatus, Tree::ByNextAttempt] {
         checker.tracker_index(tree)?;
     }
@@ -142,6 +148,11 @@ impl Checker<'_> {
             if let Some(at) = pin.options.expire_at {
                 c.expect(Tree::ByExpiry, &TrackerRow::time_key(at.0, &key))?;
             }
+            for (index, row) in search_index::rows(&key, &pin) {
+                if indexing::state(c.snapshot, index)? == IndexState::Ready {
+                    c.expect(index.tree(), &row)?;
+                }
+            }
             match c.tracker_row(key.as_bytes())? {
                 None => c.report.add(Tree::Tracker, key.as_bytes(), "missing or unreadable"),
                 Some(row) if matches!(row.state, TrackedState::UnpinQueued | TrackedState::UnpinError) => {
@@ -193,6 +204,24 @@ impl Checker<'_> {
             });
             if !fits {
                 c.report.add(tree, index, "left over");
+            }
+            Ok(())
+        })
+    }
+
+    /// Rows of an index that is being cleared are of another version.
+    fn search_index(&mut self, index: SearchIndex) -> Result<(), StoreError> {
+        if matches!(indexing::state(self.snapshot, index)?, IndexState::Clearing(_)) {
+            return Ok(());
+        }
+        self.each(index.tree(), |c, row, _| {
+            let key = index.pin_key(row);
+            let pin = key.as_ref().map(|key| c.pin(key)).transpose()?.flatten();
+            let fits = key.zip(pin).is_some_and(|(key, pin)| {
+                search_index::rows(&key, &pin).any(|(of, expected)| of == index && expected == row)
+            });
+            if !fits {
+                c.report.add(index.tree(), row, "left over");
             }
             Ok(())
         })

@@ -9,10 +9,10 @@ use crate::{
     PinKey, UnixMillis,
     ports::{
         consensus::Etag,
-        datastore::{StoreError, Tree},
+        datastore::{Snapshot, StoreError, Tree},
     },
 };
-use std::time::Duration;
+use std::{ops::Bound, time::Duration};
 
 /// Changes kept at most.
 pub const MAX_CHANGES: u64 = 1_000_000;
@@ -24,6 +24,9 @@ pub const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 const TRIM_ROWS: usize = 64;
 
 const VERSION: u8 = 1;
+
+/// Key of the note on the last batch whose changes went.
+const TRIMMED: &[u8] = b"events-trimmed";
 
 /// What happened to a pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +105,32 @@ pub fn key(sequence: u64) -> Vec<u8> {
     sequence.to_be_bytes().to_vec()
 }
 
+/// Returns the last batch whose changes are no longer kept; 0 when all are.
+///
+/// # Errors
+/// When the store fails.
+pub fn trimmed(snapshot: &dyn Snapshot) -> Result<u64, StoreError> {
+    Ok(snapshot.get(Tree::Meta, TRIMMED)?.as_deref().and_then(super::row_codec::read_be).unwrap_or(0))
+}
+
+/// Reads up to `limit` batches with changes, numbered `from` to `to`, with their numbers.
+///
+/// # Errors
+/// When the store fails.
+pub fn batches(
+    snapshot: &dyn Snapshot,
+    from: u64,
+    to: u64,
+    limit: usize,
+) -> Result<Vec<(u64, EventBatch)>, StoreError> {
+    let (from, to) = (key(from), key(to));
+    let rows = snapshot.page(Tree::Events, Bound::Included(&from), Bound::Included(&to), limit)?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(key, row)| Some((super::row_codec::read_be(&key)?, EventBatch::decode(&row)?)))
+        .collect())
+}
+
 /// Deletes rows from the old end, which is at or behind `oldest`, that are too old or too many. Moves `oldest`
 /// to the first row left and returns how many changes went.
 ///
@@ -120,6 +149,7 @@ pub fn trim(
         if total <= MAX_CHANGES && now.since(time) <= MAX_AGE {
             break;
         }
+        staged.put(Tree::Meta, TRIMMED.to_vec(), key.clone());
         staged.delete(Tree::Events, key);
         total = total.saturating_sub(count);
         gone += count;

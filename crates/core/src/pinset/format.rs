@@ -1,6 +1,7 @@
 //! The version of the stored rows, and the way from older ones.
 
 use super::{
+    indexing,
     row_codec::{RowReader, RowWriter},
     staged::Staged,
 };
@@ -11,14 +12,18 @@ use std::path::Path;
 ///
 /// * 1: the first form. Tracker rows had no `by-status` rows of remote pins.
 /// * 2: every tracker row has its `by-status` row. Every total had a row of its own.
-/// * 3: one row holds all totals but those of peers.
-pub const FORMAT: u32 = 3;
+/// * 3: one row holds all totals but those of peers. No search indexes.
+/// * 4: search indexes, each with a note of how far it came. They are made while the store is in use (`indexing`).
+pub const FORMAT: u32 = 4;
 
 const VERSION: u8 = 1;
 const FORMAT_KEY: &[u8] = b"format";
 const POSITION_KEY: &[u8] = b"migration";
 const IDENTITY_KEY: &[u8] = b"peer";
 const SETTLED_KEY: &[u8] = b"settled";
+
+/// What the key of the note on a search index starts with; the number of its tree follows.
+pub(super) const INDEX_PREFIX: &[u8] = b"index/";
 
 /// Rows that one step of a migration handles.
 const STEP: usize = 1024;
@@ -29,7 +34,7 @@ pub type MigrationStep =
     fn(&dyn Datastore, Option<Vec<u8>>, &mut Batch) -> Result<Option<Vec<u8>>, StoreError>;
 
 /// The step out of each older format, by number: the first entry leads from 1 to 2.
-const MIGRATIONS: &[MigrationStep] = &[index_every_state, fold_totals];
+const MIGRATIONS: &[MigrationStep] = &[index_every_state, fold_totals, leave_to_the_writer];
 
 fn read_int(store: &dyn Datastore, key: &[u8]) -> Result<Option<u64>, StoreError> {
     let row = store.snapshot()?.get(Tree::Meta, key)?;
@@ -54,6 +59,7 @@ pub fn ensure(store: &dyn Datastore, path: &Path) -> Result<Option<u32>, StoreEr
     let Some(found) = read_int(store, FORMAT_KEY)? else {
         let mut batch = Batch::new();
         stamp(&mut batch, FORMAT);
+        indexing::stamp(&mut batch);
         store.commit(batch, Durability::Flushed)?;
         return Ok(None);
     };
@@ -112,6 +118,15 @@ fn fold_totals(
     batch: &mut Batch,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     super::counters::fold_single_rows(store, batch)?;
+    Ok(None)
+}
+
+/// 3 → 4: nothing to be done before the store is used.
+fn leave_to_the_writer(
+    _: &dyn Datastore,
+    _: Option<Vec<u8>>,
+    _: &mut Batch,
+) -> Result<Option<Vec<u8>>, StoreError> {
     Ok(None)
 }
 

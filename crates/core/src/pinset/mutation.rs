@@ -4,6 +4,7 @@ use super::{
     counters::{Counter, Counters},
     events::{Change, ChangeKind},
     fingerprint::Fingerprint,
+    search_index,
     staged::Staged,
     stored_pin,
     tracker_row::{TrackedState, TrackerRow},
@@ -149,6 +150,11 @@ impl Mutation<'_> {
         if let Some(at) = pin.options.expire_at.filter(|_| !active(Defect::SkipExpiryRow)) {
             self.staged.put(Tree::ByExpiry, TrackerRow::time_key(at.0, key), Vec::new());
         }
+        for (index, row) in search_index::rows(key, pin) {
+            if !active(Defect::SkipSearchRow) {
+                self.staged.put(index.tree(), row, Vec::new());
+            }
+        }
     }
 
     fn unindex(&mut self, key: &PinKey, pin: &Pin) {
@@ -164,6 +170,11 @@ impl Mutation<'_> {
         }
         if let Some(at) = pin.options.expire_at {
             self.staged.delete(Tree::ByExpiry, TrackerRow::time_key(at.0, key));
+        }
+        for (index, row) in search_index::rows(key, pin) {
+            if !active(Defect::KeepOldSearchRow) {
+                self.staged.delete(index.tree(), row);
+            }
         }
     }
 

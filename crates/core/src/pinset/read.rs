@@ -77,6 +77,11 @@ impl StateRange {
         Self { state, cursor: None, ahead: std::collections::VecDeque::new() }
     }
 
+    fn skip(&mut self, key: &PinKey) {
+        let range = Cursor::prefix(Tree::ByStatus, &[self.state.number()]);
+        self.cursor = Some(range.after(TrackerRow::status_key(self.state, key)));
+    }
+
     /// Reads ahead when nothing is left of the last time.
     fn fill(&mut self, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
         if !self.ahead.is_empty() {
@@ -116,6 +121,19 @@ impl TrackedCursor {
     /// Reads the rows in any of `states`, and the rows of `more`.
     pub fn of(states: &[TrackedState], more: BTreeSet<PinKey>) -> Self {
         Self::Some { states: states.iter().copied().map(StateRange::new).collect(), more }
+    }
+
+    /// Leaves out everything up to `key`. To be called before the first read.
+    #[must_use]
+    pub fn after(mut self, key: &PinKey) -> Self {
+        match &mut self {
+            Self::All(cursor) => *cursor = Cursor::all(Tree::Tracker).after(key.as_bytes().to_vec()),
+            Self::Some { states, more } => {
+                states.iter_mut().for_each(|range| range.skip(key));
+                more.retain(|other| other > key);
+            }
+        }
+        self
     }
 
     /// Reads up to `limit` rows from a fresh snapshot; empty at the end.

@@ -6,10 +6,12 @@ use super::{
     events::{self, EventBatch},
     fingerprint::Fingerprint,
     format::Position,
+    indexing::{self, IndexState},
     input::{CommitFailed, Committed, Input, Outcome, Ticket},
     mutation::{Before, LaneRule, Mutation},
     plan::{Planned, plan},
     requests::{self, RequestRow},
+    search_index::SearchIndex,
     staged::Staged,
     stored_pin,
     transition::{TrackerOutcome, TrackerSignal},
@@ -62,6 +64,8 @@ pub struct Writer<B: Backend> {
     lazy_since: Option<UnixMillis>,
     stale: bool,
     oldest_event: u64,
+    /// The search index that is being made.
+    unfinished: Option<SearchIndex>,
 }
 
 impl<B: Backend> std::fmt::Debug for Writer<B> {
@@ -96,6 +100,7 @@ impl<B: Backend> Writer<B> {
             lazy_since: None,
             stale: true,
             oldest_event: 0,
+            unfinished: None,
         };
         writer.reload()?;
         Ok(writer)
@@ -117,6 +122,7 @@ impl<B: Backend> Writer<B> {
         }
         self.fingerprint = Fingerprint::load(&*snapshot)?;
         self.position = Position::load(&self.staged)?;
+        self.unfinished = indexing::unfinished(&self.staged)?;
         self.backend.reload(&self.staged, &self.counters)?;
         self.stale = false;
         Ok(())
@@ -174,6 +180,39 @@ impl<B: Backend> Writer<B> {
     /// Says whether so much is staged that it should be committed before more is.
     pub fn is_full(&self) -> bool {
         self.staged.bytes() >= BATCH_BYTES
+    }
+
+    /// Returns the number of the last batch.
+    pub fn batch(&self) -> u64 {
+        self.position.batch
+    }
+
+    /// Says which search index is being made, if one is: [`Writer::stage_index_step`] has more to do.
+    pub fn unfinished_index(&self) -> Option<SearchIndex> {
+        self.unfinished
+    }
+
+    /// Stages the next step of the search index that is being made, and returns which one it was and its state after
+    /// that. Lazy class. When the store fails nothing is staged.
+    pub fn stage_index_step(&mut self, now: UnixMillis) -> Option<(SearchIndex, IndexState)> {
+        let index = self.unfinished.filter(|_| !self.stale)?;
+        let savepoint = self.staged.savepoint();
+        let marks = (self.changes.len(), self.signals.len());
+        let stepped = indexing::step(&mut self.staged, index).and_then(|state| {
+            self.unfinished = indexing::unfinished(&self.staged)?;
+            Ok(state)
+        });
+        match stepped {
+            Ok(state) => {
+                self.lazy_since.get_or_insert(now);
+                self.staged.settle();
+                Some((index, state))
+            }
+            Err(_) => {
+                self.undo(savepoint, marks);
+                None
+            }
+        }
     }
 
     /// Evaluates one input and stages what follows. Its outcome comes out of the next [`Writer::commit`].

@@ -2,6 +2,7 @@
 
 use super::{
     BoxFuture, BoxStream,
+    browse_api::{BrowseApi, EventPosition},
     consensus::{CrdtHealth, Etag, Precondition, RequestId, SubmitError},
     datastore::StoreError,
     ipfs_connector::{GcItem, IpfsError, IpfsId},
@@ -10,6 +11,7 @@ use super::{
 };
 use crate::{
     ErrorKind, Metric, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis, parse_cid,
+    pinset::search::SearchError,
 };
 use cid::Cid;
 use libp2p_identity::PeerId;
@@ -229,6 +231,18 @@ pub enum ApiError {
     /// The CID is not in the pinset.
     #[error("pin is not part of the pinset")]
     NotPinned,
+    /// A search cannot be answered.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// A position is none that a page ended with.
+    #[error("the cursor is none of this list: begin without one")]
+    BadPosition,
+    /// Changes behind a position are not kept any more.
+    #[error("changes after this cursor are no longer kept: the oldest cursor is {oldest}; list the pins anew and go on from there")]
+    EventsGone {
+        /// The oldest position from which nothing is missed.
+        oldest: EventPosition,
+    },
     /// The peer takes no writes by configuration.
     #[error("this peer is configured to be in follower mode. Write operations are disabled")]
     FollowerMode,
@@ -253,6 +267,10 @@ impl ApiError {
             Self::Call(_) | Self::Connect(_) => ErrorKind::Unavailable,
             Self::CannotRemovePeers | Self::Forgotten { .. } => ErrorKind::Internal,
             Self::ForgetSelf => ErrorKind::Invalid,
+            Self::Search(SearchError::Store(e)) => e.kind(),
+            Self::Search(SearchError::NotReady { .. }) => ErrorKind::Busy,
+            Self::BadPosition => ErrorKind::Invalid,
+            Self::EventsGone { .. } => ErrorKind::Gone,
             Self::NotPinned => ErrorKind::NotFound,
             Self::FollowerMode => ErrorKind::Forbidden,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
@@ -302,7 +320,7 @@ pub trait MembershipApi: Send + Sync + 'static {
 ///
 /// # Cancel safety
 /// Dropping a future or a stream abandons the answer, not the change.
-pub trait ClusterApi: MembershipApi {
+pub trait ClusterApi: MembershipApi + BrowseApi {
     /// Pins a CID.
     fn pin(&self, wish: PinWish) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>>;
 

@@ -79,6 +79,13 @@ pub trait PeerCalls: Send + Sync + 'static {
     /// `PinTracker.StatusAll`: what is the status of all CIDs that pass the filter?
     fn status_all(&self, filter: StatusFilter) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>>;
 
+    /// Only between peers of this suite: the statuses of all CIDs that pass the filter and lie behind one, in key order.
+    fn statuses_after(
+        &self,
+        filter: StatusFilter,
+        after: PinKey,
+    ) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>>;
+
     /// `PinTracker.Recover`, and `Cluster.RecoverLocal`: try one CID again.
     fn recover(&self, key: PinKey) -> BoxFuture<'_, Result<LocalPinStatus, CallError>>;
 

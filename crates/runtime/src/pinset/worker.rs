@@ -6,6 +6,7 @@ use cluster_core::{
     UnixMillis,
     pinset::{
         Backend, CommitFailed, Committed, Input, Outcome, Ticket, TrackerOutcome, TrackerSignal, Writer,
+        indexing::IndexState,
     },
     ports::{
         consensus::{Applied, SubmitError},
@@ -13,13 +14,16 @@ use cluster_core::{
     },
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Commands that one commit takes at most.
 const GROUP: usize = 1024;
 
 /// First pause before the store is tried again after a failed write.
 const RECOVER_FIRST: Duration = Duration::from_millis(50);
+
+/// Pause between two steps of a search index while nothing else is to be done: it takes at most about half a core.
+const INDEX_PAUSE: Duration = Duration::from_millis(2);
 
 /// Longest such pause.
 const RECOVER_MAX: Duration = Duration::from_secs(5);
@@ -43,6 +47,7 @@ pub(super) struct Worker<B: Backend> {
     writer: Writer<B>,
     commands: mpsc::Receiver<Command<B::Input>>,
     effects: Arc<dyn Effects<B::Output>>,
+    batches: watch::Sender<u64>,
     replies: HashMap<Ticket, Reply>,
     /// Why no writes are taken, and when to try the store again.
     broken: Option<Broken>,
@@ -59,8 +64,9 @@ impl<B: Backend> Worker<B> {
         writer: Writer<B>,
         commands: mpsc::Receiver<Command<B::Input>>,
         effects: Arc<dyn Effects<B::Output>>,
+        batches: watch::Sender<u64>,
     ) -> Self {
-        Self { writer, commands, effects, replies: HashMap::new(), broken: None }
+        Self { writer, commands, effects, batches, replies: HashMap::new(), broken: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -74,6 +80,7 @@ impl<B: Backend> Worker<B> {
                     self.commit(now);
                 }
             }
+            self.index(now);
             let due = self.writer.deadline().is_some_and(|at| at <= clock::now());
             if due || taken == Some(0) {
                 self.commit(now);
@@ -89,11 +96,34 @@ impl<B: Backend> Worker<B> {
     /// are gone.
     async fn wait(&mut self, group: &mut Vec<Command<B::Input>>) -> Option<usize> {
         let lazy = self.writer.deadline().map(|at| at.since(clock::now()));
+        let step = self.index_pause();
         let retry =
             self.broken.as_ref().map(|b| b.retry_at.saturating_duration_since(tokio::time::Instant::now()));
-        match lazy.into_iter().chain(retry).min() {
+        match lazy.into_iter().chain(retry).chain(step).min() {
             None => Some(self.commands.recv_many(group, GROUP).await),
             Some(wait) => tokio::time::timeout(wait, self.commands.recv_many(group, GROUP)).await.ok(),
+        }
+    }
+
+    /// How long the making of a search index may wait for commands.
+    fn index_pause(&self) -> Option<Duration> {
+        let is_open = self.broken.is_none() && self.writer.unfinished_index().is_some();
+        is_open.then_some(INDEX_PAUSE)
+    }
+
+    /// Makes the next step of a search index, which travels with what is staged anyhow.
+    fn index(&mut self, now: UnixMillis) {
+        if self.broken.is_some() {
+            return;
+        }
+        let Some((index, state)) = self.writer.stage_index_step(now) else { return };
+        let name = index.name();
+        match state {
+            IndexState::Building { done: 0, .. } => {
+                tracing::info!(target: "service", pins = self.writer.counters().pins(), "making the search index by {name}");
+            }
+            IndexState::Ready => tracing::info!(target: "service", "the search index by {name} is ready"),
+            IndexState::Building { .. } | IndexState::Clearing(_) => {}
         }
     }
 
@@ -133,11 +163,12 @@ impl<B: Backend> Worker<B> {
 
     fn commit(&mut self, now: UnixMillis) {
         match self.writer.commit(now) {
-            Ok(Committed { outcomes, signals, outputs, .. }) => {
+            Ok(Committed { outcomes, signals, outputs, batch }) => {
                 if !signals.is_empty() || !outputs.is_empty() {
                     self.effects.committed(signals, outputs);
                 }
                 self.reply(outcomes);
+                self.batches.send_if_modified(|told| std::mem::replace(told, batch) != batch);
             }
             Err(CommitFailed { error, outcomes }) => {
                 tracing::error!(target: "service", error = %Chain(&error), "a write failed; taking no changes until the store works again");
