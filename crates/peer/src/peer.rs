@@ -1,5 +1,6 @@
 //! One peer: what it works with, and the reads and changes that its roles share.
 
+mod browse;
 mod calls;
 mod cluster_api;
 mod forgetting;
@@ -23,6 +24,7 @@ use cluster_core::{
     trust::TrustSet,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// Which peers pins may be placed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,6 +87,8 @@ pub struct PeerParts {
     pub informers: Informers,
     /// The consensus' heads, for peers that ask.
     pub heads: Arc<dyn HeadsExchange>,
+    /// Number of the last batch that was written.
+    pub batches: watch::Receiver<u64>,
 }
 
 struct Shared {

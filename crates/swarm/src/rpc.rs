@@ -15,6 +15,7 @@ mod response;
 mod scanner;
 mod server;
 mod service_id;
+mod statuses_after;
 mod wire;
 
 #[cfg(test)]

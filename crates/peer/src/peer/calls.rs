@@ -49,7 +49,15 @@ impl PeerCalls for Peer {
     }
 
     fn status_all(&self, filter: StatusFilter) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
-        Box::pin(self.local_statuses(filter).map(|page| page.map_err(failed)))
+        Box::pin(self.local_statuses(filter, None).map(|page| page.map_err(failed)))
+    }
+
+    fn statuses_after(
+        &self,
+        filter: StatusFilter,
+        after: PinKey,
+    ) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
+        Box::pin(self.local_statuses(filter, Some(after)).map(|page| page.map_err(failed)))
     }
 
     fn recover(&self, key: PinKey) -> BoxFuture<'_, Result<LocalPinStatus, CallError>> {

@@ -25,14 +25,14 @@ const FIRST_PAGE: usize = 32;
 
 /// What a member is asked about one CID.
 #[derive(Clone, Copy)]
-enum Question {
+pub(super) enum Question {
     Status,
     Recover,
 }
 
 impl Peer {
     /// Asks the members that should hold a CID; the others are known to be remote (api §3.6).
-    async fn ask_about(&self, key: PinKey, question: Question) -> Result<GlobalPinStatus, ApiError> {
+    pub(super) async fn ask_about(&self, key: PinKey, question: Question) -> Result<GlobalPinStatus, ApiError> {
         let Some((pin, _)) = self.pin_of(key.clone()).await? else {
             return self.unpinned_everywhere(&key).await;
         };
@@ -97,7 +97,7 @@ impl Peer {
 }
 
 /// The answer of this peer alone.
-fn alone(local: LocalPinStatus) -> GlobalPinStatus {
+pub(super) fn alone(local: LocalPinStatus) -> GlobalPinStatus {
     GlobalPinStatus { pin: local.pin, created: local.created, peers: vec![local.on_peer] }
 }
 
@@ -166,7 +166,7 @@ impl ClusterApi for Peer {
         scope: Scope,
     ) -> BoxStream<'static, Result<Vec<GlobalPinStatus>, ApiError>> {
         match scope {
-            Scope::Local => all_alone(self.local_statuses(filter)),
+            Scope::Local => all_alone(self.local_statuses(filter, None)),
             Scope::Cluster => self.gather(|calls| calls.status_all(filter)),
         }
     }

@@ -73,16 +73,15 @@ impl Peer {
     pub(super) fn local_statuses(
         &self,
         filter: StatusFilter,
+        after: Option<PinKey>,
     ) -> BoxStream<'static, Result<Vec<LocalPinStatus>, ApiError>> {
         let (store, in_flight) = (self.parts().store.clone(), self.parts().in_flight.clone());
         let template = self.template(self.config().id);
         let mut limit = FIRST_PAGE;
-        let mut cursor = if filter.is_all() {
-            read::TrackedCursor::all()
-        } else {
-            let running: BTreeSet<PinKey> = in_flight.all().into_keys().collect();
-            read::TrackedCursor::of(&states_of(filter), running)
-        };
+        let mut cursor = tracked(filter, || in_flight.all().into_keys().collect());
+        if let Some(after) = &after {
+            cursor = cursor.after(after);
+        }
         stream(move || {
             // Before the rows, as for a single status.
             let running = in_flight.all();
@@ -141,6 +140,18 @@ impl Peer {
             limit = next_limit(&recovered);
             Ok(Some(recovered))
         })
+    }
+}
+
+/// Starts reading the rows whose status may pass the filter.
+pub(super) fn tracked(
+    filter: StatusFilter,
+    running: impl FnOnce() -> BTreeSet<PinKey>,
+) -> read::TrackedCursor {
+    if filter.is_all() {
+        read::TrackedCursor::all()
+    } else {
+        read::TrackedCursor::of(&states_of(filter), running())
     }
 }
 

@@ -198,6 +198,15 @@ impl PeerCalls for FakePeer {
         self.answer(format!("status {key}"), &self.status_of(&key))
     }
 
+    fn statuses_after(
+        &self,
+        filter: StatusFilter,
+        after: PinKey,
+    ) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
+        let asked = format!("statuses_after {} {}", filter.bits(), after.cid());
+        self.stream(asked, std::slice::from_ref(&self.statuses))
+    }
+
     fn status_all(&self, filter: StatusFilter) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
         self.stream(format!("status_all {}", filter.bits()), std::slice::from_ref(&self.statuses))
     }

@@ -78,6 +78,9 @@ pub(crate) fn reply(bytes: &[u8]) {
             Method::ClusterPeers => calls.peers().for_each(|_| ready(())).await,
             Method::ClusterRecoverAllLocal => calls.recover_all().for_each(|_| ready(())).await,
             Method::TrackerStatusAll => calls.status_all(StatusFilter::ALL).for_each(|_| ready(())).await,
+            Method::TrackerStatusAllAfter => {
+                calls.statuses_after(StatusFilter::ALL, key).for_each(|_| ready(())).await;
+            }
             Method::ClusterRepoGcLocal => drop(calls.collect_garbage().await),
             Method::TrackerStatus => drop(calls.status(key).await),
             Method::TrackerRecover => drop(calls.recover(key).await),
@@ -237,6 +240,14 @@ impl PeerCalls for Fails {
     }
 
     fn status_all(&self, _: StatusFilter) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
+        Self::many()
+    }
+
+    fn statuses_after(
+        &self,
+        _: StatusFilter,
+        _: PinKey,
+    ) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
         Self::many()
     }
 

@@ -89,6 +89,7 @@ methods! {
     TrackerRecoverAll = "PinTracker" "RecoverAll" Streaming,
     TrackerStatus = "PinTracker" "Status" Unary,
     TrackerStatusAll = "PinTracker" "StatusAll" Streaming,
+    TrackerStatusAllAfter = "PinTracker" "StatusAllAfter" Streaming,
     TrackerTrack = "PinTracker" "Track" Unary,
     TrackerUntrack = "PinTracker" "Untrack" Unary,
     IpfsBlockGet = "IPFSConnector" "BlockGet" Unary,
@@ -127,6 +128,7 @@ impl Method {
             | Self::TrackerRecover
             | Self::TrackerStatus
             | Self::TrackerStatusAll
+            | Self::TrackerStatusAllAfter
             | Self::IpfsBlockStream
             | Self::IpfsRepoStat
             | Self::IpfsSwarmPeers
@@ -174,6 +176,11 @@ impl Method {
         }
     }
 
+    /// Says whether the method exists between peers of this suite alone.
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, Self::CrdtExchangeHeads | Self::TrackerStatusAllAfter)
+    }
+
     /// Returns the names for the wire.
     pub(super) fn service_id(self) -> ServiceId<'static> {
         let (name, method) = self.names();
@@ -186,7 +193,7 @@ impl Method {
     /// The text that Go peers answer with.
     pub(super) fn find(id: &ServiceId<'_>, ours: bool) -> Result<Self, String> {
         let mut service_exists = false;
-        for method in Self::ALL.iter().copied().filter(|method| ours || *method != Self::CrdtExchangeHeads) {
+        for method in Self::ALL.iter().copied().filter(|method| ours || !method.is_own()) {
             let (service, name) = method.names();
             if service == id.name {
                 service_exists = true;

@@ -114,6 +114,10 @@ impl RpcServer {
                 send_items(Method::TrackerStatusAll, self.calls.status_all(filter), stream).await
             }
             Request::StatusAll(None) => Ok(()),
+            Request::StatusAllAfter(filter, after) => {
+                let statuses = self.calls.statuses_after(filter, after);
+                send_items(Method::TrackerStatusAllAfter, statuses, stream).await
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{
         encoder::Encoder,
         method::{Method, MethodKind},
         protocols::{GO_ONLY, OURS_ONLY, PROTOCOLS},
+        statuses_after::StatusesAfter,
         wire::Wire,
     },
 };
@@ -81,7 +82,7 @@ impl Call {
         method.service_id().write(&mut to);
         argument(&mut to);
         let protocols: &[StreamProtocol] = match method {
-            Method::CrdtExchangeHeads => &OURS_ONLY,
+            own if own.is_own() => &OURS_ONLY,
             Method::TrackerStatusAll | Method::ClusterRecoverAllLocal => &PROTOCOLS,
             _ => &GO_ONLY,
         };
@@ -285,6 +286,15 @@ impl PeerCalls for RemotePeer {
 
     fn status_all(&self, filter: StatusFilter) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
         self.statuses(Call::new(Method::TrackerStatusAll, |to| to.int(i64::from(filter.bits()))))
+    }
+
+    fn statuses_after(
+        &self,
+        filter: StatusFilter,
+        after: PinKey,
+    ) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
+        let argument = StatusesAfter { filter: i64::from(filter.bits()), after: after.cid() };
+        self.statuses(Call::new(Method::TrackerStatusAllAfter, |to| argument.write(to)))
     }
 
     fn recover(&self, key: PinKey) -> BoxFuture<'_, Result<LocalPinStatus, CallError>> {

@@ -86,7 +86,8 @@ fn kinds_and_policies_are_those_of_the_reference() {
         .iter()
         .filter(|method| !rows.iter().any(|row| row.starts_with(method.full_name())))
         .collect();
-    assert_eq!(unlisted, [&Method::CrdtExchangeHeads]);
+    assert_eq!(unlisted, [&Method::TrackerStatusAllAfter, &Method::CrdtExchangeHeads]);
+    assert!(unlisted.iter().all(|method| method.is_own()));
 }
 
 #[test]
@@ -98,7 +99,11 @@ fn unknown_names_have_the_texts_of_go() {
 }
 
 #[test]
-fn our_own_method_exists_on_our_own_protocol_only() {
+fn our_own_methods_exist_on_our_own_protocol_only() {
+    let statuses = id("PinTracker.StatusAllAfter");
+    assert_eq!(Method::find(&statuses, true), Ok(Method::TrackerStatusAllAfter));
+    assert_eq!(Method::find(&statuses, false).unwrap_err(), "rpc: can't find method StatusAllAfter");
+    assert_eq!(Method::TrackerStatusAllAfter.policy(true), Policy::Trusted);
     let heads = id("Crdt.ExchangeHeads");
     assert_eq!(Method::find(&heads, true), Ok(Method::CrdtExchangeHeads));
     assert_eq!(Method::find(&heads, false).unwrap_err(), "rpc: can't find service Crdt");

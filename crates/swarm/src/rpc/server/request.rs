@@ -9,8 +9,10 @@ use crate::rpc::{
     method::Method,
     response::{ErrorType, write_failure},
     service_id::ServiceId,
+    statuses_after::StatusesAfter,
+    wire::Wire,
 };
-use cluster_core::{PeerId, StatusFilter, TrackerStatus};
+use cluster_core::{PeerId, PinKey, StatusFilter, TrackerStatus};
 use std::io;
 
 /// A call that is allowed, with its argument.
@@ -27,6 +29,8 @@ pub(super) enum Request {
     Blocks,
     /// `PinTracker.StatusAll`; `None` when nothing passes the filter.
     StatusAll(Option<StatusFilter>),
+    /// `PinTracker.StatusAllAfter`
+    StatusAllAfter(StatusFilter, PinKey),
 }
 
 /// Why a call ends before it begins.
@@ -62,7 +66,7 @@ impl RpcServer {
             Method::ClusterPeers => return Ok(Request::Peers),
             Method::ClusterRecoverAllLocal => return Ok(Request::RecoverAll),
             Method::IpfsBlockStream => return Ok(Request::Blocks),
-            Method::TrackerStatusAll => None,
+            Method::TrackerStatusAll | Method::TrackerStatusAllAfter => None,
             // What is not built is refused: any other error is shown as a fault of this peer.
             _ => Some(UnaryCall::reader(method).ok_or_else(forbid)?),
         };
@@ -72,6 +76,14 @@ impl RpcServer {
             Err(ReadError::Broken(error)) => return Err(Refusal::Broken(error)),
             Err(error) => return Err(refuse(&error.to_string(), ErrorType::Server)),
         };
+        if method == Method::TrackerStatusAllAfter {
+            let argument = argument.ok_or_else(|| bad(&DecodeError::Truncated))?;
+            let wanted = StatusesAfter::read(&mut Decoder::new(argument)).map_err(|error| bad(&error))?;
+            return Ok(match filter_of(wanted.filter) {
+                Some(filter) => Request::StatusAllAfter(filter, PinKey::from_cid(&wanted.after)),
+                None => Request::StatusAll(None),
+            });
+        }
         let Some(read_argument) = read_argument else {
             // No argument at all is that of Go's closed channel: zero.
             let bits = argument.map_or(Ok(0), |argument| Decoder::new(argument).int());

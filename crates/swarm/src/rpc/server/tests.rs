@@ -13,9 +13,10 @@ use crate::rpc::{
     protocols::GO_PROTOCOL,
     response::Response,
     service_id::ServiceId,
+    statuses_after::StatusesAfter,
 };
 use cluster_core::{
-    PinKey,
+    Cid, PinKey,
     ports::{cluster_api::PeerInfo, ipfs_connector::ContentBlock},
 };
 use futures_util::{FutureExt, poll};
@@ -268,6 +269,23 @@ async fn version_peers_and_repository_are_told() {
     let stat = ask(&server, "IPFSConnector.RepoStat", "80").await;
     assert!(stat.ends_with(&bytes("82a172cd03e8a173cf00000002540be400")));
     assert_eq!(Plain::read_all(&ask(&server, "Cluster.RecoverAllLocal", "").await).len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn statuses_behind_a_key_are_for_our_own_protocol() {
+    let peer = Arc::new(FakePeer::new());
+    let server = RpcServer::new(peer.clone(), Arc::new(|_| true), false);
+    let after: Cid = "bafkqaaa".parse().unwrap();
+    let mut argument = Encoder::default();
+    StatusesAfter { filter: 16, after }.write(&mut argument);
+    let asked = call("PinTracker.StatusAllAfter", &data_encoding::HEXLOWER.encode(argument.bytes()));
+    assert_eq!(Plain::read_all_of(&exchange(&server, OUR_PROTOCOL, &asked, true).await).len() % 2, 0);
+    assert_eq!(*peer.asked.lock().unwrap(), ["statuses_after 16 bafkqaaa"]);
+    let answer = exchange(&server, GO_PROTOCOL, &asked, true).await;
+    assert_eq!(error_of(&answer).0, "rpc: can't find method StatusAllAfter");
+    // Behind nothing is no place.
+    let nowhere = call("PinTracker.StatusAllAfter", "81a16610");
+    assert!(error_of(&exchange(&server, OUR_PROTOCOL, &nowhere, true).await).0.contains("cid"));
 }
 
 #[tokio::test(start_paused = true)]
