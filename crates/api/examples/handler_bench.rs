@@ -7,8 +7,10 @@
 use cluster_api::{CorsRules, RestConfig, RestServer};
 use cluster_core::{
     Cid, Metric, Multiaddr, PeerId, Pin, PinKey, PinKindFilter, StatusFilter,
+    pinset::search::{FoundPins, PinSearch},
     ports::{
-        BoxFuture, BoxStream, ClusterApi,
+        BoxFuture, BoxStream, BrowseApi, ClusterApi,
+        browse_api::{EventPage, EventStart, FoundStatuses, Totals},
         cluster_api::{
             Alert, ApiError, ConnectGraph, GlobalPinStatus, IpfsPath, MembershipApi, PeerInfo, PinWish,
             RepoGc, Scope,
@@ -103,6 +105,37 @@ impl ClusterApi for Instantly {
     }
     fn recover_all(&self, _: Scope) -> BoxStream<'static, Result<Vec<GlobalPinStatus>, ApiError>> {
         stream::empty().boxed()
+    }
+}
+
+impl BrowseApi for Instantly {
+    fn search_pins(
+        &self,
+        _: PinSearch,
+        _: Option<Vec<u8>>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<FoundPins, ApiError>> {
+        Box::pin(std::future::ready(Ok(FoundPins { pins: Vec::new(), next: None })))
+    }
+    fn search_statuses(
+        &self,
+        _: PinSearch,
+        _: StatusFilter,
+        _: Scope,
+        _: Option<Vec<u8>>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<FoundStatuses, ApiError>> {
+        Box::pin(std::future::ready(Ok(FoundStatuses { statuses: Vec::new(), next: None })))
+    }
+    fn totals(&self) -> BoxFuture<'_, Result<Totals, ApiError>> {
+        Box::pin(std::future::ready(Ok(Totals::default())))
+    }
+    fn events(
+        &self,
+        _: EventStart,
+        _: bool,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, Result<EventPage, ApiError>>, ApiError>> {
+        Box::pin(std::future::ready(Ok(stream::empty().boxed())))
     }
 }
 

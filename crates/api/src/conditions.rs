@@ -41,7 +41,11 @@ pub(crate) fn etag_header(etag: &Etag) -> Option<HeaderValue> {
 }
 
 fn parse_etag(value: &HeaderValue) -> Option<Etag> {
-    let hex = value.as_bytes().trim_ascii().strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    parse_etag_text(value.as_bytes().trim_ascii().strip_prefix(b"\"")?.strip_suffix(b"\"")?)
+}
+
+/// Reads a tag without its quotation marks.
+pub(crate) fn parse_etag_text(hex: &[u8]) -> Option<Etag> {
     let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(hex).ok()?;
     Some(Etag(bytes.try_into().ok()?))
 }

@@ -21,6 +21,7 @@ pub(crate) fn status(error: &ApiError) -> StatusCode {
     match error.kind() {
         ErrorKind::Invalid => StatusCode::BAD_REQUEST,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Gone => StatusCode::GONE,
         ErrorKind::Conflict => StatusCode::PRECONDITION_FAILED,
         ErrorKind::Mismatch => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::Busy => StatusCode::TOO_MANY_REQUESTS,
@@ -114,8 +115,9 @@ mod tests {
     use super::*;
     use cluster_core::{
         PeerId,
+        pinset::search::SearchError,
         ports::{
-            consensus::Rejection, datastore::StoreError, ipfs_connector::IpfsError, rpc::CallError,
+            browse_api::EventPosition, consensus::Rejection, datastore::StoreError, ipfs_connector::IpfsError, rpc::CallError,
             swarm::ConnectError,
         },
     };
@@ -153,6 +155,9 @@ mod tests {
             (ApiError::CannotRemovePeers, 500),
             (ApiError::Forgotten { cause: text() }, 500),
             (ApiError::ForgetSelf, 400),
+            (ApiError::BadPosition, 400),
+            (ApiError::EventsGone { oldest: EventPosition::end_of(1) }, 410),
+            (ApiError::Search(SearchError::NotReady { index: "name", done: 1, pins: 2 }), 429),
         ] {
             assert_eq!(status(&error).as_u16(), expected, "{error}");
         }

@@ -10,11 +10,10 @@ use crate::{
     paths,
     reply_body::ReplyBody,
     request_body::{self, BodyError},
-    routes::{Reply, reads_body, wants_user},
+    routes::{Reply, reads_body, streams_body, wants_user},
     token::Authenticated,
 };
 use axum::body::Body;
-use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
     request::Parts,
@@ -66,11 +65,16 @@ impl Front {
         let unasked_trailers = head.version == Version::HTTP_11 && !asks_for_trailers(&head.headers);
         let busy = Busy::begin(activity, head.version == Version::HTTP_2);
         let mut log = AccessLog::start(self.log.as_ref(), remote, &head.method, &head.uri, head.version);
-        let reply = match request_body::read(body, reads_body(&head), self.read_timeout).await {
+        let taken = if streams_body(&head) {
+            Ok(Body::new(request_body::Paced::new(body, self.read_timeout)))
+        } else {
+            request_body::read(body, reads_body(&head), self.read_timeout).await.map(Body::from)
+        };
+        let reply = match taken {
             Ok(body) => self.guarded(head, body).await,
             // An upload is the one request that may be large; its refusal is worth reading.
             Err(BodyError::TooLarge { .. }) if head.uri.path() == "/add" => {
-                close(self.guarded(head, Bytes::new()).await)
+                close(self.guarded(head, Body::empty()).await)
             }
             Err(error) => close(self.complete(Completion::Json, refused(error))),
         };
@@ -80,7 +84,7 @@ impl Front {
         Ok(reply.map(|inner| ReplyBody { inner, log, busy, unasked_trailers }))
     }
 
-    async fn guarded(&self, mut head: Parts, body: Bytes) -> Reply {
+    async fn guarded(&self, mut head: Parts, body: Body) -> Reply {
         if let Some(credentials) = &self.config.credentials {
             match auth::check(credentials, &head.method, head.uri.path(), &head.headers) {
                 Ok(Some(user)) if wants_user(&head) => {
@@ -104,12 +108,12 @@ impl Front {
         self.complete(completion, reply)
     }
 
-    async fn routed(&self, mut head: Parts, body: Bytes) -> (Completion, Reply) {
+    async fn routed(&self, mut head: Parts, body: Body) -> (Completion, Reply) {
         // The framework serves HEAD by GET handlers, the reference does not. No route knows TRACE.
         if head.method == Method::HEAD {
             head.method = Method::TRACE;
         }
-        let request = Request::from_parts(head, Body::from(body));
+        let request = Request::from_parts(head, body);
         let reply = self.routes.clone().call(request).await.unwrap_or_else(|never| match never {});
         match reply.status() {
             StatusCode::METHOD_NOT_ALLOWED => (Completion::Bare, without_head(reply)),
@@ -120,11 +124,14 @@ impl Front {
     fn complete(&self, completion: Completion, mut reply: Reply) -> Reply {
         if completion == Completion::Json {
             let headers = reply.headers_mut();
+            let reply_has_type = headers.contains_key(header::CONTENT_TYPE);
             for (name, value) in &self.extra {
                 headers.append(name.clone(), value.clone());
             }
-            // Added, not replaced, as in the reference.
-            headers.append(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            // Added, not replaced, as in the reference; an answer of another type says so itself.
+            if !reply_has_type {
+                headers.append(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
         }
         reply
     }

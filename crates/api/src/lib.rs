@@ -6,6 +6,8 @@
 mod access_log;
 mod auth;
 mod bind_error;
+mod browse;
+mod bulk;
 mod conditions;
 mod config;
 mod connections;
@@ -19,6 +21,7 @@ mod membership;
 mod ndjson;
 mod paths;
 mod pin_query;
+mod pin_search;
 mod reads;
 mod reply_body;
 mod request_body;

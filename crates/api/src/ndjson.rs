@@ -51,6 +51,25 @@ where
         }
     };
     let errors = errors.iter().map(trailer_value).collect();
+    lines(pages, first, write, errors)
+}
+
+/// Answers at once with a stream whose first page may be long in coming; what goes wrong is in the trailer.
+pub(crate) fn follow<T, S, W>(pages: S, write: W) -> Reply
+where
+    T: Send + Unpin + 'static,
+    S: Stream<Item = Result<Vec<T>, ApiError>> + Unpin + Send + 'static,
+    W: FnMut(&T, &mut Vec<u8>) + Send + Unpin + 'static,
+{
+    lines(pages, Vec::new(), write, Vec::new())
+}
+
+fn lines<T, S, W>(pages: S, first: Vec<T>, write: W, errors: Vec<HeaderValue>) -> Reply
+where
+    T: Send + Unpin + 'static,
+    S: Stream<Item = Result<Vec<T>, ApiError>> + Unpin + Send + 'static,
+    W: FnMut(&T, &mut Vec<u8>) + Send + Unpin + 'static,
+{
     let lines =
         Lines { pages, page: first.into_iter(), write, buffer: Vec::new(), errors, state: State::Pages };
     announced(Response::new(Body::new(lines)))

@@ -10,7 +10,10 @@ use cluster_core::{
     go_duration::{self, DurationError},
 };
 use multiaddr::Protocol;
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// The parameters of a query string, decoded; of a repeated name the first counts.
 pub(crate) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -27,6 +30,13 @@ impl<'a> Query<'a> {
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_ref())
             .filter(|value| !value.is_empty())
+    }
+
+    /// Returns key and value of each `meta-…`.
+    pub(crate) fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|(key, value)| {
+            Some((key.strip_prefix("meta-").filter(|key| !key.is_empty())?, value.as_ref()))
+        })
     }
 }
 
@@ -51,10 +61,8 @@ pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, P
         options.user_allocations = peers.split(',').filter_map(|p| parse_peer_id(p.trim()).ok()).collect();
     }
     options.expire_at = expiry(query, now)?;
-    for (key, value) in &query.0 {
-        if let Some(key) = key.strip_prefix("meta-").filter(|k| !k.is_empty()) {
-            options.metadata.entry(key.to_owned()).or_insert_with(|| value.clone().into_owned());
-        }
+    for (key, value) in query.metadata() {
+        options.metadata.entry(key.to_owned()).or_insert_with(|| value.to_owned());
     }
     if let Some(from) = query.get("pin-update") {
         options.pin_update = Some(from.parse().map_err(PinQueryError::PinUpdate)?);
@@ -71,6 +79,12 @@ pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, P
     Ok(pin)
 }
 
+/// Returns the time.
+pub(crate) fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn integer(query: &Query<'_>, name: &'static str) -> Result<Option<i32>, PinQueryError> {
     let text = query.get(name);
     text.map(|text| text.parse().map_err(|_| PinQueryError::Factor { name })).transpose()
@@ -81,7 +95,11 @@ fn expiry(query: &Query<'_>, now: UnixMillis) -> Result<Option<UnixSeconds>, Pin
         let at: cluster_api_types::Timestamp = at.parse()?;
         return Ok(at.stored());
     }
-    let Some(text) = query.get("expire-in") else { return Ok(None) };
+    query.get("expire-in").map(|text| expiry_after(text, now)).transpose()
+}
+
+/// Reads how long a pin shall live, and says until when that is.
+pub(crate) fn expiry_after(text: &str, now: UnixMillis) -> Result<UnixSeconds, PinQueryError> {
     let duration = match go_duration::parse(text) {
         Ok(duration) => duration,
         Err(DurationError::Negative) => return Err(PinQueryError::TooShort),
@@ -90,7 +108,7 @@ fn expiry(query: &Query<'_>, now: UnixMillis) -> Result<Option<UnixSeconds>, Pin
     if duration < Duration::from_secs(1) {
         return Err(PinQueryError::TooShort);
     }
-    Ok(Some(now.plus(duration).seconds()))
+    Ok(now.plus(duration).seconds())
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Requests about pins that change nothing, and those about this peer alone.
 
 use crate::{
+    browse,
     conditions::etag_header,
     failure::{bad_request, object, of_api},
     ndjson, paths,
     pin_query::Query,
+    pin_search,
     routes::{Api, Reply},
 };
 use axum::extract::{Request, State};
@@ -35,6 +37,13 @@ pub(crate) async fn list_allocations(State(api): Api, request: Request) -> Reply
     let (filter, unknown) = PinKindFilter::parse(query.get("filter").unwrap_or_default());
     if !unknown.is_empty() && filter.is_only_bad() {
         return bad_request("invalid filter value");
+    }
+    let search = match pin_search::search(&query, filter) {
+        Ok(search) => search,
+        Err(error) => return bad_request(&error.to_string()),
+    };
+    if !search.is_all() || pin_search::is_paged(&query) {
+        return browse::pins(api, &query, search).await;
     }
     let mut cache = TextCache::default();
     ndjson::answer(api.allocations(filter), move |pin, lines| {
@@ -82,6 +91,13 @@ pub(crate) async fn list_statuses(State(api): Api, request: Request) -> Reply {
     let (filter, unknown) = StatusFilter::parse(query.get("filter").unwrap_or_default());
     if !unknown.is_empty() && filter.is_all() {
         return bad_request("invalid filter value");
+    }
+    let search = match pin_search::search(&query, PinKindFilter::ALL) {
+        Ok(search) => search,
+        Err(error) => return bad_request(&error.to_string()),
+    };
+    if !search.is_all() || pin_search::is_paged(&query) {
+        return browse::statuses(api, &query, search, filter, scope).await;
     }
     ndjson::answer(api.status_all(filter, scope), status_writer()).await
 }

@@ -1,10 +1,14 @@
 //! Bodies of requests. Most say nothing: they are read and thrown away, so that the connection can go on.
 
 use bytes::{Bytes, BytesMut};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use std::time::Duration;
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// Largest body taken from a request to an endpoint that has none, in bytes.
 const LIMIT: u64 = 1 << 20;
@@ -71,6 +75,45 @@ async fn read_to_end(mut body: Incoming, keep: bool, timeout: Duration) -> Resul
         linger(body);
     }
     outcome
+}
+
+/// A body that an endpoint reads as it comes: any length, but something must come within the time.
+pub(crate) struct Paced {
+    body: Incoming,
+    limit: Duration,
+    due: std::pin::Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Paced {
+    pub(crate) fn new(body: Incoming, timeout: Option<Duration>) -> Self {
+        let limit = timeout.unwrap_or(DEFAULT_TIMEOUT);
+        Self { body, limit, due: Box::pin(tokio::time::sleep(limit)) }
+    }
+}
+
+impl Body for Paced {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(frame) = std::pin::Pin::new(&mut self.body).poll_frame(context) {
+            let due = Instant::now() + self.limit;
+            self.due.as_mut().reset(due);
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)));
+        }
+        self.due.as_mut().poll(context).map(|()| Some(Err(BodyError::Late)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Reads on beside the answer: closing with unread bytes would reset the connection under it.

@@ -1,6 +1,6 @@
 //! The endpoints (api §3.5).
 
-use crate::{failure, health, membership, reads, token, writes};
+use crate::{browse, bulk, failure, health, membership, reads, token, writes};
 use axum::{
     Router,
     body::Body,
@@ -21,6 +21,11 @@ pub(crate) fn reads_body(head: &Parts) -> bool {
     head.method == Method::POST && head.uri.path() == "/peers"
 }
 
+/// Says whether the endpoint of a request reads its body as it comes, however long it is.
+pub(crate) fn streams_body(head: &Parts) -> bool {
+    head.method == Method::POST && head.uri.path() == "/pins"
+}
+
 /// Says whether the endpoint of a request asks who sent it.
 pub(crate) fn wants_user(head: &Parts) -> bool {
     head.method == Method::POST && head.uri.path() == "/token"
@@ -38,7 +43,7 @@ pub(crate) fn routes(api: Arc<dyn ClusterApi>) -> Router {
         .route("/add", post(|| not_yet("adding content through the cluster")))
         .route("/allocations", get(reads::list_allocations))
         .route("/allocations/{hash}", get(reads::get_allocation))
-        .route("/pins", get(reads::list_statuses))
+        .route("/pins", get(reads::list_statuses).post(bulk::post_changes))
         .route("/pins/{hash}", get(reads::get_status).post(writes::post_pin).delete(writes::delete_pin))
         .route("/pins/{hash}/recover", post(writes::recover_pin))
         .route("/pins/recover", post(writes::recover_all).get(reads::get_status).delete(writes::delete_pin))
@@ -49,6 +54,8 @@ pub(crate) fn routes(api: Arc<dyn ClusterApi>) -> Router {
         .route("/health/bandwidth", get(|| not_yet("counting bandwidth")))
         .route("/monitor/metrics", get(health::list_metric_names))
         .route("/monitor/metrics/{name}", get(health::list_metrics))
+        .route("/totals", get(browse::get_totals))
+        .route("/events", get(browse::list_events))
         .route("/token", post(token::post_token));
     for namespace in ["ipfs", "ipns", "ipld"] {
         table = table

@@ -11,14 +11,13 @@ use crate::{
 use axum::extract::{Request, State};
 use cluster_api_types::Pin;
 use cluster_core::{
-    Cid, PinKey, UnixMillis,
+    Cid, PinKey,
     ports::{
         ClusterApi,
         cluster_api::{IpfsPath, PinWish},
     },
 };
 use http::{StatusCode, request::Parts};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) async fn post_pin(State(api): Api, request: Request) -> Reply {
     let (head, _) = request.into_parts();
@@ -67,7 +66,7 @@ pub(crate) async fn recover_all(State(api): Api, request: Request) -> Reply {
 
 async fn pin(api: &dyn ClusterApi, cid: Cid, head: &Parts) -> Reply {
     let query = Query::parse(head.uri.query());
-    let pin = match pin_query::pin(cid, &query, now()) {
+    let pin = match pin_query::pin(cid, &query, pin_query::now()) {
         Ok(pin) => pin,
         Err(error) => return bad_request(&error.to_string()),
     };
@@ -110,9 +109,4 @@ async fn resolved(api: &dyn ClusterApi, head: &Parts) -> Result<Cid, Box<Reply>>
         Some(cid) => Ok(cid),
         None => api.resolve(path).await.map_err(|error| Box::new(of_api(&error))),
     }
-}
-
-fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

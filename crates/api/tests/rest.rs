@@ -3,6 +3,10 @@
 
 #[path = "rest/auth.rs"]
 mod auth;
+#[path = "rest/browse.rs"]
+mod browse;
+#[path = "rest/bulk.rs"]
+mod bulk;
 #[path = "rest/conditions.rs"]
 mod conditions;
 #[path = "rest/connections.rs"]

@@ -1,10 +1,15 @@
 //! A port that records what it is asked and answers as told.
 
 use cluster_core::{
-    Cid, Metric, Multiaddr, PeerId, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis,
+    Cid, Metric, Multiaddr, PeerId, Pin, PinKey, PinKind, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis,
     metric::UnixNanos,
+    pinset::{
+        Change, ChangeKind, TrackedState,
+        search::{FoundPins, PinSearch},
+    },
     ports::{
-        BoxFuture, BoxStream, ClusterApi,
+        BoxFuture, BoxStream, BrowseApi, ClusterApi,
+        browse_api::{Event, EventPage, EventPosition, EventStart, FoundStatuses, Totals},
         cluster_api::{
             Alert, ApiError, ConnectGraph, GlobalPinStatus, IpfsPath, MembershipApi, PeerInfo,
             PinStatusOnPeer, PinWish, RepoGc, Scope,
@@ -211,6 +216,82 @@ impl MembershipApi for FakeApi {
         let answer = self.called(format!("collect_garbage {scope:?}"));
         let outcomes = self.garbage.lock().unwrap().clone();
         Box::pin(async { answer.map(|()| outcomes) })
+    }
+}
+
+/// Finds three pins with the position of each, two of them on the first page.
+const FOUND: [(&str, u8); 3] = [(CID, 0), (RESOLVED, 1), (FAILING, 2)];
+
+/// Takes what lies behind a position, one byte of it.
+fn found(after: Option<Vec<u8>>, limit: usize) -> (Vec<Cid>, Option<Vec<u8>>) {
+    let start = after.map_or(0, |after| usize::from(after[0]) + 1);
+    let page: Vec<_> = FOUND.iter().skip(start).take(limit.min(2)).collect();
+    let last = page.last().map_or(2, |(_, position)| *position);
+    (page.into_iter().map(|(cid, _)| cid.parse().unwrap()).collect(), (last < 2).then(|| vec![last]))
+}
+
+impl BrowseApi for FakeApi {
+    fn search_pins(
+        &self,
+        search: PinSearch,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<FoundPins, ApiError>> {
+        let named = search.name.clone().unwrap_or_default();
+        let answer = self.called(format!("search_pins {named:?} {after:?} {limit}")).map(|()| {
+            let (cids, next) = found(after, limit);
+            FoundPins { pins: cids.into_iter().map(Pin::new).collect(), next }
+        });
+        Box::pin(async { answer })
+    }
+
+    fn search_statuses(
+        &self,
+        search: PinSearch,
+        statuses: StatusFilter,
+        scope: Scope,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<FoundStatuses, ApiError>> {
+        let (named, bits) = (search.name.clone().unwrap_or_default(), statuses.bits());
+        let call = format!("search_statuses {named:?} {bits} {scope:?} {after:?} {limit}");
+        let answer = self.called(call).map(|()| {
+            let (cids, next) = found(after, limit);
+            FoundStatuses { statuses: cids.into_iter().map(status_of).collect(), next }
+        });
+        Box::pin(async { answer })
+    }
+
+    fn totals(&self) -> BoxFuture<'_, Result<Totals, ApiError>> {
+        let answer = self.called("totals".to_owned()).map(|()| Totals {
+            kinds: vec![(PinKind::Data, 5), (PinKind::Meta, 2)],
+            statuses: vec![(TrackerStatus::Pinned, 6), (TrackerStatus::PinError, 1)],
+            peers: vec![(peer(1), 3)],
+        });
+        Box::pin(async { answer })
+    }
+
+    fn events(
+        &self,
+        start: EventStart,
+        follow: bool,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, Result<EventPage, ApiError>>, ApiError>> {
+        let answer = self.called(format!("events {start:?} {follow}")).map(|()| {
+            let key = PinKey::from_cid(&CID.parse().unwrap());
+            let kinds = [ChangeKind::Pinned(etag()), ChangeKind::Status(TrackedState::Pinned), ChangeKind::Unpinned];
+            let changes = (1..).zip(kinds).map(|(index, kind)| Event {
+                position: EventPosition { batch: 7, index },
+                time: UnixMillis(1_769_854_830_000),
+                change: Change { key: key.clone(), kind },
+            });
+            let pages = vec![
+                Ok(EventPage::Changes(changes.collect())),
+                Ok(EventPage::Quiet(EventPosition::end_of(9))),
+                Err(ApiError::Stopping),
+            ];
+            stream::iter(pages).boxed()
+        });
+        Box::pin(async { answer })
     }
 }
 

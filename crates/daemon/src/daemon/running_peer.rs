@@ -241,6 +241,7 @@ impl Assembly {
             metrics: board.clone(),
             informers: informers.clone(),
             heads: Arc::new(inbox.clone()),
+            batches: pinset.batches(),
         };
         let peer = Peer::new(settings::peer(prepared, opened.path.clone()), parts);
         let drops = Drops { swarm: swarm.clone(), crdt: inbox, board: board.clone() };
