@@ -3,10 +3,12 @@
 mod add_args;
 mod hidden_text;
 mod pin_args;
+mod search_args;
 
 pub(crate) use add_args::AddArgs;
 pub(crate) use hidden_text::HiddenText;
 pub(crate) use pin_args::{PinAddArgs, PinCommand, PinUpdateArgs, WaitArgs};
+pub(crate) use search_args::{OrderArg, SearchArgs};
 
 use clap::{Args, Parser, Subcommand};
 use cluster_cli::Manuals;
@@ -30,6 +32,9 @@ pub(crate) struct GlobalArgs {
     /// Cluster secret (32 bytes in hexadecimal), for libp2p endpoints
     #[arg(long, value_name = "hex", default_value = "", hide_default_value = true)]
     pub(crate) secret: HiddenText,
+    /// A file that holds the cluster secret
+    #[arg(long, value_name = "path", conflicts_with = "secret")]
+    pub(crate) secret_file: Option<std::path::PathBuf>,
     /// Use https to connect
     #[arg(short = 's', long)]
     pub(crate) https: bool,
@@ -89,6 +94,11 @@ pub(crate) enum Command {
         /// Comma list of statuses to show, such as pinned,error,queued
         #[arg(long, value_name = "statuses", default_value = "", hide_default_value = true)]
         filter: String,
+        #[command(flatten)]
+        search: SearchArgs,
+        /// Go on, and show each of them again whenever it changes, until no peer is busy with any
+        #[arg(long)]
+        watch: bool,
     },
     /// Retry pins that failed
     ///
@@ -101,6 +111,19 @@ pub(crate) enum Command {
         #[arg(long)]
         local: bool,
     },
+    /// Show the changes of the pinset, and of the statuses on the peer contacted, as they happen
+    ///
+    /// JSON is one object a line. Each names the cursor with which to go on after it.
+    Watch {
+        /// Begin behind this change, or with the "oldest" that is kept
+        #[arg(long, value_name = "cursor")]
+        cursor: Option<String>,
+        /// End with the last change there is
+        #[arg(long)]
+        no_follow: bool,
+    },
+    /// Show how many pins there are
+    Totals,
     /// Show the version of the peer
     Version,
     /// Watch over the cluster

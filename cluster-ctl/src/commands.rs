@@ -3,8 +3,10 @@
 mod health;
 mod peers;
 mod pins;
+mod search;
 mod settle;
 mod status;
+mod watch;
 
 use crate::{
     cli::{Cli, Command, IpfsCommand},
@@ -46,9 +48,13 @@ async fn dispatch(session: &mut Session, command: Command) -> Result<(), Failure
         Command::Id => peers::id(session).await,
         Command::Peers(command) => peers::peers(session, command).await,
         Command::Pin(command) => pins::pin(session, command).await,
-        Command::Status { cids, local, filter } => {
-            status::status(session, &cids, scope(local), &filter).await
+        Command::Status { cids, local, filter, search, watch } => {
+            let asked =
+                status::Asked { cids: &cids, scope: scope(local), filter: &filter, search: &search, watch };
+            status::status(session, asked).await
         }
+        Command::Watch { cursor, no_follow } => watch::watch(session, cursor, !no_follow).await,
+        Command::Totals => Ok(session.output.object(&session.client.totals().await?)?),
         Command::Recover { cid, local } => status::recover(session, cid.as_deref(), scope(local)).await,
         Command::Version => peers::version(session).await,
         Command::Health(command) => health::health(session, command).await,

@@ -5,6 +5,8 @@ mod commands;
 mod dot;
 mod exit;
 mod failure;
+#[cfg(feature = "libp2p")]
+mod libp2p;
 mod output;
 mod program;
 mod relative_time;

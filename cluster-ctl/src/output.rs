@@ -40,6 +40,19 @@ impl Output {
         if self.live { self.out.flush() } else { Ok(()) }
     }
 
+    /// Prints one object of a stream without an end, as one line, and hands it over.
+    pub(crate) fn line<T: Serialize + Text>(&mut self, object: &T) -> io::Result<()> {
+        match self.encoding {
+            Encoding::Text => object.write_text(&mut self.out)?,
+            Encoding::Json => {
+                let mut bytes = Vec::new();
+                json::to_line(object, &mut bytes).map_err(io::Error::other)?;
+                self.out.write_all(&bytes)?;
+            }
+        }
+        self.out.flush()
+    }
+
     /// Prints a list: line after line as text, one array as JSON.
     pub(crate) fn array<T: Serialize + Text>(&mut self, objects: &[T]) -> io::Result<()> {
         match self.encoding {

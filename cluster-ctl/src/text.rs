@@ -1,5 +1,6 @@
 //! The text forms of what the API answers, byte for byte as scripts know them (api §4.5).
 
+mod browse;
 mod health;
 mod id;
 mod pin;

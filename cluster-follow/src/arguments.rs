@@ -2,6 +2,7 @@
 //! first.
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use cluster_cli::Manuals;
 use std::path::PathBuf;
 
 /// Run follower peers of IPFS Clusters.
@@ -32,6 +33,8 @@ pub(crate) enum Verb {
     Stop,
     /// Remove a follower peer that does not run
     Remove(RemoveArguments),
+    #[command(flatten)]
+    Manuals(Manuals),
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ mod program;
 mod running;
 mod tasks;
 
-use cluster_daemon::{Environment, logging};
+use cluster_daemon::{Environment, logging, memory};
 use std::process::ExitCode;
 
 /// Rows and requests are many small allocations on several threads.
@@ -16,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LEVELS: &str = "info,restapilog:error";
 
 fn main() -> ExitCode {
-    keep_pages_small();
+    memory::keep_pages_small();
     let environment = Environment::process();
     let parsed = match program::parse(std::env::args_os(), &environment) {
         Ok(parsed) => parsed,
@@ -36,14 +36,5 @@ fn main() -> ExitCode {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Has memory given out in ordinary pages. The allocator asks for huge ones, and a process that needs a few MiB then
-/// occupies twice as much, for no gain that could be measured.
-fn keep_pages_small() {
-    #[cfg(target_os = "linux")]
-    if rustix::thread::disable_transparent_huge_pages(true).is_err() {
-        // An old kernel: more memory is used, nothing else.
     }
 }

@@ -73,6 +73,9 @@ pub(crate) fn parse(
         Err(stop) => return Err(answer(stop)),
     };
     let Arguments { config, verb, .. } = read(&matches)?;
+    if let Verb::Manuals(asked) = &verb {
+        return Err(program.print_manuals(asked));
+    }
     let Some(name) = name else {
         eprintln!("the name of a cluster belongs before the command: {} <clusterName> …", program.name());
         return Err(ExitCode::FAILURE);
@@ -108,6 +111,11 @@ fn take_name(words: impl Iterator<Item = OsString>) -> (Option<String>, Vec<OsSt
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
         let is_config = matches!(&*text, "-c" | "--c" | "-config" | "--config");
+        if is_about_the_program(&text, words.peek()) {
+            rest.push(word);
+            rest.extend(words);
+            return (None, rest);
+        }
         if !text.starts_with('-') && text != "help" && text != "h" {
             let name = text.into_owned();
             rest.extend(words);
@@ -119,6 +127,14 @@ fn take_name(words: impl Iterator<Item = OsString>) -> (Option<String>, Vec<OsSt
         }
     }
     (None, rest)
+}
+
+/// Says whether a word is a command of the program rather than the name of a cluster, which a command would follow.
+fn is_about_the_program(word: &str, next: Option<&OsString>) -> bool {
+    let is_command = |next: &OsString| {
+        Arguments::command().get_subcommands().any(|command| next.to_str() == Some(command.get_name()))
+    };
+    matches!(word, "completions" | "man") && !next.is_some_and(is_command)
 }
 
 fn read(matches: &clap::ArgMatches) -> Result<Arguments, ExitCode> {

@@ -66,6 +66,8 @@ pub(crate) fn perform(parsed: Parsed, environment: &Environment) -> Result<(), T
             follow::run(&follower, environment).map_err(TaskError::from)
         }
         Ok(Verb::List) => list(&follower, environment),
+        // Answered when the arguments were read.
+        Ok(Verb::Manuals(_)) => Ok(()),
         Ok(Verb::Stop) => follow::stop(&follower).map_err(TaskError::from).map(|answer| match answer {
             StopAnswer::Stopped => println!("The follower peer for \"{name}\" has stopped."),
             StopAnswer::NotRunning => println!("The follower peer for \"{name}\" does not run."),

@@ -1,6 +1,7 @@
 //! The arguments, as clap reads them (api §5).
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use cluster_cli::Manuals;
 use cluster_daemon::{
     PeerId,
     command::{
@@ -50,6 +51,8 @@ pub(crate) enum Verb {
     State(StateVerb),
     /// Print the version
     Version,
+    #[command(flatten)]
+    Manuals(Manuals),
 }
 
 #[derive(Debug, Args)]

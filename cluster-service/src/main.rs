@@ -3,7 +3,7 @@
 mod arguments;
 mod program;
 
-use cluster_daemon::{Environment, logging};
+use cluster_daemon::{Environment, logging, memory};
 use program::Parsed;
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    keep_pages_small();
+    memory::keep_pages_small();
     let environment = Environment::process();
     let parsed = match program::parse(std::env::args_os(), &environment) {
         Ok(parsed) => parsed,
@@ -38,14 +38,5 @@ fn main() -> ExitCode {
                 }
             }
         }
-    }
-}
-
-/// Has memory given out in ordinary pages. The allocator asks for huge ones, and a process that needs a few MiB then
-/// occupies twice as much, for no gain that could be measured.
-fn keep_pages_small() {
-    #[cfg(target_os = "linux")]
-    if rustix::thread::disable_transparent_huge_pages(true).is_err() {
-        // An old kernel: more memory is used, nothing else.
     }
 }

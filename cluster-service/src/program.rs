@@ -65,6 +65,7 @@ pub(crate) fn parse(
     };
     let command = match verb {
         Verb::Version => return Ok(Parsed::Version),
+        Verb::Manuals(asked) => return Err(program.print_manuals(&asked)),
         Verb::Init(init) => {
             // Scripts written for the Go suite expect its file.
             let format = if program.name() == GO_NAME { "json" } else { "toml" };

@@ -55,8 +55,17 @@ impl Connection {
     /// # Errors
     /// When the connection is gone.
     pub fn send(&mut self, method: &str, path: &str) -> Result<()> {
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
-        Ok(self.stream.get_mut().write_all(head.as_bytes())?)
+        self.send_with(method, path, &[])
+    }
+
+    /// Sends a request with a body.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn send_with(&mut self, method: &str, path: &str, body: &[u8]) -> Result<()> {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\n");
+        Ok(self.stream.get_mut().write_all(&[head.as_bytes(), body].concat())?)
     }
 
     /// Reads the status of an answer; [`Connection::read_rest`] must follow.
@@ -116,7 +125,15 @@ impl Connection {
     /// # Errors
     /// As [`Connection::send`] and [`Connection::read_status`].
     pub fn ask(&mut self, method: &str, path: &str) -> Result<Response> {
-        self.send(method, path)?;
+        self.ask_with(method, path, &[])
+    }
+
+    /// Sends a request with a body and reads the whole answer.
+    ///
+    /// # Errors
+    /// When the connection breaks or the answer is no HTTP.
+    pub fn ask_with(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Response> {
+        self.send_with(method, path, body)?;
         let status = self.read_status()?;
         self.read_rest(status)
     }

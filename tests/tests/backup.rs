@@ -203,6 +203,8 @@ fn kill_restore(lab: &Lab, backup: &str, moment: Moment) {
     };
     while !is_here() && restore.try_wait().unwrap().is_none() {
         assert!(Instant::now() < deadline, "{moment:?} does not come");
+        // Short beside what a moment lasts, and not all of a core that the restore needs.
+        std::thread::sleep(Duration::from_micros(100));
     }
     if let Moment::Building(after) = moment {
         std::thread::sleep(after);

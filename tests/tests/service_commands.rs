@@ -76,6 +76,38 @@ fn the_history_is_drawn() {
 }
 
 #[test]
+fn the_pinset_of_a_running_peer_is_exported_as_that_of_a_stopped_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let password = [("CLUSTER_RESTAPI_BASICAUTHCREDENTIALS", "alice:pa55word")];
+    let mut peer = peer(folder.path(), &password);
+    let pins: String = (0..3000)
+        .map(|number| {
+            format!(
+                "{{\"cid\":\"{}\",\"type\":\"pin\",\"name\":\"{number}\",\"max_depth\":-1}}\n",
+                made_up_cid(number).unwrap()
+            )
+        })
+        .collect();
+    let file = folder.path().join("pins");
+    fs::write(&file, pins).unwrap();
+    printed(&peer.command(&["state", "import", "--force", file.to_str().unwrap()]).unwrap());
+    let stopped = printed(&peer.command(&["state", "export"]).unwrap());
+    assert_eq!(stopped.lines().count(), 3000);
+    peer.start().unwrap();
+    assert!(printed(&peer.command(&["state", "export"]).unwrap()) == stopped, "the two differ");
+    let written = folder.path().join("written");
+    printed(&peer.command(&["state", "export", "-f", written.to_str().unwrap()]).unwrap());
+    assert!(fs::read_to_string(&written).unwrap() == stopped);
+    // Nothing else works on a folder in use, and a file that was there stays when the peer cannot be asked.
+    let refused = failed(&peer.command(&["state", "cleanup", "--force"]).unwrap());
+    assert!(refused.contains("someone else has the lock"), "{refused}");
+    peer.set_variable("CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS", "/ip4/127.0.0.1/tcp/1");
+    let lost = failed(&peer.command(&["state", "export", "-f", written.to_str().unwrap()]).unwrap());
+    assert!(lost.contains("does not answer at 127.0.0.1:1") && !lost.contains("pa55"), "{lost}");
+    assert!(fs::read_to_string(&written).unwrap() == stopped);
+}
+
+#[test]
 fn a_dirty_mark_makes_the_next_start_look() {
     let folder = tempfile::tempdir().unwrap();
     let mut peer = peer(folder.path(), &[("CLUSTER_CRDT_REPAIRINTERVAL", "0s")]);

@@ -14,6 +14,12 @@ impl FromStr for HiddenText {
     }
 }
 
+impl From<String> for HiddenText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
 impl Deref for HiddenText {
     type Target = str;
 

@@ -1,5 +1,6 @@
 //! Flags of the pin commands (api §4.8).
 
+use super::SearchArgs;
 use clap::{Args, Subcommand};
 
 /// Commands about pins.
@@ -23,6 +24,8 @@ pub(crate) enum PinCommand {
         /// Comma list of pin types to list: pin, meta-pin, clusterdag-pin, shard-pin, all
         #[arg(long, value_name = "types", default_value = "all")]
         filter: String,
+        #[command(flatten)]
+        search: SearchArgs,
     },
 }
 

@@ -1,6 +1,6 @@
 //! `pin add`, `pin rm`, `pin update` and `pin ls` (api §4.8).
 
-use super::{parse_cid, parse_duration, settle::Afterwards};
+use super::{parse_cid, parse_duration, search, settle::Afterwards};
 use crate::{
     cli::{PinAddArgs, PinCommand, PinUpdateArgs},
     failure::Failure,
@@ -41,12 +41,22 @@ pub(super) async fn pin(session: &mut Session, command: PinCommand) -> Result<()
             let pin = session.client.allocation(&parse_cid(&cid)?).await?;
             Ok(session.output.object(&pin)?)
         }
-        PinCommand::Ls { cid: None, filter } => {
+        PinCommand::Ls { cid: None, filter, search } => {
             if PinKindFilter::parse(&filter).0.is_only_bad() && filter != "bad-type" {
                 return Err(Failure::client("parsing filter flag", "invalid filter name"));
             }
-            let pins = session.client.allocations(&filter).await?;
-            session.print_all(pins).await
+            let Some(search) = search::parse(&search, &filter)? else {
+                let pins = session.client.allocations(&filter).await?;
+                return session.print_all(pins).await;
+            };
+            let mut pins = session.client.search_pins(&search).await?;
+            while let Some(pin) = pins.next().await {
+                let pin = pin?;
+                if search.finds(&pin.options.name, pin.options.metadata.as_ref(), pin.timestamp) {
+                    session.output.object(&pin)?;
+                }
+            }
+            Ok(())
         }
     }
 }
@@ -93,7 +103,7 @@ fn parse_peers(text: &str) -> Result<Option<Vec<PeerText>>, Failure> {
     peers.map(Some).map_err(|_| Failure::client("decoding allocations", "some peer IDs could not be decoded"))
 }
 
-fn parse_metadata(pairs: &[String]) -> Result<Option<BTreeMap<String, String>>, Failure> {
+pub(super) fn parse_metadata(pairs: &[String]) -> Result<Option<BTreeMap<String, String>>, Failure> {
     let parsed: Option<BTreeMap<String, String>> =
         pairs.iter().map(|p| p.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned()))).collect();
     let metadata = parsed

@@ -1,5 +1,6 @@
 //! Traffic of the swarm (api §2.7).
 
+use cluster_core::ports::swarm::Traffic;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,4 +19,15 @@ pub struct Bandwidth {
     pub rate_in: f64,
     /// Bytes a second sent.
     pub rate_out: f64,
+}
+
+impl From<&Traffic> for Bandwidth {
+    fn from(traffic: &Traffic) -> Self {
+        Self {
+            total_in: i64::try_from(traffic.received).unwrap_or(i64::MAX),
+            total_out: i64::try_from(traffic.sent).unwrap_or(i64::MAX),
+            rate_in: traffic.rate_received,
+            rate_out: traffic.rate_sent,
+        }
+    }
 }

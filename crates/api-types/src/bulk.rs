@@ -86,7 +86,8 @@ impl BulkChange {
         if let Some(key) = object.keys().find(unknown) {
             return Err(BulkLineError::UnknownKey { key: key.clone() });
         }
-        let option = object.keys().find(|key| OPTION_KEYS.contains(&key.as_str()) || *key == "expire_in").cloned();
+        let option =
+            object.keys().find(|key| OPTION_KEYS.contains(&key.as_str()) || *key == "expire_in").cloned();
         let change: Self = serde_json::from_value(Value::Object(object))?;
         match option {
             Some(key) if change.op == BulkAction::Unpin => Err(BulkLineError::OptionOfRemoval { key }),

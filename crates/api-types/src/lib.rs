@@ -5,6 +5,9 @@
 //! accepted for lists and maps. [`json`] holds the writers; [`convert`] the way to and from the domain's types.
 
 pub mod convert;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod json;
 
 mod added;

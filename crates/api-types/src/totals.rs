@@ -23,7 +23,11 @@ impl From<&CoreTotals> for Totals {
         Self {
             pins: totals.kinds.iter().map(|(_, total)| total).sum(),
             types: totals.kinds.iter().map(|(kind, total)| (kind.name().to_owned(), *total)).collect(),
-            statuses: totals.statuses.iter().map(|(status, total)| (status.name().to_owned(), *total)).collect(),
+            statuses: totals
+                .statuses
+                .iter()
+                .map(|(status, total)| (status.name().to_owned(), *total))
+                .collect(),
             allocations: totals.peers.iter().map(|(peer, total)| (peer.to_base58(), *total)).collect(),
         }
     }

@@ -16,6 +16,7 @@ use cluster_core::{
             RepoGc, Scope,
         },
         consensus::{CrdtHealth, Etag, Precondition, RequestId},
+        swarm::Traffic,
     },
 };
 use futures_util::{StreamExt, stream};
@@ -55,6 +56,9 @@ impl MembershipApi for Instantly {
         Box::pin(std::future::pending())
     }
     fn alerts(&self) -> Vec<Alert> {
+        Vec::new()
+    }
+    fn traffic(&self) -> Vec<(String, Traffic)> {
         Vec::new()
     }
     fn metric_names(&self) -> Vec<String> {
@@ -126,6 +130,9 @@ impl BrowseApi for Instantly {
         _: usize,
     ) -> BoxFuture<'_, Result<FoundStatuses, ApiError>> {
         Box::pin(std::future::ready(Ok(FoundStatuses { statuses: Vec::new(), next: None })))
+    }
+    fn pinset_at_once(&self, _: PinKindFilter) -> BoxStream<'static, Result<Vec<Pin>, ApiError>> {
+        stream::empty().boxed()
     }
     fn totals(&self) -> BoxFuture<'_, Result<Totals, ApiError>> {
         Box::pin(std::future::ready(Ok(Totals::default())))

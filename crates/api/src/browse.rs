@@ -134,7 +134,8 @@ fn events_of(page: EventPage) -> Vec<Event> {
 
 fn wants_server_sent_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut types = accepted.flat_map(|list| list.split(',')).map(|entry| entry.split(';').next().unwrap_or_default());
+    let mut types =
+        accepted.flat_map(|list| list.split(',')).map(|entry| entry.split(';').next().unwrap_or_default());
     types.any(|name| name.trim().eq_ignore_ascii_case(SERVER_SENT_EVENTS))
 }
 
@@ -191,7 +192,10 @@ mod tests {
     #[test]
     fn server_sent_events_are_asked_for_by_name() {
         let accepts = |text: &'static str| {
-            wants_server_sent_events(&HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(text))]))
+            wants_server_sent_events(&HeaderMap::from_iter([(
+                header::ACCEPT,
+                HeaderValue::from_static(text),
+            )]))
         };
         assert!(accepts("text/event-stream"));
         assert!(accepts("application/json, Text/Event-Stream;q=0.9"));

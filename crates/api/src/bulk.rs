@@ -135,6 +135,12 @@ async fn outcome(api: &Arc<dyn ClusterApi>, line: u64, change: Result<Change, Li
     }
 }
 
+/// Reads a line, for the fuzzer.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_line(line: &[u8]) {
+    let _ = Change::parse(Ok(line.to_vec()));
+}
+
 struct LineError {
     cid: CidText,
     error: String,
@@ -160,7 +166,9 @@ enum ChangeError {
     Options(#[from] ConvertError),
     #[error(transparent)]
     ExpireIn(#[from] pin_query::PinQueryError),
-    #[error("\"if_match\" must be a tag as ETag has it, without quotation marks, and cannot stand beside \"if_absent\"")]
+    #[error(
+        "\"if_match\" must be a tag as ETag has it, without quotation marks, and cannot stand beside \"if_absent\""
+    )]
     Precondition,
     #[error("\"idempotency_key\" must have 1 to 255 bytes")]
     RequestId,

@@ -117,8 +117,8 @@ mod tests {
         PeerId,
         pinset::search::SearchError,
         ports::{
-            browse_api::EventPosition, consensus::Rejection, datastore::StoreError, ipfs_connector::IpfsError, rpc::CallError,
-            swarm::ConnectError,
+            browse_api::EventPosition, consensus::Rejection, datastore::StoreError,
+            ipfs_connector::IpfsError, rpc::CallError, swarm::ConnectError,
         },
     };
 
@@ -156,7 +156,7 @@ mod tests {
             (ApiError::Forgotten { cause: text() }, 500),
             (ApiError::ForgetSelf, 400),
             (ApiError::BadPosition, 400),
-            (ApiError::EventsGone { oldest: EventPosition::end_of(1) }, 410),
+            (ApiError::EventsGone { oldest: EventPosition::end_of(1, 1) }, 410),
             (ApiError::Search(SearchError::NotReady { index: "name", done: 1, pins: 2 }), 429),
         ] {
             assert_eq!(status(&error).as_u16(), expected, "{error}");

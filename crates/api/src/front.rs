@@ -1,7 +1,7 @@
 //! What every request passes before its route: body, authentication, CORS, redirects; and what every answer gets.
 
 use crate::{
-    RestConfig,
+    RestConfig, RestMetrics,
     access_log::{AccessLog, AccessLogFile},
     auth,
     connections::{Activity, Busy},
@@ -30,6 +30,7 @@ pub(crate) struct Front {
     extra: Vec<(HeaderName, HeaderValue)>,
     log: Option<Arc<AccessLogFile>>,
     read_timeout: Option<Duration>,
+    metrics: Option<RestMetrics>,
 }
 
 impl Front {
@@ -38,6 +39,7 @@ impl Front {
         config: RestConfig,
         log: Option<AccessLogFile>,
         read_timeout: Option<Duration>,
+        metrics: Option<RestMetrics>,
     ) -> Self {
         let pairs = config.headers.iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
         let extra = pairs.filter_map(|(name, value)| {
@@ -50,7 +52,7 @@ impl Front {
         });
         let extra = extra.collect();
         let log = log.map(Arc::new);
-        Self { routes, cors: Cors::new(config.cors.clone()), config, extra, log, read_timeout }
+        Self { routes, cors: Cors::new(config.cors.clone()), config, extra, log, read_timeout, metrics }
     }
 
     /// Answers one request of a connection.
@@ -64,6 +66,10 @@ impl Front {
         activity.trailers().clear();
         let unasked_trailers = head.version == Version::HTTP_11 && !asks_for_trailers(&head.headers);
         let busy = Busy::begin(activity, head.version == Version::HTTP_2);
+        let mut measured = self
+            .metrics
+            .as_ref()
+            .map(|metrics| metrics.begin(&head.method, http_body::Body::size_hint(&body).lower()));
         let mut log = AccessLog::start(self.log.as_ref(), remote, &head.method, &head.uri, head.version);
         let taken = if streams_body(&head) {
             Ok(Body::new(request_body::Paced::new(body, self.read_timeout)))
@@ -81,7 +87,10 @@ impl Front {
         if let Some(log) = &mut log {
             log.status = reply.status();
         }
-        Ok(reply.map(|inner| ReplyBody { inner, log, busy, unasked_trailers }))
+        if let Some(measured) = &mut measured {
+            measured.status = reply.status();
+        }
+        Ok(reply.map(|inner| ReplyBody { inner, log, measured, busy, unasked_trailers }))
     }
 
     async fn guarded(&self, mut head: Parts, body: Body) -> Reply {

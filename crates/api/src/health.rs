@@ -8,9 +8,10 @@ use crate::{
     routes::{Api, Reply},
 };
 use axum::extract::{Request, State};
-use cluster_api_types::{Alert, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric};
+use cluster_api_types::{Alert, Bandwidth, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric};
 use cluster_core::ports::cluster_api::Scope;
 use http::StatusCode;
+use std::collections::BTreeMap;
 
 pub(crate) async fn get_graph(State(api): Api) -> Reply {
     match api.connect_graph().await {
@@ -24,6 +25,15 @@ pub(crate) async fn get_crdt(State(api): Api) -> Reply {
         Ok(health) => object(StatusCode::OK, &CrdtHealth::from(&health)),
         Err(error) => of_api(&error),
     }
+}
+
+pub(crate) async fn get_bandwidth(State(api): Api) -> Reply {
+    let by_protocol: BTreeMap<String, Bandwidth> = api
+        .traffic()
+        .iter()
+        .map(|(protocol, traffic)| (protocol.clone(), Bandwidth::from(traffic)))
+        .collect();
+    object(StatusCode::OK, &by_protocol)
 }
 
 pub(crate) async fn list_alerts(State(api): Api) -> Reply {

@@ -17,6 +17,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    sync::{Mutex, mpsc},
 };
 
 /// Longest path that the address of a Unix socket has room for, in bytes.
@@ -26,7 +27,21 @@ const LONGEST_PATH: usize = 107;
 pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixSocket),
+    Streams(HttpStreams),
 }
+
+/// Connections that somebody else takes, such as streams of libp2p.
+pub struct HttpStreams {
+    /// Where they come from, for people.
+    pub name: String,
+    /// The connections; each is one HTTP/1.1 connection.
+    pub incoming: Mutex<mpsc::Receiver<Box<dyn ByteStream>>>,
+}
+
+/// A connection, both directions.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for T {}
 
 /// A Unix socket whose file goes away with it.
 pub(crate) struct UnixSocket {
@@ -41,6 +56,19 @@ pub(crate) struct UnixSocket {
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Other(Box<dyn ByteStream>),
+}
+
+impl fmt::Debug for dyn ByteStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stream")
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Listener {
@@ -57,7 +85,7 @@ impl Listener {
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
-            Self::Unix(_) => None,
+            Self::Unix(_) | Self::Streams(_) => None,
         }
     }
 
@@ -77,6 +105,11 @@ impl Listener {
                 let (stream, _) = socket.listener.accept().await?;
                 Ok((Stream::Unix(stream), Ipv4Addr::LOCALHOST.into()))
             }
+            Self::Streams(streams) => match streams.incoming.lock().await.recv().await {
+                // Where it comes from is not known here.
+                Some(stream) => Ok((Stream::Other(stream), Ipv4Addr::UNSPECIFIED.into())),
+                None => std::future::pending().await,
+            },
         }
     }
 }
@@ -85,6 +118,7 @@ impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self, self.local_addr()) {
             (Self::Unix(socket), _) => write!(f, "{}", socket.path.display()),
+            (Self::Streams(streams), _) => f.write_str(&streams.name),
             (Self::Tcp(_), Some(address)) => write!(f, "{address}"),
             (Self::Tcp(_), None) => f.write_str("(closed)"),
         }
@@ -170,6 +204,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Other(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -179,6 +214,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -190,6 +226,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -197,6 +234,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Other(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -204,6 +242,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -211,6 +250,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

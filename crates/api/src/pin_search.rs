@@ -78,7 +78,9 @@ pub(crate) fn is_paged(query: &Query<'_>) -> bool {
 /// Reads which page is asked for, if one is. `digest` is that of the question.
 pub(crate) fn paging(query: &Query<'_>, digest: [u8; 8]) -> Result<Option<Paging>, PinSearchError> {
     let limit = match query.get("limit") {
-        Some(text) => Some(text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or(PinSearchError::Limit)?),
+        Some(text) => Some(
+            text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or(PinSearchError::Limit)?,
+        ),
         None => None,
     };
     let after = match query.get("cursor") {
@@ -130,7 +132,10 @@ mod tests {
             }
         );
         assert_eq!(parse("created-from=yesterday"), Err(PinSearchError::Time { name: "created-from" }));
-        assert_eq!(parse("created-before=1960-01-01T00:00:00Z"), Err(PinSearchError::Time { name: "created-before" }));
+        assert_eq!(
+            parse("created-before=1960-01-01T00:00:00Z"),
+            Err(PinSearchError::Time { name: "created-before" })
+        );
         assert_eq!(parse("order=up"), Err(PinSearchError::Order));
     }
 
@@ -139,7 +144,10 @@ mod tests {
         assert_eq!(page("", [1; 8]), Ok(None));
         assert_eq!(page("limit=7", [1; 8]), Ok(Some(Paging { limit: 7, after: None })));
         let text = format!("cursor={}", cursor([1; 8], b"\0key"));
-        assert_eq!(page(&text, [1; 8]), Ok(Some(Paging { limit: MAX_LIMIT, after: Some(b"\0key".to_vec()) })));
+        assert_eq!(
+            page(&text, [1; 8]),
+            Ok(Some(Paging { limit: MAX_LIMIT, after: Some(b"\0key".to_vec()) }))
+        );
         assert_eq!(page(&text, [2; 8]), Err(PinSearchError::OtherCursor));
         for bad in ["limit=0", "limit=1001", "limit=x", "limit=-1"] {
             assert_eq!(page(bad, [1; 8]), Err(PinSearchError::Limit), "{bad}");

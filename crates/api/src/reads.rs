@@ -46,7 +46,9 @@ pub(crate) async fn list_allocations(State(api): Api, request: Request) -> Reply
         return browse::pins(api, &query, search).await;
     }
     let mut cache = TextCache::default();
-    ndjson::answer(api.allocations(filter), move |pin, lines| {
+    let at_once = query.get("at-once") == Some("true");
+    let pins = if at_once { api.pinset_at_once(filter) } else { api.allocations(filter) };
+    ndjson::answer(pins, move |pin, lines| {
         push_line(&Pin::from_core(pin, &mut cache), lines);
     })
     .await

@@ -1,6 +1,6 @@
 //! The body of an answer, together with what must happen when it has been sent or given up.
 
-use crate::{access_log::AccessLog, connections::Busy, ndjson};
+use crate::{access_log::AccessLog, connections::Busy, ndjson, rest_metrics::Measured};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -14,6 +14,7 @@ use std::{
 pub(crate) struct ReplyBody {
     pub(crate) inner: Body,
     pub(crate) log: Option<Box<AccessLog>>,
+    pub(crate) measured: Option<Measured>,
     pub(crate) busy: Busy,
     /// The client speaks HTTP/1.1 and did not ask for trailers.
     pub(crate) unasked_trailers: bool,
@@ -28,8 +29,14 @@ impl http_body::Body for ReplyBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        if let (Some(log), Some(Ok(frame))) = (&mut self.log, &frame) {
-            log.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if let Some(Ok(frame)) = &frame {
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            if let Some(log) = &mut self.log {
+                log.bytes += bytes;
+            }
+            if let Some(measured) = &mut self.measured {
+                measured.bytes += bytes;
+            }
         }
         if self.unasked_trailers
             && let Some(Ok(frame)) = &frame

@@ -1,8 +1,8 @@
 //! The server: bound first, served later.
 
 use crate::{
-    BindError, ConnectionLimits, RestConfig, access_log::AccessLogFile, connections::Connections,
-    front::Front, listener::Listener, routes::routes, tls::Tls,
+    BindError, ConnectionLimits, HttpStreams, RestConfig, RestMetrics, access_log::AccessLogFile,
+    connections::Connections, front::Front, listener::Listener, routes::routes, tls::Tls,
 };
 use cluster_core::ports::ClusterApi;
 use std::{net::SocketAddr, sync::Arc};
@@ -15,6 +15,7 @@ pub struct RestServer {
     tls: Option<Tls>,
     log: Option<AccessLogFile>,
     listeners: Vec<Listener>,
+    metrics: Option<RestMetrics>,
 }
 
 impl std::fmt::Debug for RestServer {
@@ -41,13 +42,26 @@ impl RestServer {
         for address in &config.listen {
             listeners.push(Listener::bind(address).await?);
         }
-        Ok(Self { config, limits: ConnectionLimits::default(), api, tls, log, listeners })
+        Ok(Self { config, limits: ConnectionLimits::default(), api, tls, log, listeners, metrics: None })
     }
 
     /// Replaces the limits of connections.
     #[must_use]
     pub fn with_limits(self, limits: ConnectionLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Serves connections that somebody else takes, beside the ports; TLS is not spoken there.
+    #[must_use]
+    pub fn with_streams(mut self, streams: HttpStreams) -> Self {
+        self.listeners.push(Listener::Streams(streams));
+        self
+    }
+
+    /// Counts requests.
+    #[must_use]
+    pub fn with_metrics(self, metrics: RestMetrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// Says whether its TCP ports speak HTTPS.
@@ -71,9 +85,9 @@ impl RestServer {
     /// # Cancel safety
     /// Dropping the future stops the listeners at once and lets requests under way finish.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { config, limits, api, tls, log, listeners } = self;
+        let Self { config, limits, api, tls, log, listeners, metrics } = self;
         let (head, max_header_bytes) = (config.read_header_timeout, config.max_header_bytes);
-        let front = Front::new(routes(api), config, log, limits.read_timeout);
+        let front = Front::new(routes(api), config, log, limits.read_timeout, metrics);
         let connections = Connections::new(front, limits, head, max_header_bytes);
         Arc::new(connections).serve(listeners, tls, stop).await;
     }

@@ -1,10 +1,10 @@
 //! The endpoints (api §3.5).
 
-use crate::{browse, bulk, failure, health, membership, reads, token, writes};
+use crate::{browse, bulk, failure, health, membership, openapi, reads, token, writes};
 use axum::{
     Router,
     body::Body,
-    routing::{delete, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use cluster_core::ports::ClusterApi;
 use http::{Method, Response, StatusCode, request::Parts};
@@ -31,42 +31,60 @@ pub(crate) fn wants_user(head: &Parts) -> bool {
     head.method == Method::POST && head.uri.path() == "/token"
 }
 
-/// Makes the table of endpoints. Of two that fit, the reference takes the one it lists first; where the radix tree
-/// would choose the other, the path is registered by itself.
+/// Lists every endpoint with what answers it, as the description of the API has them.
+pub(crate) fn endpoints() -> Vec<(Method, &'static str, MethodRouter<Arc<dyn ClusterApi>>)> {
+    vec![
+        (Method::GET, "/id", get(reads::get_id)),
+        (Method::GET, "/version", get(reads::get_version)),
+        (Method::GET, "/health", get(|| async { failure::empty(StatusCode::NO_CONTENT) })),
+        (Method::GET, "/peers", get(membership::list_peers)),
+        (Method::POST, "/peers", post(membership::post_peer)),
+        (Method::DELETE, "/peers/{peer}", delete(membership::delete_peer)),
+        (Method::POST, "/add", post(|| not_yet("adding content through the cluster"))),
+        (Method::GET, "/allocations", get(reads::list_allocations)),
+        (Method::GET, "/allocations/{hash}", get(reads::get_allocation)),
+        (Method::GET, "/pins", get(reads::list_statuses)),
+        (Method::POST, "/pins", post(bulk::post_changes)),
+        (Method::GET, "/pins/{hash}", get(reads::get_status)),
+        (Method::POST, "/pins/{hash}", post(writes::post_pin)),
+        (Method::DELETE, "/pins/{hash}", delete(writes::delete_pin)),
+        (Method::POST, "/pins/{hash}/recover", post(writes::recover_pin)),
+        // Of two that fit, the reference takes the one it lists first; where the radix tree would choose the other, the path
+        // is registered by itself.
+        (
+            Method::POST,
+            "/pins/recover",
+            post(writes::recover_all).get(reads::get_status).delete(writes::delete_pin),
+        ),
+        (Method::POST, "/pins/ipfs/{*path}", post(writes::post_path)),
+        (Method::POST, "/pins/ipns/{*path}", post(writes::post_path)),
+        (Method::POST, "/pins/ipld/{*path}", post(writes::post_path)),
+        (Method::DELETE, "/pins/ipfs/{*path}", delete(writes::delete_path)),
+        (Method::DELETE, "/pins/ipns/{*path}", delete(writes::delete_path)),
+        (Method::DELETE, "/pins/ipld/{*path}", delete(writes::delete_path)),
+        (Method::POST, "/ipfs/gc", post(health::collect_garbage)),
+        (Method::GET, "/health/graph", get(health::get_graph)),
+        (Method::GET, "/health/crdt", get(health::get_crdt)),
+        (Method::GET, "/health/alerts", get(health::list_alerts)),
+        (Method::GET, "/health/bandwidth", get(health::get_bandwidth)),
+        (Method::GET, "/monitor/metrics", get(health::list_metric_names)),
+        (Method::GET, "/monitor/metrics/{name}", get(health::list_metrics)),
+        (Method::GET, "/totals", get(browse::get_totals)),
+        (Method::GET, "/events", get(browse::list_events)),
+        (Method::GET, "/openapi.json", get(openapi::get_document)),
+        (Method::POST, "/token", post(token::post_token)),
+    ]
+}
+
+/// Makes the table of endpoints.
 pub(crate) fn routes(api: Arc<dyn ClusterApi>) -> Router {
-    let mut table = Router::new()
-        .route("/id", get(reads::get_id))
-        .route("/version", get(reads::get_version))
-        .route("/health", get(|| async { failure::empty(StatusCode::NO_CONTENT) }))
-        .route("/peers", get(membership::list_peers).post(membership::post_peer))
-        .route("/peers/{peer}", delete(membership::delete_peer))
-        .route("/add", post(|| not_yet("adding content through the cluster")))
-        .route("/allocations", get(reads::list_allocations))
-        .route("/allocations/{hash}", get(reads::get_allocation))
-        .route("/pins", get(reads::list_statuses).post(bulk::post_changes))
-        .route("/pins/{hash}", get(reads::get_status).post(writes::post_pin).delete(writes::delete_pin))
-        .route("/pins/{hash}/recover", post(writes::recover_pin))
-        .route("/pins/recover", post(writes::recover_all).get(reads::get_status).delete(writes::delete_pin))
-        .route("/ipfs/gc", post(health::collect_garbage))
-        .route("/health/graph", get(health::get_graph))
-        .route("/health/crdt", get(health::get_crdt))
-        .route("/health/alerts", get(health::list_alerts))
-        .route("/health/bandwidth", get(|| not_yet("counting bandwidth")))
-        .route("/monitor/metrics", get(health::list_metric_names))
-        .route("/monitor/metrics/{name}", get(health::list_metrics))
-        .route("/totals", get(browse::get_totals))
-        .route("/events", get(browse::list_events))
-        .route("/token", post(token::post_token));
+    let mut table = Router::new();
+    for (_, path, handler) in endpoints() {
+        table = table.route(path, handler);
+    }
     for namespace in ["ipfs", "ipns", "ipld"] {
-        table = table
-            .route(
-                &format!("/pins/{namespace}/recover"),
-                post(writes::recover_pin).delete(writes::delete_path),
-            )
-            .route(
-                &format!("/pins/{namespace}/{{*path}}"),
-                post(writes::post_path).delete(writes::delete_path),
-            );
+        let path = format!("/pins/{namespace}/recover");
+        table = table.route(&path, post(writes::recover_pin).delete(writes::delete_path));
     }
     table
         .fallback(|| async { failure::answer(StatusCode::NOT_FOUND, "not found") })

@@ -5,7 +5,11 @@ use crate::{
     rewrite::{Rewritten, rewrite},
 };
 use clap::{ArgMatches, Command, error::ErrorKind};
-use std::{ffi::OsString, io};
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 /// A program with commands, under the name it was called by.
 #[derive(Debug)]
@@ -80,6 +84,21 @@ impl Program {
     /// When a page cannot be written; the text names it.
     pub fn manuals(&self, asked: &Manuals) -> io::Result<String> {
         asked.make(&self.command)
+    }
+
+    /// Prints completions or manual pages, and returns the exit code.
+    pub fn print_manuals(&self, asked: &Manuals) -> ExitCode {
+        match self.manuals(asked) {
+            Ok(text) => {
+                // A closed pipe is no failure; there is nowhere to report any other.
+                let _ = io::stdout().lock().write_all(text.as_bytes());
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("error making manuals: {error}");
+                ExitCode::FAILURE
+            }
+        }
     }
 
     fn version_line(&self) -> String {

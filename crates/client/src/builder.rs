@@ -86,6 +86,6 @@ impl ClientBuilder {
             Some(connector) => connector,
             None => Box::new(ReqwestConnector::new(&hosts, self.timeout, self.https)?),
         };
-        Ok(Client { hosts, credentials: self.credentials, connector })
+        Ok(Client { hosts, credentials: self.credentials, connector: connector.into() })
     }
 }

@@ -1,8 +1,11 @@
 //! The client: one request, tried host by host.
 
+mod browse;
 mod health;
 mod peers;
 mod pins;
+
+pub use browse::{Order, Page, Search};
 
 use crate::{
     AnswerProblem, BodyFrames, ClientBuilder, ClientError, Connector, Credentials, Host, Lines,
@@ -12,6 +15,10 @@ use bytes::Bytes;
 use cluster_api_types::{Error, json};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+
+/// Where a page of a list says how to ask for the next one.
+const NEXT_CURSOR: &str = "x-next-cursor";
 
 /// A typed client of the REST API.
 ///
@@ -21,7 +28,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub struct Client {
     pub(crate) hosts: Vec<Host>,
     pub(crate) credentials: Option<Credentials>,
-    pub(crate) connector: Box<dyn Connector>,
+    pub(crate) connector: Arc<dyn Connector>,
 }
 
 /// One call: method, path, query and body.
@@ -63,6 +70,7 @@ struct Answer {
     host: Host,
     request: String,
     status: StatusCode,
+    next_cursor: Option<String>,
     body: BodyFrames,
 }
 
@@ -70,6 +78,13 @@ impl Client {
     /// Starts putting a client together that tries `hosts` in their order.
     pub fn builder(hosts: Vec<Host>) -> ClientBuilder {
         ClientBuilder::new(hosts)
+    }
+
+    /// Returns a client of one host alone: what a peer says of its own changes means nothing to another.
+    #[must_use]
+    pub fn only(&self, host: Host) -> Self {
+        let (credentials, connector) = (self.credentials.clone(), self.connector.clone());
+        Self { hosts: vec![host], credentials, connector }
     }
 
     /// Calls and reads one object.
@@ -103,6 +118,24 @@ impl Client {
         }
     }
 
+    /// Calls and reads one page.
+    async fn page<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<T>, ClientError> {
+        let limit = limit.to_string();
+        let query = [("limit", limit.as_str())].into_iter().chain(cursor.map(|cursor| ("cursor", cursor)));
+        let answer = self.send(call.query(query)).await?;
+        let mut page = Page { entries: Vec::new(), next: answer.next_cursor };
+        let mut lines = Lines::new(answer.body, answer.host, answer.request);
+        while let Some(entry) = lines.next().await {
+            page.entries.push(entry?);
+        }
+        Ok(page)
+    }
+
     /// Sends to the hosts in turn until one answers; an error status becomes an error.
     async fn send(&self, call: Call) -> Result<Answer, ClientError> {
         let mut failure = None;
@@ -111,10 +144,12 @@ impl Client {
                 Ok(response) => {
                     let status = response.status();
                     let path = call.target.split('?').next().unwrap_or_default();
+                    let next_cursor = response.headers().get(NEXT_CURSOR).and_then(|text| text.to_str().ok());
                     let answer = Answer {
                         host: host.clone(),
                         request: format!("{} {path}", call.method),
                         status,
+                        next_cursor: next_cursor.map(str::to_owned),
                         body: response.into_body(),
                     };
                     return if status.as_u16() < 400 { Ok(answer) } else { Err(answer.into_error().await) };

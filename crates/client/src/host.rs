@@ -1,5 +1,6 @@
 //! Where a REST API listens.
 
+use cluster_api_types::core::PeerId;
 use multiaddr::Multiaddr;
 use std::{
     fmt, io,
@@ -23,6 +24,13 @@ pub enum Host {
     },
     /// A Unix socket.
     Unix(PathBuf),
+    /// A libp2p host that offers HTTP; reached by a connector that speaks that.
+    Libp2p {
+        /// Where it is, without its ID.
+        address: Multiaddr,
+        /// Its ID.
+        peer: PeerId,
+    },
 }
 
 /// Families of addresses.
@@ -57,13 +65,11 @@ pub enum HostError {
         /// The text.
         text: String,
     },
-    /// A transport that this version does not have.
-    #[error("\"{text}\" asks for {transport}, which is not supported by this version yet")]
-    Unsupported {
+    /// A libp2p address that does not end in the ID of the host.
+    #[error("\"{text}\" must end in /p2p/<peer ID> to be reached by libp2p")]
+    NoPeerId {
         /// The text.
         text: String,
-        /// The transport asked for.
-        transport: &'static str,
     },
     /// The name has no address.
     #[error("cannot resolve {host}: {source}")]
@@ -76,10 +82,10 @@ pub enum HostError {
 }
 
 impl Host {
-    /// Parses `/ip4|ip6|dns|dns4|dns6/…/tcp/<port>` or `/unix/<path>`.
+    /// Parses `/ip4|ip6|dns|dns4|dns6/…/tcp/<port>`, `/unix/<path>`, or a libp2p address that ends in `/p2p/<peer ID>`.
     ///
     /// # Errors
-    /// When the text is something else, libp2p and https addresses included.
+    /// When the text is something else, https addresses included.
     pub fn parse(text: &str) -> Result<Self, HostError> {
         use multiaddr::Protocol as P;
         let text = text.trim();
@@ -88,7 +94,11 @@ impl Host {
         }
         let address: Multiaddr =
             text.parse().map_err(|_| HostError::NotAnAddress { text: text.to_owned() })?;
-        let unsupported = |transport| HostError::Unsupported { text: text.to_owned(), transport };
+        if let Some(P::P2p(peer)) = address.iter().last() {
+            let mut address = address;
+            address.pop();
+            return Ok(Self::Libp2p { address, peer });
+        }
         let (mut place, mut port) = (None, None);
         for part in &address {
             match part {
@@ -98,7 +108,7 @@ impl Host {
                 P::Dns4(name) => place = Some(Place::Name(name.into_owned(), Family::V4)),
                 P::Dns6(name) => place = Some(Place::Name(name.into_owned(), Family::V6)),
                 P::Tcp(number) => port = Some(number),
-                P::P2p(_) | P::Dnsaddr(_) => return Err(unsupported("HTTP over libp2p")),
+                P::P2p(_) | P::Dnsaddr(_) => return Err(HostError::NoPeerId { text: text.to_owned() }),
                 P::Tls | P::Https => return Err(HostError::Https { text: text.to_owned() }),
                 _ => {}
             }
@@ -114,7 +124,7 @@ impl Host {
     pub fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().is_loopback(),
-            Self::Dns { .. } => false,
+            Self::Dns { .. } | Self::Libp2p { .. } => false,
             Self::Unix(_) => true,
         }
     }
@@ -164,6 +174,7 @@ impl fmt::Display for Host {
                 write!(f, "/{protocol}/{name}/tcp/{port}")
             }
             Self::Unix(path) => write!(f, "/unix{}", path.display()),
+            Self::Libp2p { address, peer } => write!(f, "{address}/p2p/{peer}"),
         }
     }
 }

@@ -29,7 +29,7 @@ mod tls_problem;
 mod wait;
 
 pub use builder::{BuildError, ClientBuilder};
-pub use client::Client;
+pub use client::{Client, Order, Page, Search};
 pub use cluster_api_types as api_types;
 pub use cluster_api_types::core::{
     Cid, Multiaddr, PeerId, PinKindFilter, PinMode, StatusFilter, TrackerStatus, go_duration, parse_cid,

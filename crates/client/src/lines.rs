@@ -35,6 +35,11 @@ impl<T: DeserializeOwned> Lines<T> {
         Self { body: Some(body), buffer: BytesMut::new(), searched: 0, host, request, item: PhantomData }
     }
 
+    /// Returns the host that answers.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Waits for the next object; `None` at the end.
     ///
     /// # Errors

@@ -50,7 +50,15 @@ impl ReqwestConnector {
                 None => builder,
             }
         };
-        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(TransportError::new);
+        let build = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| {
+                if knows_no_issuer(&error) {
+                    TransportError::new(NO_ISSUER)
+                } else {
+                    TransportError::new(error)
+                }
+            })
+        };
         let mut connector =
             Self { direct: None, proxied: None, sockets: HashMap::new(), secure: https.is_some() };
         for host in hosts {
@@ -59,6 +67,8 @@ impl ReqwestConnector {
                     let client = build(builder().no_proxy().unix_socket(path.clone()))?;
                     connector.sockets.insert(path.clone(), client);
                 }
+                // Reached by another connector.
+                Host::Libp2p { .. } => {}
                 host if host.is_local() => connector.direct = Some(build(builder().no_proxy())?),
                 _ => connector.proxied = Some(build(builder())?),
             }
@@ -73,6 +83,7 @@ impl ReqwestConnector {
     fn client(&self, host: &Host) -> Option<&reqwest::Client> {
         match host {
             Host::Unix(path) => self.sockets.get(path),
+            Host::Libp2p { .. } => None,
             host if host.is_local() => self.direct.as_ref(),
             _ => self.proxied.as_ref(),
         }
@@ -88,7 +99,7 @@ impl Connector for ReqwestConnector {
         Box::pin(async move {
             let client = self
                 .client(host)
-                .ok_or_else(|| TransportError::new("the connector was not made for this host"))?;
+                .ok_or_else(|| TransportError::new("this program does not speak HTTP over libp2p"))?;
             let (head, body) = request.into_parts();
             let request = client
                 .request(head.method, format!("{}://{}{}", self.scheme(host), authority(host), head.uri))
@@ -101,11 +112,26 @@ impl Connector for ReqwestConnector {
     }
 }
 
+const NO_ISSUER: &str = "this system trusts no issuer of certificates at all: install its package ca-certificates, or name a \
+    file of issuers in SSL_CERT_FILE";
+
+/// Says whether the library found no certificates of issuers on this system; it has no kind for that.
+fn knows_no_issuer(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("No CA certificates were loaded") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 fn authority(host: &Host) -> String {
     match host {
         Host::Tcp(address) => address.to_string(),
         Host::Dns { name, port, .. } => format!("{name}:{port}"),
-        Host::Unix(_) => "localhost".to_owned(),
+        Host::Unix(_) | Host::Libp2p { .. } => "localhost".to_owned(),
     }
 }
 

@@ -32,7 +32,8 @@ fn cid(n: u32) -> Cid {
 /// Makes a pin with one of few names, values and times, so that searches find some.
 fn some_pin(n: u32, rng: &mut ChaCha8Rng) -> Pin {
     let mut pin = Pin::new(cid(n));
-    let names = ["", "a", "a\0", "ab", "abc", "b", "ü", &"long".repeat(100), &format!("{}x", "long".repeat(100))];
+    let names =
+        ["", "a", "a\0", "ab", "abc", "b", "ü", &"long".repeat(100), &format!("{}x", "long".repeat(100))];
     pin.options.name = (*names.choose(rng).unwrap()).to_owned();
     for key in ["k", "l", ""] {
         if rng.random_bool(0.5) {
@@ -170,7 +171,11 @@ fn a_search_of_which_little_is_found_ends_its_pages_early_and_misses_nothing() {
     }
     world.writer.commit(NOW).unwrap();
     // Nothing leads here: every pin is looked at.
-    let search = PinSearch { name_prefix: Some(String::new()), name: Some("wanted".to_owned()), ..PinSearch::default() };
+    let search = PinSearch {
+        name_prefix: Some(String::new()),
+        name: Some("wanted".to_owned()),
+        ..PinSearch::default()
+    };
     assert_eq!(world.search(&search, 1000).len(), 4);
     let by_kind = PinSearch { kinds: PinKindFilter::parse("meta-pin").0, ..PinSearch::default() };
     let first = search::page(&*world.store.snapshot().unwrap(), &by_kind, None, 1000).unwrap();
@@ -191,7 +196,11 @@ fn forget_indexes(store: &MemoryStore) {
             }
         }
         for n in 0..1500u32 {
-            batch.put(index.tree(), [b"of another version".as_slice(), &n.to_be_bytes()].concat(), Vec::new());
+            batch.put(
+                index.tree(),
+                [b"of another version".as_slice(), &n.to_be_bytes()].concat(),
+                Vec::new(),
+            );
         }
     }
     store.commit(batch, Durability::Flushed).unwrap();
@@ -215,7 +224,10 @@ fn indexes_are_made_while_the_pinset_changes_and_after_a_stop_amid_it() {
             world.change(20, 1200);
             world.check();
             if state == IndexState::Ready {
-                assert_eq!(indexing::state(&*world.store.snapshot().unwrap(), index).unwrap(), IndexState::Ready);
+                assert_eq!(
+                    indexing::state(&*world.store.snapshot().unwrap(), index).unwrap(),
+                    IndexState::Ready
+                );
             }
             if steps == stop_after {
                 // What was staged goes with the process.

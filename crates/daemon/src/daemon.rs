@@ -8,6 +8,7 @@ mod events;
 mod forgotten_file;
 mod joining;
 mod listen;
+mod numbers;
 mod running_peer;
 mod settings;
 

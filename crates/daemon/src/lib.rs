@@ -4,10 +4,14 @@ pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod follow;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod identity;
 pub mod init;
 pub mod lock;
 pub mod logging;
+pub mod memory;
 pub mod state;
 
 pub use cluster_core::PeerId;

@@ -12,6 +12,7 @@ mod error;
 mod export;
 mod go_store;
 mod import;
+mod online_export;
 mod opened;
 mod output;
 mod restore;
@@ -19,11 +20,24 @@ mod restore;
 pub use backup_error::BackupError;
 pub use error::StateError;
 pub use go_store::BesideGo;
+pub use online_export::OnlineExportError;
 pub use opened::OpenedState;
 pub(crate) use opened::writer;
 
-use crate::command::{CommandError, CrdtCommand, Prepared, StateCommand};
+use crate::{
+    Config,
+    command::{CommandError, CrdtCommand, Prepared, StateCommand, StateExport},
+};
 use cluster_consensus::crdt::Mark;
+
+/// Carries out `state export` on the folder of a peer that runs, through its API.
+///
+/// # Errors
+/// Whatever went wrong, beginning with what was being done.
+pub fn export_from_running(config: &Config, options: &StateExport) -> Result<(), CommandError> {
+    online_export::run(config, options)
+        .map_err(|error| CommandError::State { doing: "exporting state", error })
+}
 
 /// Carries out a `state` command on a folder that is prepared and whose questions are answered.
 ///

@@ -29,6 +29,7 @@ pub(crate) struct PinAddLine {
 pub(crate) struct BlockPutLine {
     pub(crate) key: Option<String>,
     pub(crate) message: Option<String>,
+    pub(crate) size: u64,
 }
 
 /// The answer to `pin/rm`: `{"Pins":["<cid>"]}`.

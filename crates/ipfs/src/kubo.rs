@@ -14,6 +14,7 @@ mod swarm;
 use crate::{
     config::{KuboConfig, KuboConfigError},
     lanes::{Lane, Lanes},
+    metrics::KuboMetrics,
     rpc::{Deadline, MAX_BODY, Rpc},
 };
 use cid::Cid;
@@ -46,6 +47,7 @@ pub struct Kubo {
     unpin_timeout: Duration,
     repogc_timeout: Duration,
     unpin_disable: bool,
+    metrics: Option<KuboMetrics>,
 }
 
 impl Kubo {
@@ -63,7 +65,16 @@ impl Kubo {
             unpin_timeout: config.unpin_timeout,
             repogc_timeout: config.repogc_timeout,
             unpin_disable: config.unpin_disable,
+            metrics: None,
         })
+    }
+
+    /// Counts what is asked of the daemon.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: KuboMetrics) -> Self {
+        self.rpc.measure(metrics.clone());
+        self.metrics = Some(metrics);
+        self
     }
 
     /// Waits for the turn of a call.
@@ -110,7 +121,14 @@ impl IpfsConnector for Kubo {
     }
 
     fn pin(&self, request: PinRequest, progress: ProgressSink) -> BoxFuture<'_, Result<(), IpfsError>> {
-        Box::pin(self.add_pin(request, progress))
+        Box::pin(async move {
+            let pinned = self.add_pin(request, progress).await;
+            if let Some(metrics) = &self.metrics {
+                metrics.pin_add.inc();
+                metrics.pin_add_errors.inc_by(u64::from(pinned.is_err()));
+            }
+            pinned
+        })
     }
 
     fn unpin(&self, cid: Cid) -> BoxFuture<'_, Result<(), IpfsError>> {
@@ -142,7 +160,14 @@ impl IpfsConnector for Kubo {
     }
 
     fn put_blocks(&self, blocks: BoxStream<'static, ContentBlock>) -> BoxFuture<'_, Result<(), IpfsError>> {
-        Box::pin(self.put(blocks))
+        Box::pin(async move {
+            let put = self.put(blocks).await;
+            if let Some(metrics) = &self.metrics {
+                metrics.blocks_put.inc();
+                metrics.blocks_put_errors.inc_by(u64::from(put.is_err()));
+            }
+            put
+        })
     }
 
     fn repo_stat(&self) -> BoxFuture<'_, Result<RepoStat, IpfsError>> {

@@ -6,8 +6,10 @@ mod endpoint;
 mod kubo;
 mod lanes;
 mod lines;
+mod metrics;
 mod rpc;
 mod throttle;
 
 pub use config::{KuboConfig, KuboConfigError};
 pub use kubo::Kubo;
+pub use metrics::KuboMetrics;

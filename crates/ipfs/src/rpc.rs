@@ -5,6 +5,7 @@ use crate::{
     config::{KuboConfig, KuboConfigError},
     endpoint::Route,
     lines::{Lines, MAX_LINE},
+    metrics::KuboMetrics,
     throttle::Throttle,
 };
 use bytes::{Bytes, BytesMut};
@@ -70,6 +71,7 @@ pub(crate) struct Rpc {
     base: Url,
     node: String,
     throttle: Throttle,
+    metrics: Option<KuboMetrics>,
 }
 
 impl Rpc {
@@ -98,7 +100,13 @@ impl Rpc {
             base: endpoint.base,
             node: config.node.to_string(),
             throttle: Throttle::new(),
+            metrics: None,
         })
+    }
+
+    /// Counts requests from now on.
+    pub(crate) fn measure(&mut self, metrics: KuboMetrics) {
+        self.metrics = Some(metrics);
     }
 
     /// Sends a call and waits for the head of its answer; an error status becomes the daemon's error. `path` is
@@ -135,7 +143,13 @@ impl Rpc {
     ) -> Result<Answer<'a>, IpfsError> {
         let request = async {
             self.throttle.pass().await;
-            self.client.execute(request).await
+            let began = Instant::now();
+            let response = self.client.execute(request).await;
+            if let Some(metrics) = &self.metrics {
+                let status = response.as_ref().ok().map(|response| response.status().as_u16());
+                metrics.answered(status, began.elapsed());
+            }
+            response
         };
         let response = match tokio::time::timeout_at(deadline.at, request).await {
             // Most of that time may have gone by in the line of those that wait for a daemon that is gone.

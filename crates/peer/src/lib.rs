@@ -25,7 +25,7 @@ pub use ipfs_swarms::IpfsSwarms;
 pub use ipfs_watch::IpfsWatch;
 pub use metrics_board::MetricsBoard;
 pub use monitor_worker::MonitorWorker;
-pub use peer::{Peer, PeerConfig, PeerParts, PlaceOn};
+pub use peer::{Peer, PeerConfig, PeerParts, PlaceOn, count};
 pub use ping_value::PingValue;
 pub use status::CheckMemory;
 pub use tracker_worker::{TrackerParts, TrackerPort, TrackerWorker};

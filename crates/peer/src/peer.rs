@@ -11,6 +11,8 @@ mod membership;
 mod mending;
 mod replacing;
 
+pub use browse::count;
+
 use crate::{CheckMemory, Informers, IpfsWatch, MetricsBoard, TrackerPort};
 use cluster_core::{
     PeerId, Pin, PinKey, ReplicationFactors, ReplicationPolicy,

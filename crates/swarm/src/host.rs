@@ -1,6 +1,7 @@
 //! The libp2p host of the private swarm.
 
 mod address_book;
+mod bandwidth;
 mod behaviour;
 mod config;
 mod counters;
@@ -11,6 +12,7 @@ pub(crate) mod fuzzing;
 mod gossip;
 mod handle;
 mod handshake_alarm;
+mod http_host;
 mod inbound_gate;
 mod mdns;
 mod own_addresses;
@@ -32,5 +34,6 @@ pub use error::SwarmError;
 pub use gossip::heads_topic;
 pub use handle::HostHandle;
 pub(crate) use handle::STOP_LIMIT;
+pub use http_host::{HTTP_PROTOCOL, HttpHost, HttpHostConfig, TakeStream};
 pub use start::{Host, HostParts};
 pub use streams::{InboundStreams, OWN_RPC_PROTOCOL, RPC_PROTOCOL, STREAM_PROTOCOLS};

@@ -17,9 +17,9 @@ mod recording;
 
 pub use bitswap::{BITSWAP_PROTOCOLS, Bitswap, BitswapCounters};
 pub use host::{
-    ConnectionManagerConfig, Counter, Host, HostHandle, HostParts, InboundStreams, OWN_RPC_PROTOCOL,
-    PubsubConfig, RPC_PROTOCOL, ResourceLimits, STREAM_PROTOCOLS, SwarmConfig, SwarmCounters, SwarmError,
-    heads_topic,
+    ConnectionManagerConfig, Counter, HTTP_PROTOCOL, Host, HostHandle, HostParts, HttpHost, HttpHostConfig,
+    InboundStreams, OWN_RPC_PROTOCOL, PubsubConfig, RPC_PROTOCOL, ResourceLimits, STREAM_PROTOCOLS,
+    SwarmConfig, SwarmCounters, SwarmError, TakeStream, heads_topic,
 };
 pub use open_streams::{BoxedStream, Duplex, OpenError, OpenStreams};
 pub use swarm::{Swarm, SwarmParts, Trusted};

@@ -134,7 +134,56 @@ impl Corpus {
         let length = (texts.len() as u16).to_be_bytes();
         let name = [&[1, b'x'][..], &service].concat();
         let answer = [&head[..], &name, &[0, 16, 0, 1, 0, 0, 0, 120], &length, &texts].concat();
-        self.write("mdns", "answer", &answer)
+        self.write("mdns", "answer", &answer)?;
+        self.requests()
+    }
+
+    /// Requests of every kind, and what is imported and configured.
+    fn requests(&self) -> Result<()> {
+        let peer = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
+        let cid = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
+        let etag = "0a".repeat(16);
+        let options = format!(
+            "name=a+b&mode=direct&replication-min=1&replication-max=2&shard-size=9&user-allocations={peer}&expire-in=1h30m&expire-at=2030-01-31T00:00:00Z&meta-k=v&pin-update={cid}&origins=/ip4/1.2.3.4/tcp/1/p2p/{peer}"
+        );
+        self.write(
+            "query",
+            "pin",
+            format!("/pins/ipfs/{cid}/a%20b?{options}\nif-match: \"{etag}\"\nidempotency-key: k").as_bytes(),
+        )?;
+        let search = "name=a&name-prefix=b&meta-k=v&created-from=2026-01-31T00:00:00Z&created-before=2030-01-31T00:00:00Z&order=newest&limit=10&cursor=AAAAAAAAAAAA";
+        self.write("query", "search", format!("/allocations?filter=pin&{search}").as_bytes())?;
+        self.write("query", "redirect", b"//pins/./x/../y/?local=true\nif-none-match:*")?;
+        let change = format!(
+            r#"{{"op":"pin","cid":"{cid}","name":"a","mode":"direct","metadata":{{"k":"v"}},"replication_factor_min":1,"replication_factor_max":2,"expire_in":"1h","if_absent":true,"idempotency_key":"k"}}"#
+        );
+        let removal = format!(r#"{{"op":"unpin","cid":"{cid}","if_match":"{etag}"}}"#);
+        self.write("bulk", "changes", format!("{change}\n\n{removal}\n").as_bytes())?;
+        let pin = format!(
+            r#"{{"replication_factor_min":-1,"replication_factor_max":-1,"name":"a","mode":"recursive","shard_size":0,"user_allocations":null,"expire_at":"2030-01-31T00:00:00Z","metadata":{{"k":"v"}},"pin_update":null,"origins":["/ip4/1.2.3.4/tcp/1/p2p/{peer}"],"cid":"{cid}","type":"pin","allocations":["{peer}"],"max_depth":-1,"reference":null,"timestamp":"2026-01-31T10:20:30Z"}}"#
+        );
+        self.write("import", "pin", pin.as_bytes())?;
+        let status = format!(
+            r#"{{"cid":"{cid}","name":"a","allocations":[],"origins":[],"created":"2026-01-31T10:20:30.5Z","metadata":null,"peer_map":{{"{peer}":{{"peername":"p","status":"pinned","timestamp":"2026-01-31T10:20:30+01:00","error":"","attempt_count":0,"priority_pin":false}}}}}}"#
+        );
+        self.write("lines", "status", status.as_bytes())?;
+        let id = format!(
+            r#"{{"id":"{peer}","addresses":["/ip4/1.2.3.4/tcp/1"],"version":"1.1.6","ipfs":{{"id":"","addresses":null,"error":"x"}},"peername":"p"}}"#
+        );
+        self.write("lines", "id", id.as_bytes())?;
+        self.write(
+            "lines",
+            "event",
+            format!(
+                r#"{{"cursor":"00000001-2-3","time":"2026-01-31T10:20:30Z","type":"pinned","cid":"{cid}"}}"#
+            )
+            .as_bytes(),
+        )?;
+        self.write("config", "toml", b"[cluster]\npeername = \"p\"\nreplication_factor_min = 1\n[consensus.crdt]\ntrusted_peers = [\"*\"]\n[api.restapi]\nhttp_listen_multiaddress = [\"/ip4/127.0.0.1/tcp/9094\"]\nread_timeout = \"30s\"\n")?;
+        let file = fs::read(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/daemon/tests/fixtures/go-service.json"),
+        )?;
+        self.write("config", "go", &file)
     }
 }
 

@@ -82,33 +82,52 @@ async fn totals_name_what_occurs() {
 #[tokio::test]
 async fn events_come_as_lines_or_as_server_sent_events() {
     let server = TestServer::start().await;
-    let lines = server.ask("GET /events?cursor=6&follow=false", &[]).await;
+    let lines = server.ask("GET /events?cursor=0a0b0c0d-6&follow=false", &[]).await;
     assert_eq!((lines.status, lines.header("content-type")), (200, Some("application/json")));
-    let all: Vec<serde_json::Value> = lines.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let texts: Vec<_> = all.iter().map(|event| (event["cursor"].as_str().unwrap(), event["type"].as_str().unwrap())).collect();
-    assert_eq!(texts, [("7-1", "pinned"), ("7-2", "status"), ("7-3", "unpinned"), ("9", "quiet")]);
+    let all: Vec<serde_json::Value> =
+        lines.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let texts: Vec<_> = all
+        .iter()
+        .map(|event| (event["cursor"].as_str().unwrap(), event["type"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            ("0a0b0c0d-7-1", "pinned"),
+            ("0a0b0c0d-7-2", "status"),
+            ("0a0b0c0d-7-3", "unpinned"),
+            ("0a0b0c0d-9", "quiet")
+        ]
+    );
     assert_eq!((all[0]["cid"].as_str(), all[1]["status"].as_str()), (Some(CID), Some("pinned")));
     assert_eq!(all[0]["etag"].as_str().unwrap().len(), 32);
     assert_eq!(lines.trailer("x-stream-error"), ["the peer is stopping"]);
 
-    let sent = server.ask("GET /events", &["Accept: text/event-stream", "Last-Event-ID: 7-2"]).await;
+    let sent = server.ask("GET /events", &["Accept: text/event-stream", "Last-Event-ID: 0a0b0c0d-7-2"]).await;
     assert_eq!((sent.status, sent.header("content-type")), (200, Some("text/event-stream")));
-    assert!(sent.body.starts_with("id: 7-1\nevent: pinned\ndata: {\"cursor\":\"7-1\","), "{}", sent.body);
-    assert!(sent.body.ends_with("}\n\nid: 9\n\n"), "{}", sent.body);
+    assert!(
+        sent.body.starts_with("id: 0a0b0c0d-7-1\nevent: pinned\ndata: {\"cursor\":\"0a0b0c0d-7-1\","),
+        "{}",
+        sent.body
+    );
+    assert!(sent.body.ends_with("}\n\nid: 0a0b0c0d-9\n\n"), "{}", sent.body);
     server.ask("GET /events?cursor=oldest", &[]).await;
     server.ask("GET /events", &[]).await;
     assert_eq!(
         server.api.calls(),
         [
-            "events After(EventPosition { batch: 6, index: 18446744073709551615 }) false",
-            "events After(EventPosition { batch: 7, index: 2 }) true",
+            "events After(EventPosition { history: 168496141, batch: 6, index: 18446744073709551615 }) false",
+            "events After(EventPosition { history: 168496141, batch: 7, index: 2 }) true",
             "events Oldest true",
             "events Now true",
         ]
     );
     assert_eq!(server.ask("GET /events?cursor=x", &[]).await.status, 400);
-    server.api.fail_with(|| ApiError::EventsGone { oldest: EventPosition::end_of(12) });
-    let gone = server.ask("GET /events?cursor=3", &[]).await;
+    server.api.fail_with(|| ApiError::EventsGone { oldest: EventPosition::end_of(1, 12) });
+    let gone = server.ask("GET /events?cursor=00000001-3", &[]).await;
     assert_eq!(gone.status, 410);
-    assert!(gone.json()["message"].as_str().unwrap().contains("the oldest cursor is 12;"), "{gone:?}");
+    assert!(
+        gone.json()["message"].as_str().unwrap().contains("the oldest cursor is 00000001-12;"),
+        "{gone:?}"
+    );
 }

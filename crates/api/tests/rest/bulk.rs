@@ -53,7 +53,9 @@ async fn every_line_has_its_outcome() {
     assert!(wish.pin.options.expire_at > Some(UnixSeconds(1_700_000_000)));
 
     server.api.fail_with(|| ApiError::NotPinned);
-    let refused = ask_with_body(server.address, "POST /pins", &format!("{{\"op\":\"unpin\",\"cid\":\"{CID}\"}}\n")).await;
+    let refused =
+        ask_with_body(server.address, "POST /pins", &format!("{{\"op\":\"unpin\",\"cid\":\"{CID}\"}}\n"))
+            .await;
     assert_eq!(outcomes(&refused.body), [(1, 404, "pin is not part of the pinset".to_owned())]);
     let nothing = ask_with_body(server.address, "POST /pins", "").await;
     assert_eq!((nothing.status, nothing.body.as_str()), (200, ""));

@@ -82,6 +82,8 @@ async fn allocations() {
         assert_eq!(server.ask(&format!("GET /allocations{query}"), &[]).await.status, 204);
         assert_eq!(server.api.calls(), [format!("allocations PinKindFilter({bits})")], "{query}");
     }
+    assert_eq!(server.ask("GET /allocations?at-once=true&filter=pin", &[]).await.status, 204);
+    assert_eq!(server.api.calls(), ["pinset_at_once PinKindFilter(2)"]);
     server.ask("GET /allocations?filter=odd,strange", &[]).await.is_error(400, "invalid filter value");
     server.api.fail_with(|| ApiError::NotPinned);
     let missing = server.ask(&format!("GET /allocations/{CID}"), &[]).await;
@@ -228,7 +230,7 @@ async fn failures_keep_status_and_text() {
 #[tokio::test]
 async fn what_is_not_built_says_so() {
     let server = TestServer::start().await;
-    for line in ["POST /add", "GET /health/bandwidth"] {
+    for line in ["POST /add"] {
         let answer = server.ask(line, &[]).await;
         assert_eq!((answer.status, &answer.json()["code"]), (501, &501.into()), "{line}");
         let message = answer.json()["message"].as_str().unwrap().to_owned();

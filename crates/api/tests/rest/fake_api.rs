@@ -1,7 +1,8 @@
 //! A port that records what it is asked and answers as told.
 
 use cluster_core::{
-    Cid, Metric, Multiaddr, PeerId, Pin, PinKey, PinKind, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis,
+    Cid, Metric, Multiaddr, PeerId, Pin, PinKey, PinKind, PinKindFilter, StatusFilter, TrackerStatus,
+    UnixMillis,
     metric::UnixNanos,
     pinset::{
         Change, ChangeKind, TrackedState,
@@ -16,6 +17,7 @@ use cluster_core::{
         },
         consensus::{CrdtHealth, Etag, Precondition, RequestId},
         ipfs_connector::IpfsId,
+        swarm::Traffic,
     },
 };
 use futures_util::{StreamExt, stream};
@@ -202,6 +204,11 @@ impl MembershipApi for FakeApi {
         self.metrics.lock().unwrap().iter().map(alert).collect()
     }
 
+    fn traffic(&self) -> Vec<(String, Traffic)> {
+        self.called("traffic".to_owned()).ok();
+        vec![("/a/1.0".to_owned(), Traffic { received: 1, sent: 2, rate_received: 0.5, rate_sent: 0.0 })]
+    }
+
     fn metric_names(&self) -> Vec<String> {
         self.called("metric_names".to_owned()).ok();
         self.metrics.lock().unwrap().iter().map(|metric| metric.name.clone()).collect()
@@ -262,6 +269,11 @@ impl BrowseApi for FakeApi {
         Box::pin(async { answer })
     }
 
+    fn pinset_at_once(&self, kinds: PinKindFilter) -> BoxStream<'static, Result<Vec<Pin>, ApiError>> {
+        self.called(format!("pinset_at_once {kinds:?}")).ok();
+        self.pins.lock().unwrap().take().unwrap_or_else(|| stream::empty().boxed())
+    }
+
     fn totals(&self) -> BoxFuture<'_, Result<Totals, ApiError>> {
         let answer = self.called("totals".to_owned()).map(|()| Totals {
             kinds: vec![(PinKind::Data, 5), (PinKind::Meta, 2)],
@@ -278,15 +290,16 @@ impl BrowseApi for FakeApi {
     ) -> BoxFuture<'_, Result<BoxStream<'static, Result<EventPage, ApiError>>, ApiError>> {
         let answer = self.called(format!("events {start:?} {follow}")).map(|()| {
             let key = PinKey::from_cid(&CID.parse().unwrap());
-            let kinds = [ChangeKind::Pinned(etag()), ChangeKind::Status(TrackedState::Pinned), ChangeKind::Unpinned];
+            let kinds =
+                [ChangeKind::Pinned(etag()), ChangeKind::Status(TrackedState::Pinned), ChangeKind::Unpinned];
             let changes = (1..).zip(kinds).map(|(index, kind)| Event {
-                position: EventPosition { batch: 7, index },
+                position: EventPosition { history: 0x0a0b_0c0d, batch: 7, index },
                 time: UnixMillis(1_769_854_830_000),
                 change: Change { key: key.clone(), kind },
             });
             let pages = vec![
                 Ok(EventPage::Changes(changes.collect())),
-                Ok(EventPage::Quiet(EventPosition::end_of(9))),
+                Ok(EventPage::Quiet(EventPosition::end_of(0x0a0b_0c0d, 9))),
                 Err(ApiError::Stopping),
             ];
             stream::iter(pages).boxed()

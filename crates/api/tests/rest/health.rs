@@ -123,3 +123,11 @@ async fn garbage_of_this_peer_alone_fails_as_a_whole() {
     let text = "ipfs unpinning is disallowed by configuration on this peer";
     server.ask("POST /ipfs/gc?local=true", &[]).await.is_error(500, text);
 }
+
+#[tokio::test]
+async fn bandwidth_by_protocol() {
+    let server = TestServer::start().await;
+    let answer = server.ask("GET /health/bandwidth", &[]).await;
+    let text = r#"{"/a/1.0":{"total_in":1,"total_out":2,"rate_in":0.5,"rate_out":0}}"#;
+    assert_eq!((answer.status, answer.body.trim_end()), (200, text));
+}

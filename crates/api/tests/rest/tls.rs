@@ -13,7 +13,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use tokio::{
@@ -131,8 +131,31 @@ async fn both_versions_of_http_by_alpn_and_the_first_without_it() {
     }
 }
 
+/// Gathers what is logged on this thread.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        std::io::Write::write(&mut *self.0.lock().unwrap(), bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Logged {
+    fn count(&self, text: &str) -> usize {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(text).count()
+    }
+}
+
 #[tokio::test]
 async fn a_renewed_certificate_is_served_and_a_damaged_one_is_not() {
+    let logged = Logged::default();
+    let writer = logged.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _scope = tracing::subscriber::set_default(subscriber);
     let pair = Pair::new();
     let first = pair.write();
     let server = TestServer::with(pair.config(), ConnectionLimits::default()).await;
@@ -140,10 +163,15 @@ async fn a_renewed_certificate_is_served_and_a_damaged_one_is_not() {
     let second = pair.write();
     until_served(server.address, &second).await;
     assert!(secure(server.address, &first, &[]).await.is_err(), "the old one is gone");
-    for damage in ["no certificate", "-----BEGIN CERTIFICATE-----\nMII!\n-----END CERTIFICATE-----\n"] {
+    for (number, damage) in
+        (1..).zip(["no certificate", "-----BEGIN CERTIFICATE-----\nMII!\n-----END CERTIFICATE-----\n"])
+    {
         fs::write(pair.path("cert.pem"), damage).unwrap();
-        // Longer than two looks at the files.
-        tokio::time::sleep(Duration::from_millis(2500)).await;
+        let deadline = Instant::now() + DEADLINE;
+        while logged.count("the certificate from before is served on") < number {
+            assert!(Instant::now() < deadline, "nobody looks at the file");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         assert!(secure(server.address, &second, &[]).await.is_ok(), "{damage}");
     }
     let third = pair.write();

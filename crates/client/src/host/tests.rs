@@ -18,8 +18,12 @@ fn supported_forms_print_as_they_were_given() {
 fn unsupported_and_broken_forms_say_so() {
     let error = |text: &str| Host::parse(text).unwrap_err().to_string();
     let peer = "12D3KooWRmuMWTCRDPJgU6Lhgovh16Mc6pUAeynoz9uii3NSraDu";
-    assert!(error(&format!("/ip4/1.2.3.4/tcp/9096/p2p/{peer}")).contains("HTTP over libp2p"));
-    assert!(error("/dnsaddr/cluster.example.com").contains("not supported by this version yet"));
+    let whole = format!("/ip4/1.2.3.4/tcp/9096/p2p/{peer}");
+    let host = Host::parse(&whole).unwrap();
+    assert!(matches!(&host, Host::Libp2p { address, .. } if address.to_string() == "/ip4/1.2.3.4/tcp/9096"));
+    assert_eq!(host.to_string(), whole);
+    assert!(error(&format!("/p2p/{peer}/ip4/1.2.3.4/tcp/9096")).contains("must end in /p2p/<peer ID>"));
+    assert!(error("/dnsaddr/cluster.example.com").contains("must end in /p2p/<peer ID>"));
     assert!(error("/ip4/1.2.3.4/tcp/443/https").contains("https"));
     assert!(error("127.0.0.1:9094").contains("is not a multiaddress"));
     assert!(error("/ip4/127.0.0.1").contains("needs an address or name and a TCP port"));

@@ -9,7 +9,7 @@ use crate::{
     PinKey, UnixMillis,
     ports::{
         consensus::Etag,
-        datastore::{Snapshot, StoreError, Tree},
+        datastore::{Batch, Datastore, Durability, Snapshot, StoreError, Tree},
     },
 };
 use std::{ops::Bound, time::Duration};
@@ -24,6 +24,9 @@ pub const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 const TRIM_ROWS: usize = 64;
 
 const VERSION: u8 = 1;
+
+/// Key of the number of the history.
+const HISTORY: &[u8] = b"events-history";
 
 /// Key of the note on the last batch whose changes went.
 const TRIMMED: &[u8] = b"events-trimmed";
@@ -103,6 +106,26 @@ impl EventBatch {
 /// Returns the key of a batch's row.
 pub fn key(sequence: u64) -> Vec<u8> {
     sequence.to_be_bytes().to_vec()
+}
+
+/// Returns which history the changes of a store belong to; 0 before one was begun.
+///
+/// # Errors
+/// When the store fails.
+pub fn history(snapshot: &dyn Snapshot) -> Result<u32, StoreError> {
+    let row = snapshot.get(Tree::Meta, HISTORY)?;
+    Ok(row.and_then(|row| Some(u32::from_be_bytes(row.try_into().ok()?))).unwrap_or(0))
+}
+
+/// Begins a history of a store: `number` is new in the world, as far as chance goes, for positions of one store mean
+/// nothing in another, nor in what becomes of the same one when its rows are replaced.
+///
+/// # Errors
+/// When the store fails.
+pub fn begin_history(store: &dyn Datastore, number: u32) -> Result<(), StoreError> {
+    let mut batch = Batch::new();
+    batch.put(Tree::Meta, HISTORY, number.to_be_bytes());
+    store.commit(batch, Durability::Flushed)
 }
 
 /// Returns the last batch whose changes are no longer kept; 0 when all are.

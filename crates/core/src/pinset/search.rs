@@ -227,7 +227,12 @@ impl<'a> Rows<'a> {
     fn read(&mut self, limit: usize) -> Result<Vec<(Vec<u8>, Option<Pin>)>, StoreError> {
         let rows = match &mut self.lead {
             Some(Lead { index, from, to, backwards: true }) => {
-                let rows = self.snapshot.page_back(index.tree(), from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice), limit)?;
+                let rows = self.snapshot.page_back(
+                    index.tree(),
+                    from.as_ref().map(Vec::as_slice),
+                    to.as_ref().map(Vec::as_slice),
+                    limit,
+                )?;
                 if let Some((last, _)) = rows.last() {
                     *to = Bound::Excluded(last.clone());
                 }

@@ -5,7 +5,7 @@ use super::{
     cluster_api::{ApiError, GlobalPinStatus, Scope},
 };
 use crate::{
-    PeerId, PinKind, StatusFilter, TrackerStatus, UnixMillis,
+    PeerId, Pin, PinKind, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis,
     pinset::{
         Change,
         search::{FoundPins, PinSearch},
@@ -33,9 +33,12 @@ pub struct Totals {
     pub peers: Vec<(PeerId, u64)>,
 }
 
-/// A position in the stream of changes: behind the change `index` of the batch `batch`.
+/// A position in the stream of changes: behind the change `index` of the batch `batch` of a history. Every store counts its
+/// own changes, so each has its own history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct EventPosition {
+    /// Which history.
+    pub history: u32,
     /// Number of the batch.
     pub batch: u64,
     /// Changes of that batch which lie before the position.
@@ -44,24 +47,24 @@ pub struct EventPosition {
 
 impl EventPosition {
     /// Returns the position behind all changes of a batch.
-    pub fn end_of(batch: u64) -> Self {
-        Self { batch, index: u64::MAX }
+    pub fn end_of(history: u32, batch: u64) -> Self {
+        Self { history, batch, index: u64::MAX }
     }
 }
 
-/// Writes `<batch>-<index>`, or `<batch>` behind all changes of a batch.
+/// Writes `<history>-<batch>-<index>`, the history in hexadecimal, or `<history>-<batch>` behind all changes of a batch.
 impl fmt::Display for EventPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.index {
-            u64::MAX => write!(f, "{}", self.batch),
-            index => write!(f, "{}-{index}", self.batch),
+            u64::MAX => write!(f, "{:08x}-{}", self.history, self.batch),
+            index => write!(f, "{:08x}-{}-{index}", self.history, self.batch),
         }
     }
 }
 
 /// The text is no position in the stream of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an event cursor has the form <number> or <number>-<number>, as events name it; `oldest` is the first one kept")]
+#[error("a cursor of events has the form 0a1b2c3d-12-3, as events name it; \"oldest\" is the first one kept")]
 pub struct EventPositionError;
 
 impl FromStr for EventPosition {
@@ -72,9 +75,12 @@ impl FromStr for EventPosition {
             Ok(number) if text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(number),
             _ => Err(EventPositionError),
         };
-        match text.split_once('-') {
-            None => Ok(Self::end_of(number(text)?)),
-            Some((batch, index)) => Ok(Self { batch: number(batch)?, index: number(index)? }),
+        let (history, place) = text.split_once('-').ok_or(EventPositionError)?;
+        let is_hex = history.len() == 8 && history.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let history = u32::from_str_radix(history, 16).ok().filter(|_| is_hex).ok_or(EventPositionError)?;
+        match place.split_once('-') {
+            None => Ok(Self::end_of(history, number(place)?)),
+            Some((batch, index)) => Ok(Self { history, batch: number(batch)?, index: number(index)? }),
         }
     }
 }
@@ -132,6 +138,10 @@ pub trait BrowseApi: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<FoundStatuses, ApiError>>;
 
+    /// Streams the pinset as it is at one moment, in key order. Engines that cannot write meanwhile answer changes with
+    /// "busy" until the stream ends.
+    fn pinset_at_once(&self, kinds: PinKindFilter) -> BoxStream<'static, Result<Vec<Pin>, ApiError>>;
+
     /// Reads the totals.
     fn totals(&self) -> BoxFuture<'_, Result<Totals, ApiError>>;
 
@@ -152,11 +162,23 @@ mod tests {
 
     #[test]
     fn positions_are_read_as_they_are_written() {
-        for position in [EventPosition::end_of(7), EventPosition { batch: 7, index: 3 }, EventPosition::default()] {
+        let within = EventPosition { history: 0xa0b, batch: 7, index: 3 };
+        for position in [EventPosition::end_of(u32::MAX, 7), within, EventPosition::default()] {
             assert_eq!(position.to_string().parse(), Ok(position));
         }
-        assert!(EventPosition { batch: 7, index: 3 } < EventPosition::end_of(7));
-        for text in ["", "x", "+1", "1-", "-1", "1-2-3", "99999999999999999999"] {
+        assert_eq!(within.to_string(), "00000a0b-7-3");
+        assert!(within < EventPosition::end_of(0xa0b, 7));
+        for text in [
+            "",
+            "x",
+            "7",
+            "00000a0b-",
+            "00000a0b-+1",
+            "0a0b-1",
+            "00000a0b-1-",
+            "00000a0b-1-2-3",
+            "00000a0b-99999999999999999999",
+        ] {
             assert_eq!(text.parse::<EventPosition>(), Err(EventPositionError), "{text}");
         }
     }

@@ -7,7 +7,7 @@ use super::{
     datastore::StoreError,
     ipfs_connector::{GcItem, IpfsError, IpfsId},
     rpc::CallError,
-    swarm::ConnectError,
+    swarm::{ConnectError, Traffic},
 };
 use crate::{
     ErrorKind, Metric, Pin, PinKey, PinKindFilter, StatusFilter, TrackerStatus, UnixMillis, parse_cid,
@@ -238,7 +238,9 @@ pub enum ApiError {
     #[error("the cursor is none of this list: begin without one")]
     BadPosition,
     /// Changes behind a position are not kept any more.
-    #[error("changes after this cursor are no longer kept: the oldest cursor is {oldest}; list the pins anew and go on from there")]
+    #[error(
+        "changes after this cursor are no longer kept: the oldest cursor is {oldest}; list the pins anew and go on from there"
+    )]
     EventsGone {
         /// The oldest position from which nothing is missed.
         oldest: EventPosition,
@@ -300,6 +302,9 @@ pub trait MembershipApi: Send + Sync + 'static {
 
     /// Says how the Merkle-CRDT stands on this peer.
     fn crdt_health(&self) -> BoxFuture<'_, Result<CrdtHealth, ApiError>>;
+
+    /// Returns the traffic of the swarm since the start by protocol.
+    fn traffic(&self) -> Vec<(String, Traffic)>;
 
     /// Lists alerts, newest first.
     fn alerts(&self) -> Vec<Alert>;

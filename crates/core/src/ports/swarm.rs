@@ -154,8 +154,24 @@ pub enum ConnectError {
     Stopping,
 }
 
+/// Traffic of a protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Traffic {
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes sent.
+    pub sent: u64,
+    /// Bytes a second received lately.
+    pub rate_received: f64,
+    /// Bytes a second sent lately.
+    pub rate_sent: f64,
+}
+
 /// The connections of this peer.
 pub trait Network: Send + Sync + 'static {
+    /// Returns the traffic since the start by protocol: those of streams of ours, and the rest in one sum.
+    fn traffic(&self) -> Vec<(String, Traffic)>;
+
     /// Returns the addresses this peer tells others, each ending in `/p2p/<id>`.
     fn local_addresses(&self) -> Vec<Multiaddr>;
 

@@ -2,8 +2,10 @@
 
 use super::{CommandError, Prepared};
 use crate::{
+    Config, LockError,
     config::{Environment, peer_id},
     init::confirm_on_terminal,
+    lock::LockCause,
 };
 use cluster_core::PeerId;
 use std::path::PathBuf;
@@ -121,7 +123,15 @@ const CLEANUP_QUESTION: &str = "The peer state will be removed.  Existing pins m
 
 pub(super) fn run(options: StateOptions, environment: &Environment) -> Result<(), CommandError> {
     let StateOptions { base, command } = options;
-    let prepared = Prepared::load(&base, environment)?;
+    let prepared = match Prepared::load(&base, environment) {
+        Err(CommandError::Lock(LockError { cause: LockCause::Held, path })) => {
+            let StateCommand::Export(export) = &command else {
+                return Err(CommandError::Lock(LockError { cause: LockCause::Held, path }));
+            };
+            return crate::state::export_from_running(&Config::load(&base, environment)?, export);
+        }
+        other => other?,
+    };
     let question = match &command {
         StateCommand::Import(import) if !import.force => Some(IMPORT_QUESTION),
         StateCommand::Restore(restore) if !restore.force => Some(RESTORE_QUESTION),

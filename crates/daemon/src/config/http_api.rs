@@ -90,6 +90,14 @@ impl HttpApiConfig {
             raw.unwrap_or_else(|| default.iter().map(ToString::to_string).collect())
         };
         let libp2p = raw.libp2p_listen_multiaddress.as_ref();
+        let listens = libp2p.is_some_and(|addresses| !addresses.is_empty());
+        if listens && identity.is_none() {
+            check.reject(
+                "libp2p_listen_multiaddress",
+                "addresses without id and private_key",
+                "all three, or none",
+            );
+        }
         let exposed = ["Content-Type", "X-Stream-Output", "X-Chunked-Output", "X-Content-Length"];
         Self {
             http_listen_multiaddress: check.multiaddrs(

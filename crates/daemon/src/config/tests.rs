@@ -1,4 +1,3 @@
-mod file_server;
 mod go_file;
 mod reference;
 mod source;

@@ -44,12 +44,9 @@ pub enum DaemonError {
         /// The address.
         address: Multiaddr,
     },
-    /// A setting of the API is not built yet.
-    #[error("starting the REST API: api.restapi.{key} is not in this version yet: remove it")]
-    Setting {
-        /// The key.
-        key: &'static str,
-    },
+    /// Two numbers for Prometheus have one name: a defect of this program.
+    #[error("preparing metrics: {0}")]
+    Numbers(#[from] prometheus::Error),
     /// Not everything ended in time.
     #[error("stopping: something did not end within {}s", limit.as_secs())]
     Stop {
@@ -70,7 +67,7 @@ impl DaemonError {
             | Self::Swarm(_)
             | Self::Forgotten { .. }
             | Self::Address { .. }
-            | Self::Setting { .. }
+            | Self::Numbers(_)
             | Self::Stop { .. } => ErrorKind::Fatal,
         }
     }

@@ -1,9 +1,37 @@
 //! From the configuration to the settings of the REST server.
 
 use super::DaemonError;
-use crate::config::Config;
-use cluster_api::{ConnectionLimits, CorsRules, Credentials, RestConfig, TlsFiles};
-use std::path::Path;
+use crate::config::{Config, HttpApiConfig};
+use cluster_api::{
+    ByteStream, ConnectionLimits, CorsRules, Credentials, HttpStreams, RestConfig, RestServer, TlsFiles,
+};
+use cluster_runtime::Tasks;
+use cluster_swarm::{BoxedStream, HttpHost, HttpHostConfig};
+use std::{path::Path, sync::Arc};
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::compat::FuturesAsyncReadCompatExt;
+
+/// Streams of libp2p that wait for the server; more are dropped.
+const WAITING_STREAMS: usize = 64;
+
+/// Lets the server answer over libp2p too, by a host of its own, if the configuration names one (api §3.9).
+pub(super) async fn with_libp2p(
+    server: RestServer,
+    rest: &HttpApiConfig,
+    tasks: &Tasks,
+) -> Result<RestServer, DaemonError> {
+    let Some(identity) = rest.identity.as_ref().filter(|_| !rest.libp2p_listen_multiaddress.is_empty())
+    else {
+        return Ok(server);
+    };
+    let (sender, incoming) = mpsc::channel::<Box<dyn ByteStream>>(WAITING_STREAMS);
+    let take = move |stream: BoxedStream| sender.try_send(Box::new(stream.compat())).is_ok();
+    let listen = rest.libp2p_listen_multiaddress.clone();
+    let config = HttpHostConfig { keypair: identity.keypair().clone(), secret: None, listen };
+    let host = HttpHost::serve(config, Arc::new(take), tasks).await?;
+    let addresses: Vec<String> = host.addresses().iter().map(ToString::to_string).collect();
+    Ok(server.with_streams(HttpStreams { name: addresses.join(", "), incoming: Mutex::new(incoming) }))
+}
 
 /// Makes the settings and limits; `None` when there is no REST section. Files are relative to `base`.
 pub(super) fn rest_config(
@@ -11,9 +39,6 @@ pub(super) fn rest_config(
     base: &Path,
 ) -> Result<Option<(RestConfig, ConnectionLimits)>, DaemonError> {
     let Some(rest) = &config.restapi else { return Ok(None) };
-    if !rest.libp2p_listen_multiaddress.is_empty() {
-        return Err(DaemonError::Setting { key: "libp2p_listen_multiaddress" });
-    }
     let users = rest.basic_auth_credentials.as_ref().map(|users| {
         Credentials::new(users.iter().map(|(user, password)| (user.clone(), password.expose().to_owned())))
     });

@@ -8,10 +8,16 @@ use super::{
     events::{ForeignPeers, SwarmEvents, UntrustedPeers},
     forgotten_file::ForgottenFile,
     joining::{self, Bootstrap},
-    listen, settings,
+    listen,
+    numbers::PinsetNumbers,
+    settings,
 };
-use crate::{command::Prepared, config::ConsensusConfig, state::OpenedState};
-use cluster_api::RestServer;
+use crate::{
+    command::Prepared,
+    config::{ConsensusConfig, MetricsConfig},
+    state::OpenedState,
+};
+use cluster_api::{MetricsServer, RestMetrics, RestServer};
 use cluster_consensus::{
     CrdtConsensus, CrdtInbox, CrdtMessages, CrdtParts, CrdtWorker, StoredBlocks,
     crdt::{CrdtEngine, CrdtInput, CrdtOutput},
@@ -23,13 +29,16 @@ use cluster_core::{
     tracker::InFlight,
     trust::TrustSet,
 };
-use cluster_ipfs::Kubo;
+use cluster_ipfs::{Kubo, KuboMetrics};
 use cluster_peer::{
     Expiry, Informers, InformersParts, InformersWorker, IpfsSwarms, IpfsWatch, MetricsBoard, MonitorWorker,
     Peer, PeerParts, TrackerParts, TrackerWorker, TrustWatch,
 };
 use cluster_runtime::{Feed, OnEnd, Pinset, Tasks, WorkerThread, feed, start_pinset};
 use cluster_swarm::{Swarm, SwarmParts, Trusted};
+use prometheus::Registry;
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
 use sd_notify::NotifyState;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -66,7 +75,8 @@ impl RunningPeer {
     pub async fn start(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<Self, DaemonError> {
         let (assembly, followers) = Assembly::make(prepared, bootstrap).await?;
         // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
-        let server = match assembly.bind(prepared).await {
+        let serving = Tasks::new();
+        let server = match assembly.bind(prepared, &serving).await {
             Ok(server) => server,
             Err(error) => {
                 assembly.swarm.stop().await;
@@ -87,7 +97,7 @@ impl RunningPeer {
         agreement::log(&prepared.config);
         let id = prepared.identity.id();
         tracing::info!(target: "cluster", version = env!("CARGO_PKG_VERSION"), peer = %id, "peer started");
-        let serving = Tasks::new();
+        assembly.serve_numbers(&prepared.config.metrics, &serving).await;
         if let Some(server) = server {
             let scheme = if server.is_secure() { "HTTPS" } else { "HTTP" };
             for address in server.listening() {
@@ -163,6 +173,8 @@ struct Assembly {
     trust: Arc<TrustSet>,
     consensus: Arc<dyn Consensus>,
     peer: Peer,
+    /// For Prometheus.
+    numbers: Registry,
 }
 
 /// What the workers take over from the assembly.
@@ -218,6 +230,14 @@ impl Assembly {
             forgotten: trust.forgotten(),
             protected: trust.named(),
         };
+        let (watch, in_flight) = (IpfsWatch::default(), InFlight::default());
+        let numbers = Registry::new();
+        let kubo = Kubo::new(settings::kubo(config))?.with_metrics(KuboMetrics::register(&numbers)?);
+        let ipfs: Arc<dyn IpfsConnector> = Arc::new(kubo);
+        let (store, requests) = (opened.store.clone(), in_flight.clone());
+        PinsetNumbers::register(&numbers, store, requests, board.clone(), id)?;
+        #[cfg(target_os = "linux")]
+        numbers.register(Box::new(ProcessCollector::for_self()))?;
         let swarm = Swarm::start(settings::swarm(prepared, crdt), parts).await?;
 
         let consensus: Arc<dyn Consensus> = Arc::new(CrdtConsensus::new(
@@ -226,8 +246,6 @@ impl Assembly {
             pinset.clone(),
             opened.store.clone(),
         ));
-        let ipfs: Arc<dyn IpfsConnector> = Arc::new(Kubo::new(settings::kubo(config))?);
-        let (watch, in_flight) = (IpfsWatch::default(), InFlight::default());
         let parts = PeerParts {
             consensus: consensus.clone(),
             trust: trust.clone(),
@@ -259,16 +277,47 @@ impl Assembly {
             trust,
             consensus,
             peer,
+            numbers,
         };
         Ok((assembly, followers))
     }
 
-    async fn bind(&self, prepared: &Prepared) -> Result<Option<RestServer>, DaemonError> {
+    async fn bind(&self, prepared: &Prepared, serving: &Tasks) -> Result<Option<RestServer>, DaemonError> {
         let Some((rest, limits)) = listen::rest_config(&prepared.config, &prepared.base)? else {
             return Ok(None);
         };
         let server = RestServer::bind(rest, Arc::new(self.peer.clone())).await?;
-        Ok(Some(server.with_limits(limits)))
+        let metrics = RestMetrics::register(&self.numbers)?;
+        let server = server.with_limits(limits).with_metrics(metrics);
+        match &prepared.config.restapi {
+            Some(rest) => listen::with_libp2p(server, rest, serving).await.map(Some),
+            None => Ok(Some(server)),
+        }
+    }
+
+    /// Serves the numbers, if they are wanted. A port that cannot be taken is a warning: the peer is worth more than they.
+    async fn serve_numbers(&self, config: &MetricsConfig, tasks: &Tasks) {
+        if !config.enable_stats {
+            return;
+        }
+        let address = &config.prometheus_endpoint;
+        match MetricsServer::bind(address, self.numbers.clone()).await {
+            Ok(server) => {
+                tracing::info!(target: "cluster", "metrics for Prometheus: {address}, /metrics");
+                let stop = tasks.stopping();
+                tasks.spawn(
+                    "metrics",
+                    OnEnd::Nothing,
+                    async move { server.serve(stop.cancelled_owned()).await },
+                );
+            }
+            Err(error) => {
+                tracing::warn!(
+                    target: "cluster", %error,
+                    "no metrics for Prometheus: choose another observations.metrics.prometheus_endpoint"
+                );
+            }
+        }
     }
 
     /// Starts the threads that follow the writer.

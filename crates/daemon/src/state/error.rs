@@ -1,6 +1,6 @@
 //! Why a state command failed.
 
-use super::BackupError;
+use super::{BackupError, OnlineExportError};
 use cluster_api_types::ConvertError;
 use cluster_core::{pin::ReplicationError, ports::datastore::StoreError};
 use cluster_datastore::OpenError;
@@ -18,6 +18,9 @@ pub enum StateError {
     /// A backup cannot be written or taken back.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// A running peer does not give out its pinset.
+    #[error(transparent)]
+    Online(#[from] OnlineExportError),
     /// The store belongs to another peer.
     #[error(
         "the store at {path} belongs to peer {bound}, but this folder's identity is {found}: put the right identity.json back, or move the pins with `state export` and `state import`"

@@ -5,7 +5,7 @@ use crate::{Config, command::Prepared};
 use cluster_consensus::crdt::{CrdtBackend, Packing};
 use cluster_core::{
     PeerId,
-    pinset::{Writer, WriterConfig, format, mutation::LaneRule},
+    pinset::{Writer, WriterConfig, events, format, mutation::LaneRule},
     ports::{consensus::AppliedOn, datastore::Datastore},
 };
 use cluster_datastore::{EngineKind, Generations, StoreOptions};
@@ -65,6 +65,7 @@ impl OpenedState {
 pub(super) fn make_ready(store: &dyn Datastore, path: &Path, peer: &PeerId) -> Result<(), StateError> {
     format::ensure(store, path)?;
     match format::bind_peer(store, &peer.to_bytes())? {
+        None if events::history(&*store.snapshot()?)? == 0 => begin_history(store),
         None => Ok(()),
         Some(bound) => Err(StateError::OtherPeer {
             path: path.to_owned(),
@@ -72,6 +73,11 @@ pub(super) fn make_ready(store: &dyn Datastore, path: &Path, peer: &PeerId) -> R
             found: peer.to_string(),
         }),
     }
+}
+
+/// Begins a new history of changes: readers of the one before it are told that they missed some.
+pub(super) fn begin_history(store: &dyn Datastore) -> Result<(), StateError> {
+    Ok(events::begin_history(store, rand::random_range(1..=u32::MAX))?)
 }
 
 /// Opens the writer on a store that was made ready.

@@ -70,7 +70,11 @@ impl Kubo {
             let unlimited = Deadline::within(Duration::MAX);
             let mut answer = self.rpc.send(&path, unlimited, &content_type, body).await?;
             while let Some(line) = answer.next_line(unlimited).await? {
-                traffic.confirm(&answer, &line)?;
+                let size = traffic.confirm(&answer, &line)?;
+                if let Some(metrics) = &self.metrics {
+                    metrics.blocks_added.inc();
+                    metrics.blocks_added_size.inc_by(size);
+                }
             }
             traffic.finish(&answer)
         };
@@ -151,8 +155,8 @@ impl Traffic {
         pieces.flat_map(stream::iter).filter(|piece| std::future::ready(!piece.is_empty()))
     }
 
-    /// Notes that a block is stored.
-    fn confirm(&self, answer: &Answer<'_>, line: &Bytes) -> Result<(), IpfsError> {
+    /// Notes that a block is stored, and returns its size in bytes.
+    fn confirm(&self, answer: &Answer<'_>, line: &Bytes) -> Result<u64, IpfsError> {
         let line: BlockPutLine = serde_json::from_slice(line).map_err(|e| answer.bad(e.to_string()))?;
         if let Some(message) = line.message {
             return Err(answer.api(message));
@@ -169,7 +173,7 @@ impl Traffic {
                 return Err(answer.bad(format!("it stored {key}, whose hash no block sent claims to have")));
             }
         }
-        Ok(())
+        Ok(line.size)
     }
 
     fn finish(&self, answer: &Answer<'_>) -> Result<(), IpfsError> {

@@ -10,7 +10,7 @@ use crate::{
     status::of_tracked,
 };
 use cluster_core::{
-    PinKey, PinKind, StatusFilter, TrackerStatus,
+    Pin, PinKey, PinKind, PinKindFilter, StatusFilter, TrackerStatus,
     pinset::{
         TrackedState,
         counters::{Counter, Counters},
@@ -21,6 +21,7 @@ use cluster_core::{
         BoxFuture, BoxStream, BrowseApi, Datastore,
         browse_api::{Event, EventPage, EventPosition, EventStart, FoundStatuses, Totals},
         cluster_api::{ApiError, GlobalPinStatus, LocalPinStatus, Scope},
+        datastore::{Cursor, Snapshot, Tree},
         rpc::CallError,
     },
     tracker::InFlight,
@@ -28,6 +29,9 @@ use cluster_core::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// Pins of a page that is streamed.
+const PAGE: usize = 1024;
 
 /// Batches of changes that are read at once. A batch has at most some thousand changes.
 const BATCHES: usize = 64;
@@ -63,9 +67,9 @@ impl Peer {
                 };
                 found.next = Some(last.key.as_bytes().to_vec());
                 let rows = rows.into_iter().map(|row| of_tracked(&template, row, &running));
-                found.statuses.extend(
-                    rows.filter(|status| statuses.matches(status.on_peer.status)).map(alone),
-                );
+                found
+                    .statuses
+                    .extend(rows.filter(|status| statuses.matches(status.on_peer.status)).map(alone));
             }
             Ok(found)
         })
@@ -114,8 +118,9 @@ impl Peer {
         limit: usize,
     ) -> Result<FoundStatuses, ApiError> {
         let found = self.search_pins(search, after, limit).await?;
-        let keys: Vec<PinKey> = found.pins.iter().map(cluster_core::Pin::key).collect();
-        let passes = move |status: &GlobalPinStatus| status.peers.iter().any(|peer| statuses.matches(peer.status));
+        let keys: Vec<PinKey> = found.pins.iter().map(Pin::key).collect();
+        let passes =
+            move |status: &GlobalPinStatus| status.peers.iter().any(|peer| statuses.matches(peer.status));
         let all: Vec<GlobalPinStatus> = match scope {
             Scope::Local => self.local_rows(keys).await?.into_iter().map(alone).collect(),
             Scope::Cluster => {
@@ -153,7 +158,9 @@ fn behind(
     statuses: BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>>,
     after: PinKey,
 ) -> BoxStream<'static, Result<Vec<LocalPinStatus>, CallError>> {
-    Box::pin(statuses.map_ok(move |page| page.into_iter().filter(|status| status.pin.key() > after).collect()))
+    Box::pin(
+        statuses.map_ok(move |page| page.into_iter().filter(|status| status.pin.key() > after).collect()),
+    )
 }
 
 fn key_of(position: &[u8]) -> Result<PinKey, ApiError> {
@@ -161,7 +168,10 @@ fn key_of(position: &[u8]) -> Result<PinKey, ApiError> {
 }
 
 /// Counts what the store holds, with the requests that run now in place of those that wait.
-fn count(store: &dyn Datastore, in_flight: &InFlight) -> Result<Totals, ApiError> {
+///
+/// # Errors
+/// When the store fails.
+pub fn count(store: &dyn Datastore, in_flight: &InFlight) -> Result<Totals, ApiError> {
     let running = in_flight.all();
     let snapshot = store.snapshot()?;
     let counters = Counters::load(&*snapshot)?;
@@ -213,7 +223,7 @@ impl Reader {
                 return Ok(Some((EventPage::Changes(changes), self)));
             }
             // Batches without changes have no rows.
-            self.position = self.position.max(EventPosition::end_of(newest));
+            self.position = self.position.max(EventPosition::end_of(self.position.history, newest));
             if !self.follow {
                 return Ok(None);
             }
@@ -234,12 +244,12 @@ fn changes_behind(
     newest: u64,
 ) -> Result<Vec<Event>, ApiError> {
     let snapshot = store.snapshot()?;
-    check_kept(events::trimmed(&*snapshot)?, position)?;
+    check_kept(Kept::read(&*snapshot)?, position)?;
     let rows = events::batches(&*snapshot, position.batch, newest, BATCHES)?;
     let mut changes = Vec::new();
     for (batch, row) in rows {
         for (index, change) in (1..).zip(row.changes) {
-            let behind = EventPosition { batch, index };
+            let behind = EventPosition { batch, index, ..position };
             if behind > position {
                 changes.push(Event { position: behind, time: row.time, change });
             }
@@ -248,13 +258,32 @@ fn changes_behind(
     Ok(changes)
 }
 
-fn check_kept(trimmed: u64, position: EventPosition) -> Result<(), ApiError> {
-    // Of the batch that went last, the rest may be missed by who has not read all of it.
-    if position >= EventPosition::end_of(trimmed) || trimmed == 0 { Ok(()) } else { Err(gone(trimmed)) }
+/// Which changes a store keeps.
+#[derive(Clone, Copy)]
+struct Kept {
+    history: u32,
+    /// The last batch whose changes went.
+    trimmed: u64,
 }
 
-fn gone(trimmed: u64) -> ApiError {
-    ApiError::EventsGone { oldest: EventPosition::end_of(trimmed) }
+impl Kept {
+    fn read(snapshot: &dyn Snapshot) -> Result<Self, ApiError> {
+        Ok(Self { history: events::history(snapshot)?, trimmed: events::trimmed(snapshot)? })
+    }
+
+    fn oldest(self) -> EventPosition {
+        EventPosition::end_of(self.history, self.trimmed)
+    }
+}
+
+fn check_kept(kept: Kept, position: EventPosition) -> Result<(), ApiError> {
+    // Of the batch that went last, the rest may be missed by who has not read all of it.
+    let is_kept = position >= kept.oldest() || kept.trimmed == 0;
+    if position.history == kept.history && is_kept {
+        Ok(())
+    } else {
+        Err(ApiError::EventsGone { oldest: kept.oldest() })
+    }
 }
 
 impl BrowseApi for Peer {
@@ -287,6 +316,23 @@ impl BrowseApi for Peer {
         })
     }
 
+    fn pinset_at_once(&self, kinds: PinKindFilter) -> BoxStream<'static, Result<Vec<Pin>, ApiError>> {
+        let store = self.parts().store.clone();
+        let mut cursor = Cursor::all(Tree::Pins);
+        let mut snapshot = None;
+        crate::pages::stream(move || {
+            let snapshot = match &snapshot {
+                Some(taken) => taken,
+                None => snapshot.insert(store.long_snapshot()?),
+            };
+            if cursor.is_done() {
+                return Ok(None);
+            }
+            let rows = cursor.next_page_of(&**snapshot, PAGE)?;
+            Ok(Some(read::decode_pins(rows).into_iter().filter(|pin| kinds.matches(pin.kind)).collect()))
+        })
+    }
+
     fn totals(&self) -> BoxFuture<'_, Result<Totals, ApiError>> {
         let in_flight = self.parts().in_flight.clone();
         Box::pin(self.read(move |store| count(store, &in_flight)))
@@ -300,19 +346,18 @@ impl BrowseApi for Peer {
         Box::pin(async move {
             let batches = self.parts().batches.clone();
             let newest = *batches.borrow();
-            let trimmed = self.read(|store| Ok(events::trimmed(&*store.snapshot()?)?)).await?;
+            let kept = self.read(|store| Kept::read(&*store.snapshot()?)).await?;
             let position = match start {
-                EventStart::Now => EventPosition::end_of(newest),
-                EventStart::Oldest => EventPosition::end_of(trimmed),
-                EventStart::After(position) if position.batch > newest => {
-                    // Of another store than this one: nothing behind it can be told.
-                    return Err(gone(trimmed));
-                }
+                EventStart::Now => EventPosition::end_of(kept.history, newest),
+                EventStart::Oldest => kept.oldest(),
                 EventStart::After(position) => position,
             };
-            check_kept(trimmed, position)?;
+            check_kept(kept, position)?;
             let reader = Reader { peer: self.clone(), position, batches, follow };
-            let pages: BoxStream<'static, _> = Box::pin(stream::try_unfold(reader, Reader::next));
+            // Who begins now learns at once from where that is, and can come back there if nothing happens until then.
+            let begin = (start == EventStart::Now).then_some(Ok(EventPage::Quiet(position)));
+            let pages = stream::iter(begin).chain(stream::try_unfold(reader, Reader::next));
+            let pages: BoxStream<'static, _> = Box::pin(pages);
             Ok(pages)
         })
     }

@@ -32,7 +32,11 @@ pub(super) enum Question {
 
 impl Peer {
     /// Asks the members that should hold a CID; the others are known to be remote (api §3.6).
-    pub(super) async fn ask_about(&self, key: PinKey, question: Question) -> Result<GlobalPinStatus, ApiError> {
+    pub(super) async fn ask_about(
+        &self,
+        key: PinKey,
+        question: Question,
+    ) -> Result<GlobalPinStatus, ApiError> {
         let Some((pin, _)) = self.pin_of(key.clone()).await? else {
             return self.unpinned_everywhere(&key).await;
         };

@@ -8,6 +8,7 @@ use cluster_core::{
         cluster_api::{Alert, ApiError, ConnectGraph, PeerInfo, RepoGc, Scope},
         consensus::CrdtHealth,
         rpc::CallError,
+        swarm::Traffic,
     },
 };
 use futures_util::{Stream, StreamExt, TryFutureExt, future::join_all, stream::FuturesUnordered};
@@ -89,6 +90,10 @@ fn silent(peer: PeerId, error: String) -> PeerInfo {
 }
 
 impl MembershipApi for Peer {
+    fn traffic(&self) -> Vec<(String, Traffic)> {
+        self.parts().network.traffic()
+    }
+
     fn id(&self) -> BoxFuture<'_, PeerInfo> {
         Box::pin(self.describe())
     }

@@ -1,5 +1,6 @@
 //! What the host refused or dropped, and the holes it punched.
 
+use super::bandwidth::Bandwidth;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that only grows.
@@ -48,4 +49,5 @@ pub struct SwarmCounters {
     pub dropped_discoveries: Counter,
     /// Connections straight to a peer that a relay led to.
     pub punched_holes: Counter,
+    pub(super) bandwidth: Bandwidth,
 }

@@ -24,6 +24,14 @@ pub enum SwarmError {
         /// What the system said.
         cause: String,
     },
+    /// The host for HTTP cannot listen there.
+    #[error("cannot listen on {address}: {cause}; check api.restapi.libp2p_listen_multiaddress")]
+    ListenHttp {
+        /// The address.
+        address: Multiaddr,
+        /// What the system said.
+        cause: String,
+    },
     /// A part of the transport cannot be set up.
     #[error("cannot set up {part}: {cause}")]
     Setup {

@@ -11,7 +11,7 @@ use cluster_core::{
     Metric, Multiaddr, PeerId,
     ports::{
         BoxFuture, Broadcast, Network,
-        swarm::{ConnectError, KnownPeer},
+        swarm::{ConnectError, KnownPeer, Traffic},
     },
 };
 use libp2p::{StreamProtocol, multiaddr::Protocol};
@@ -88,6 +88,10 @@ impl HostHandle {
 }
 
 impl Network for HostHandle {
+    fn traffic(&self) -> Vec<(String, Traffic)> {
+        self.shared.counters.bandwidth.traffic()
+    }
+
     fn local_addresses(&self) -> Vec<Multiaddr> {
         self.with_own_id(&self.shared.state().told)
     }

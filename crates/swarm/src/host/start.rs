@@ -1,6 +1,7 @@
 //! Starts the host.
 
 use super::{
+    bandwidth,
     behaviour::Behaviour,
     config::SwarmConfig,
     descriptors,
@@ -66,9 +67,10 @@ impl Host {
         }
         let listen = listenable(&config.listen)?;
         let may_open = descriptors::raise_limit();
-        let (transport, relay) =
-            transport::build(&config.keypair, config.secret.as_ref(), config.dial_timeout)?;
         let shared = Arc::new(Shared::new(config.keypair.public().to_peer_id()));
+        let counters = shared.counters.clone();
+        let (transport, relay) =
+            transport::build(&config.keypair, config.secret.as_ref(), config.dial_timeout, counters)?;
         let topics = [IdentTopic::new(METRICS_TOPIC), IdentTopic::new(heads_topic(&config.cluster_name))];
         let behaviour =
             Behaviour::new(&config, &topics, relay, parts.inbound, shared.counters.clone(), may_open)?;
@@ -105,8 +107,9 @@ impl Host {
         ));
         worker.listen(listen.len()).await?;
         if config.mdns {
-            parts.tasks.spawn("mdns", OnEnd::Nothing, mdns::run(shared, commands, stop));
+            parts.tasks.spawn("mdns", OnEnd::Nothing, mdns::run(shared.clone(), commands, stop));
         }
+        parts.tasks.spawn("bandwidth", OnEnd::Nothing, count_bandwidth(shared, handle.stop.clone()));
         let group = parts.tasks.stopping();
         parts.tasks.spawn("swarm", OnEnd::Stop, async move {
             worker.run().await;
@@ -116,6 +119,14 @@ impl Host {
             group.cancelled().await;
         });
         Ok(handle)
+    }
+}
+
+/// Makes rates of what is counted, until the swarm stops.
+async fn count_bandwidth(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(bandwidth::TICK);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        shared.counters.bandwidth.tick();
     }
 }
 

@@ -1,8 +1,11 @@
 //! The transport, layer by layer (wire-protocol §1.1), and what its failures mean.
 
-use super::{error::SwarmError, security::Security};
+use super::{counters::SwarmCounters, error::SwarmError, security::Security};
 use cluster_core::{ClusterSecret, PeerId};
-use futures_util::future::Either;
+use futures_util::{
+    future::Either,
+    io::{AsyncRead, AsyncWrite},
+};
 use libp2p::{
     Transport,
     core::{
@@ -20,7 +23,7 @@ use libp2p::{
     swarm::derive_prelude::Either as Layered,
     tcp, websocket, yamux,
 };
-use std::{fmt::Display, io, time::Duration};
+use std::{fmt::Display, io, sync::Arc, time::Duration};
 
 /// How long a connection may take from its first byte to the end of the handshake, both ways.
 ///
@@ -88,14 +91,53 @@ pub(super) fn build(
     keypair: &Keypair,
     secret: Option<&ClusterSecret>,
     dial_timeout: Duration,
+    counters: Arc<SwarmCounters>,
 ) -> Result<(Boxed<(PeerId, StreamMuxerBox)>, relay::client::Behaviour), SwarmError> {
+    let (relay, relay_behaviour) = relay::client::new(keypair.public().to_peer_id());
+    let transport = secured(relay.or_transport(direct()), keypair, secret, dial_timeout, counters)?;
+    Ok((transport, relay_behaviour))
+}
+
+/// Builds the transport without relays.
+pub(super) fn build_direct(
+    keypair: &Keypair,
+    secret: Option<&ClusterSecret>,
+    dial_timeout: Duration,
+    counters: Arc<SwarmCounters>,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, SwarmError> {
+    secured(direct(), keypair, secret, dial_timeout, counters)
+}
+
+/// Builds what reaches others straight. WebSocket resolves names itself, or certificates could not be checked against them.
+fn direct() -> impl Transport<
+    Output = impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    Error = impl Display + Send + Sync + 'static,
+    Dial = impl Send,
+    ListenerUpgrade = impl Send,
+> + Send
++ Unpin
++ 'static {
+    websocket::Config::new(named_tcp()).or_transport(named_tcp())
+}
+
+/// Puts secret, encryption and streams on top of what reaches others.
+fn secured<T>(
+    reached: T,
+    keypair: &Keypair,
+    secret: Option<&ClusterSecret>,
+    dial_timeout: Duration,
+    counters: Arc<SwarmCounters>,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, SwarmError>
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T::Error: Display + Send + Sync + 'static,
+    T::Dial: Send,
+    T::ListenerUpgrade: Send,
+{
     let security = Security::new(keypair).map_err(|cause| SwarmError::Setup { part: "encryption", cause })?;
     let psk = secret.map(|secret| PnetConfig::new(PreSharedKey::new(*secret.expose())));
-    let (relay, relay_behaviour) = relay::client::new(keypair.public().to_peer_id());
-    // WebSocket resolves names itself, or certificates could not be checked against them.
-    let websocket = websocket::Config::new(named_tcp());
-    let plain = named_tcp();
-    let reached = relay.or_transport(websocket).or_transport(plain).map_err(LinkError::unreachable);
+    let reached = reached.map_err(LinkError::unreachable);
     let mut muxer = yamux::Config::default();
     muxer.set_max_num_streams(MAX_STREAMS_PER_CONNECTION);
 
@@ -115,15 +157,14 @@ pub(super) fn build(
         .upgrade(Version::V1)
         .authenticate(security)
         .multiplex(muxer)
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .map(move |(peer, muxer), _| counters.bandwidth.count(peer, StreamMuxerBox::new(muxer)))
         .map_err(|error| match error {
             Layered::Left(Layered::Left(link)) => link,
             other => LinkError::broke(other),
         });
-    let whole = TransportTimeout::new(secured, HANDSHAKE_TIMEOUT)
+    Ok(TransportTimeout::new(secured, HANDSHAKE_TIMEOUT)
         .map_err(|error| timeout_or(error, LinkError::Silent))
-        .boxed();
-    Ok((whole, relay_behaviour))
+        .boxed())
 }
 
 /// Builds TCP that resolves names. Where the system names no servers, `/etc/hosts` is all there is.

@@ -9,12 +9,12 @@ use anyhow::Result;
 use cluster_consensus::crdt::{CrdtBackend, CrdtEngine, EngineConfig};
 use cluster_core::{
     PeerId, Pin, PinKey, ReplicationFactors, UnixMillis,
-    pinset::{Ticket, Writer, WriterConfig, mutation::LaneRule},
+    pinset::{Ticket, Writer, WriterConfig, format, mutation::LaneRule},
     ports::consensus::AppliedOn,
     tracker::{Action, Backoff, Tracker, TrackerConfig},
 };
 use cluster_datastore::{FailMode, MemoryStore};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 /// One input of the batch at hand, in the order of staging.
 #[derive(Debug)]
@@ -63,10 +63,12 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    pub(super) fn new(local: PeerId, config: EngineConfig) -> Self {
-        Self {
+    pub(super) fn new(local: PeerId, config: EngineConfig) -> Result<Self> {
+        let store = Arc::new(MemoryStore::new());
+        format::ensure(&*store, Path::new("simulated"))?;
+        Ok(Self {
             local,
-            store: Arc::new(MemoryStore::new()),
+            store,
             config,
             ipfs: Ipfs::default(),
             model: Model::default(),
@@ -74,7 +76,7 @@ impl Replica {
             process: None,
             armed: None,
             survivor: None,
-        }
+        })
     }
 
     /// Starts a process on what is stored.

@@ -65,7 +65,7 @@ impl World {
             ))
             .into();
             let bytes = [[0x12, 32].as_slice(), &digest].concat();
-            replicas.push(Replica::new(PeerId::from_bytes(&bytes)?, engine_config(&mut chance)));
+            replicas.push(Replica::new(PeerId::from_bytes(&bytes)?, engine_config(&mut chance))?);
         }
         let peers = replicas.iter().map(|replica| replica.local).collect();
         Ok(Self {

@@ -1,7 +1,7 @@
 //! Configurations that are kept elsewhere.
 
 use super::*;
-use file_server::FileServer;
+use cluster_testkit::file_server::FileServer;
 use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
 fn folder_of(url: &str) -> tempfile::TempDir {

@@ -1,16 +1,10 @@
 //! How many streams may be open.
 
-use crate::host::counters::SwarmCounters;
-use futures_util::io::{AsyncRead, AsyncWrite, IoSlice, IoSliceMut};
-use libp2p::swarm::Stream;
-use std::{
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll},
+use crate::host::{bandwidth::Flow, counters::SwarmCounters};
+use libp2p::StreamProtocol;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 /// Streams all peers may have open to us; what comes above is reset and counted. A stream that nobody reads holds up to
@@ -63,6 +57,11 @@ impl PeerBudget {
         self.inbound.load(Ordering::Relaxed) + self.outbound.load(Ordering::Relaxed)
     }
 
+    /// Returns what counts the bytes of a protocol's streams.
+    pub(super) fn flow(&self, protocol: &StreamProtocol) -> Arc<Flow> {
+        self.all.counters.bandwidth.of(protocol)
+    }
+
     /// Takes a place for a stream of the peer; `None` when all are taken.
     pub(super) fn take_inbound(self: &Arc<Self>) -> Option<Place> {
         let free = MAX_INBOUND.saturating_sub(self.all.inbound.load(Ordering::Relaxed));
@@ -103,58 +102,6 @@ impl Drop for Place {
         } else {
             self.budget.outbound.fetch_sub(1, Ordering::Relaxed);
         }
-    }
-}
-
-/// A stream that holds its place while it lives.
-pub(super) struct Counted {
-    stream: Stream,
-    _place: Place,
-}
-
-impl Counted {
-    pub(super) fn new(stream: Stream, place: Place) -> Self {
-        Self { stream, _place: place }
-    }
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-
-    fn poll_read_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_read_vectored(cx, buffers)
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(cx)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::{
     InboundStreams, Opened,
-    budget::{Counted, PeerBudget, Place},
+    budget::{PeerBudget, Place},
 };
-use crate::open_streams::OpenError;
+use crate::{host::bandwidth::Counted, open_streams::OpenError};
 use cluster_core::PeerId;
 use libp2p::{
     StreamProtocol,
@@ -96,14 +96,16 @@ impl ConnectionHandler for Handler {
                 ..
             }) => {
                 if let Some(place) = self.budget.take_inbound() {
-                    self.inbound.on_stream(self.peer, protocol, Box::pin(Counted::new(stream, place)));
+                    let stream = Counted::new(stream, self.budget.flow(&protocol), place);
+                    self.inbound.on_stream(self.peer, protocol, Box::pin(stream));
                 }
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: (stream, protocol),
                 info,
             }) => {
-                _ = info.reply.send(Ok((protocol, Box::pin(Counted::new(stream, info.place)))));
+                let stream = Counted::new(stream, self.budget.flow(&protocol), info.place);
+                _ = info.reply.send(Ok((protocol, Box::pin(stream))));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
                 _ = info.reply.send(Err(match error {
