@@ -77,7 +77,7 @@ async fn libp2p_connector(
     let secret = match text.trim() {
         "" => None,
         hex => Some(
-            hex.parse::<ClusterSecret>().map_err(|error| failed(format!("reading the secret: {error}")))?,
+            ClusterSecret::parse_hex(hex).map_err(|error| failed(format!("reading the secret: {error}")))?,
         ),
     };
     let tcp = ReqwestConnector::new(hosts, timeout, https).map_err(|error| failed(error.to_string()))?;

@@ -64,7 +64,7 @@ impl Api {
             Host::Unix(path) => is_listened_on(path),
             Host::Tcp(address) => std::net::TcpStream::connect_timeout(address, ANSWER_LIMIT).is_ok(),
             // Only asking it shows whether a name leads anywhere.
-            Host::Dns { .. } => true,
+            Host::Dns { .. } | Host::Libp2p { .. } => true,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Many changes in one request. Not in the Go suite.
 
-use crate::{CidText, PinOptions};
+use crate::{CidText, PinOptions, json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -76,6 +76,21 @@ pub enum BulkLineError {
 }
 
 impl BulkChange {
+    /// Writes the line; that of a removal has no options.
+    ///
+    /// # Errors
+    /// Never, unless a text cannot be JSON.
+    pub fn to_line(&self, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        if self.op == BulkAction::Pin {
+            return json::to_line(self, line);
+        }
+        let mut value = serde_json::to_value(self)?;
+        if let Value::Object(object) = &mut value {
+            object.retain(|key, _| !OPTION_KEYS.contains(&key.as_str()) && key != "expire_in");
+        }
+        json::to_line(&value, line)
+    }
+
     /// Reads a line. Unlike elsewhere unknown keys are errors: no older client sends such lines.
     ///
     /// # Errors
@@ -134,6 +149,17 @@ mod tests {
         assert!(error(r#"{"op":"add","cid":"bafkqaaa"}"#).contains("unknown variant"));
         assert_eq!(error(r#"{"cid":"bafkqaaa","nmae":"a"}"#), "the line has an unknown key \"nmae\"");
         assert_eq!(error(r#"{"op":"unpin","cid":"bafkqaaa","name":"a"}"#), "a removal has no \"name\"");
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let pin = BulkChange { cid: "bafkqaaa".into(), if_absent: true, ..BulkChange::default() };
+        let removal = BulkChange { op: BulkAction::Unpin, if_match: Some("00".to_owned()), ..pin.clone() };
+        for change in [pin, removal] {
+            let mut line = Vec::new();
+            change.to_line(&mut line).unwrap();
+            assert_eq!(BulkChange::parse(&line).unwrap(), change, "{}", String::from_utf8_lossy(&line));
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) fn push_segment(out: &mut String, text: &str) {
 
 /// Appends `?key=value&…`; nothing when there are no pairs.
 pub(crate) fn push_query<'a>(out: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
-    let mut separator = '?';
+    let mut separator = if out.contains('?') { '&' } else { '?' };
     for (key, value) in pairs {
         out.push(separator);
         push(out, key, b"");

@@ -3,7 +3,7 @@
 
 use super::{Call, Client, pins::local};
 use crate::{ClientError, Lines, Scope};
-use cluster_api_types::{BulkChange, BulkOutcome, Event, GlobalPinInfo, Pin, Timestamp, Totals, json};
+use cluster_api_types::{BulkChange, BulkOutcome, Event, GlobalPinInfo, Pin, Timestamp, Totals};
 use http::Method;
 use std::collections::BTreeMap;
 
@@ -167,7 +167,7 @@ impl Client {
         for change in changes {
             let start = body.len();
             // None of the wire structs can fail here; were one to, its line is missing and so is its outcome.
-            if json::to_line(change, &mut body).is_err() {
+            if change.to_line(&mut body).is_err() {
                 body.truncate(start);
             }
         }
@@ -206,5 +206,7 @@ mod tests {
             "/pins?filter=pin&name=a%20b&name-prefix=a&created-from=2023-11-14T22%3A13%3A20Z&created-before=2023-11-14T22%3A13%3A21Z&order=newest&meta-k=v&local=true"
         );
         assert_eq!(searching("/pins", &Search::default(), Scope::Cluster).target, "/pins");
+        let page = searching("/pins", &Search::default(), Scope::Local).query([("limit", "7")]);
+        assert_eq!(page.target, "/pins?local=true&limit=7");
     }
 }

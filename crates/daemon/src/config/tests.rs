@@ -106,7 +106,10 @@ fn companions(path: &str) -> Vec<(&'static str, &'static str)> {
         "api.restapi.ssl_key_file" => vec![("CLUSTER_RESTAPI_SSLCERTFILE", "c")],
         "api.pinsvcapi.ssl_cert_file" => vec![("CLUSTER_PINSVCAPI_SSLKEYFILE", "k")],
         "api.pinsvcapi.ssl_key_file" => vec![("CLUSTER_PINSVCAPI_SSLCERTFILE", "c")],
-        "api.restapi.id" => vec![("CLUSTER_RESTAPI_PRIVATEKEY", PEER_KEY)],
+        "api.restapi.id" | "api.restapi.libp2p_listen_multiaddress" => {
+            vec![("CLUSTER_RESTAPI_PRIVATEKEY", PEER_KEY)]
+        }
+        "api.pinsvcapi.libp2p_listen_multiaddress" => vec![("CLUSTER_PINSVCAPI_PRIVATEKEY", PEER_KEY)],
         "api.pinsvcapi.id" => vec![("CLUSTER_PINSVCAPI_PRIVATEKEY", PEER_KEY)],
         _ => Vec::new(),
     }

@@ -129,7 +129,8 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     /// Starts a fresh peer that joins a holder and waits until it has all pins. Returns it with the pins a second that
-    /// came after the first one. Go's peers sometimes wait for ever amid a walk; another one is tried then.
+    /// came after the first one. Go's peers sometimes wait for ever amid a walk; another one is tried then, and of the last one
+    /// tried what came in the time counts.
     async fn arrive(&self, suite: &Suite, holder: &Peer, results: &mut Results) -> Result<(World, f64)> {
         let (count, mut left) = (self.count, TRIES);
         loop {
@@ -138,12 +139,17 @@ impl Scene<'_> {
             let watched = arrival::watch(&mut daemon, peer.api(), self.stage.settings.seed, count);
             let Ok(arrival) = tokio::time::timeout(ARRIVAL_LIMIT, watched).await else {
                 left -= 1;
-                let text = format!("not all {count} pins after {} s, tried again", ARRIVAL_LIMIT.as_secs());
-                results.note(suite.side, &text);
-                daemon.kill().await?;
-                if suite.side == Side::Ours || left == 0 {
+                let had = listed(&daemon).await?;
+                let waited = ARRIVAL_LIMIT.as_secs();
+                results.note(suite.side, &format!("{had} of {count} pins after {waited} s, given up"));
+                if suite.side == Side::Ours {
                     bail!("{count} pins did not come to a peer of {}", suite.side.title());
                 }
+                if left == 0 {
+                    // What came in that time is all that can be said of it.
+                    return Ok((World { daemon, peer, stub }, had as f64 / ARRIVAL_LIMIT.as_secs_f64()));
+                }
+                daemon.kill().await?;
                 continue;
             };
             let arrival = arrival?;
@@ -221,6 +227,12 @@ pub(super) async fn kills(stage: &Stage<'_>, results: &mut Results) -> Result<()
     let different = differences(&export(&holder.peer).await?, &export(&peer).await?);
     results.record(Side::Ours, Figure::JoinKillsDifferences, different as f64);
     Ok(())
+}
+
+/// Counts the pins that a peer lists.
+async fn listed(daemon: &Daemon) -> Result<usize> {
+    let (_, body) = daemon.fetch("/allocations", ARRIVAL_LIMIT).await?;
+    Ok(memchr::memchr_iter(b'\n', &body).count())
 }
 
 /// Counts the elements that a peer of ours says it has.

@@ -10,6 +10,7 @@ fn good_argument(method: Method) -> Option<&'static str> {
         | Method::ClusterRecoverAllLocal
         | Method::IpfsBlockStream => None,
         Method::TrackerStatusAll => Some("00"),
+        Method::TrackerStatusAllAfter => Some("82a16600a161da0024<C1>"),
         Method::ClusterPeerAdd
         | Method::ClusterPeerRemove
         | Method::ConsensusAddPeer
