@@ -45,7 +45,7 @@ impl AnyConnector {
             return Err(TransportError::new("not a libp2p host"));
         };
         let deadline = Instant::now() + self.limit;
-        let opened = timeout(OPEN_LIMIT, self.libp2p.open(*peer, address.clone())).await;
+        let opened = timeout(OPEN_LIMIT, self.libp2p.open(**peer, address.clone())).await;
         let stream = opened.map_err(|_| late())?.map_err(TransportError::new)?;
         let io = TokioIo::new(stream.compat());
         let (mut sender, connection) =

@@ -91,7 +91,8 @@ async fn many_changes_pages_searches_and_totals() {
         let third = ("third".to_owned(), "1".to_owned());
         let both =
             Search { name_prefix: Some("pin-1".to_owned()), metadata: vec![third], ..Search::default() };
-        let is_both = |number: &u64| number % 5 != 0 && (100..200).contains(number) && number % 3 == 1;
+        let is_both =
+            |number: &u64| !number.is_multiple_of(5) && (100..200).contains(number) && number % 3 == 1;
         for (search, wanted) in [
             (&fifth, (0..PINS).filter(|number| number.is_multiple_of(5)).collect::<Vec<_>>()),
             (&both, (0..PINS).filter(is_both).collect()),

@@ -1,4 +1,5 @@
 //! What the fuzzer calls: JSON that others wrote. Nothing here panics unless there is a bug.
+#![allow(clippy::expect_used, reason = "what cannot fail and does is what the fuzzer looks for")]
 
 use crate::{BulkChange, Event, GlobalPinInfo, Id, Pin, json};
 use cluster_core::Pin as CorePin;

@@ -31,8 +31,11 @@ pub(crate) fn wants_user(head: &Parts) -> bool {
     head.method == Method::POST && head.uri.path() == "/token"
 }
 
+/// Method, path, and what answers.
+type Endpoint = (Method, &'static str, MethodRouter<Arc<dyn ClusterApi>>);
+
 /// Lists every endpoint with what answers it, as the description of the API has them.
-pub(crate) fn endpoints() -> Vec<(Method, &'static str, MethodRouter<Arc<dyn ClusterApi>>)> {
+pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         (Method::GET, "/id", get(reads::get_id)),
         (Method::GET, "/version", get(reads::get_version)),

@@ -29,7 +29,7 @@ pub enum Host {
         /// Where it is, without its ID.
         address: Multiaddr,
         /// Its ID.
-        peer: PeerId,
+        peer: Box<PeerId>,
     },
 }
 
@@ -97,7 +97,7 @@ impl Host {
         if let Some(P::P2p(peer)) = address.iter().last() {
             let mut address = address;
             address.pop();
-            return Ok(Self::Libp2p { address, peer });
+            return Ok(Self::Libp2p { address, peer: Box::new(peer) });
         }
         let (mut place, mut port) = (None, None);
         for part in &address {

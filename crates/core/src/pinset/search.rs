@@ -195,6 +195,9 @@ pub fn page(
     }
 }
 
+/// A position, and the pin there, unless that went meanwhile.
+type Row = (Vec<u8>, Option<Pin>);
+
 /// The rows that a search looks at.
 struct Rows<'a> {
     snapshot: &'a dyn Snapshot,
@@ -223,8 +226,8 @@ impl<'a> Rows<'a> {
         Ok(Self { snapshot, lead, cursor })
     }
 
-    /// Reads the next rows: the position of each and its pin, unless that went meanwhile.
-    fn read(&mut self, limit: usize) -> Result<Vec<(Vec<u8>, Option<Pin>)>, StoreError> {
+    /// Reads the next rows.
+    fn read(&mut self, limit: usize) -> Result<Vec<Row>, StoreError> {
         let rows = match &mut self.lead {
             Some(Lead { index, from, to, backwards: true }) => {
                 let rows = self.snapshot.page_back(

@@ -73,7 +73,7 @@ impl RunningPeer {
     /// # Errors
     /// Whatever keeps the peer from starting; then nothing of it runs.
     pub async fn start(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<Self, DaemonError> {
-        let (assembly, followers) = Assembly::make(prepared, bootstrap).await?;
+        let (assembly, followers) = Box::pin(Assembly::make(prepared, bootstrap)).await?;
         // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
         let serving = Tasks::new();
         let server = match assembly.bind(prepared, &serving).await {
@@ -290,7 +290,7 @@ impl Assembly {
         let metrics = RestMetrics::register(&self.numbers)?;
         let server = server.with_limits(limits).with_metrics(metrics);
         match &prepared.config.restapi {
-            Some(rest) => listen::with_libp2p(server, rest, serving).await.map(Some),
+            Some(rest) => Box::pin(listen::with_libp2p(server, rest, serving)).await.map(Some),
             None => Ok(Some(server)),
         }
     }

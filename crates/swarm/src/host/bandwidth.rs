@@ -102,13 +102,12 @@ impl Bandwidth {
         let totals = self.totals();
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         for (rate, (_, totals)) in rates.iter_mut().zip(totals) {
-            for direction in 0..2 {
-                let new =
-                    totals[direction].saturating_sub(rate.totals[direction]) as f64 / TICK.as_secs_f64();
-                rate.rates[direction] += (new - rate.rates[direction]) * NEWEST;
+            for ((smooth, now), before) in rate.rates.iter_mut().zip(totals).zip(rate.totals) {
+                let new = now.saturating_sub(before) as f64 / TICK.as_secs_f64();
+                *smooth += (new - *smooth) * NEWEST;
                 // Not for ever less and less.
-                if rate.rates[direction] < 0.01 {
-                    rate.rates[direction] = 0.0;
+                if *smooth < 0.01 {
+                    *smooth = 0.0;
                 }
             }
             rate.totals = totals;
