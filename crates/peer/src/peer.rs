@@ -3,6 +3,7 @@
 mod browse;
 mod calls;
 mod cluster_api;
+mod contested;
 mod forgetting;
 mod healing;
 mod joining;

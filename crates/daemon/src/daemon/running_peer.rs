@@ -332,6 +332,8 @@ impl Assembly {
         if !prepared.config.cluster.follower_mode {
             let mending = self.peer.clone().mend(came, crdt.rebroadcast_interval);
             tasks.spawn("mending", OnEnd::Stop, until_stopped(tasks, mending));
+            let contested = self.peer.clone().watch_contested(crdt.rebroadcast_interval);
+            tasks.spawn("contested", OnEnd::Stop, until_stopped(tasks, contested));
         }
         let parts = TrackerParts {
             store: self.opened.store.clone(),

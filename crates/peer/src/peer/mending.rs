@@ -182,7 +182,8 @@ impl Peer {
         }
     }
 
-    fn is_first(&self) -> bool {
+    /// Says whether this is the peer of this suite with the least ID.
+    pub(super) fn is_first(&self) -> bool {
         let parts = self.parts();
         let me = self.config().id;
         let ours = |peer: &PeerId| parts.network.is_ours(peer) == Some(true);
