@@ -33,10 +33,9 @@ use cluster_consensus::crdt::Mark;
 /// Carries out `state export` on the folder of a peer that runs, through its API.
 ///
 /// # Errors
-/// Whatever went wrong, beginning with what was being done.
-pub fn export_from_running(config: &Config, options: &StateExport) -> Result<(), CommandError> {
+/// [`StateError::Online`] when the API does not give the pinset out, and whatever keeps it from being written.
+pub fn export_from_running(config: &Config, options: &StateExport) -> Result<(), StateError> {
     online_export::run(config, options)
-        .map_err(|error| CommandError::State { doing: "exporting state", error })
 }
 
 /// Carries out a `state` command on a folder that is prepared and whose questions are answered.

@@ -6,7 +6,7 @@ use crate::{
     identity::IdentityError,
     init::{InitError, PromptError},
     lock::LockError,
-    state::StateError,
+    state::{OnlineExportError, StateError},
 };
 
 /// Failure of a command. Each text starts with what was being done.
@@ -15,6 +15,14 @@ pub enum CommandError {
     /// Another process works on the folder.
     #[error("obtaining execution lock: {0}")]
     Lock(#[from] LockError),
+    /// The same, and whoever has the lock does not give out the pinset either.
+    #[error("obtaining execution lock: {lock} The pinset was asked of the REST API as well: {why}")]
+    LockedExport {
+        /// The lock.
+        lock: LockError,
+        /// Why the API did not give it.
+        why: OnlineExportError,
+    },
     /// The configuration is not good.
     #[error("loading configurations: {0}")]
     Config(#[from] ConfigError),

@@ -6,6 +6,7 @@ use crate::{
     config::{Environment, peer_id},
     init::confirm_on_terminal,
     lock::LockCause,
+    state::StateError,
 };
 use cluster_core::PeerId;
 use std::path::PathBuf;
@@ -124,11 +125,12 @@ const CLEANUP_QUESTION: &str = "The peer state will be removed.  Existing pins m
 pub(super) fn run(options: StateOptions, environment: &Environment) -> Result<(), CommandError> {
     let StateOptions { base, command } = options;
     let prepared = match Prepared::load(&base, environment) {
-        Err(CommandError::Lock(LockError { cause: LockCause::Held, path })) => {
-            let StateCommand::Export(export) = &command else {
-                return Err(CommandError::Lock(LockError { cause: LockCause::Held, path }));
+        Err(CommandError::Lock(lock @ LockError { cause: LockCause::Held, .. })) => {
+            let StateCommand::Export(export) = &command else { return Err(lock.into()) };
+            return match crate::state::export_from_running(&Config::load(&base, environment)?, export) {
+                Err(StateError::Online(why)) => Err(CommandError::LockedExport { lock, why }),
+                exported => exported.map_err(|error| CommandError::State { doing: "exporting state", error }),
             };
-            return crate::state::export_from_running(&Config::load(&base, environment)?, export);
         }
         other => other?,
     };

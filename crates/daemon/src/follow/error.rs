@@ -76,7 +76,11 @@ pub enum FollowError {
     #[error("loading identity: {0}")]
     Identity(#[from] IdentityError),
     /// The peer runs already, or another process works on the folder.
-    #[error("obtaining execution lock: {0}")]
+    #[error(
+        "obtaining execution lock: lock {path}: {cause}. If no other cluster-follow process is running for this cluster, \
+         remove {path}, or make sure that the folder is writable for the user running cluster-follow",
+        path = .0.path.display(), cause = .0.cause
+    )]
     Lock(#[from] LockError),
     /// The IPFS daemon's address cannot be used.
     #[error("configuring the IPFS connector: {0}")]

@@ -22,11 +22,11 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum OnlineExportError {
     /// It has no API, or one that only others reach.
-    #[error("the peer runs, and the configuration names no port or socket of its REST API: stop it first")]
+    #[error("the configuration names no port or socket of it: stop the peer first")]
     NoApi,
     /// Nobody answers.
     #[error(
-        "the peer runs, but its REST API does not answer at {place}: {cause}; if it has just started, try again, or stop it first"
+        "it does not answer at {place}: {cause}; if the peer has just started, try again, or stop it first"
     )]
     Unreachable {
         /// Where it was asked.
@@ -35,7 +35,7 @@ pub enum OnlineExportError {
         cause: String,
     },
     /// It answers something else.
-    #[error("the peer runs, but its REST API at {place} answers status {status}: stop the peer first")]
+    #[error("at {place} it answers status {status}: stop the peer first")]
     Status {
         /// Where it was asked.
         place: String,
