@@ -117,6 +117,11 @@ pub fn history(snapshot: &dyn Snapshot) -> Result<u32, StoreError> {
     Ok(row.and_then(|row| Some(u32::from_be_bytes(row.try_into().ok()?))).unwrap_or(0))
 }
 
+/// Says whether a row is the number of the history, which belongs to no other store.
+pub fn is_history(tree: Tree, key: &[u8]) -> bool {
+    tree == Tree::Meta && key == HISTORY
+}
+
 /// Begins a history of a store: `number` is new in the world, as far as chance goes, for positions of one store mean
 /// nothing in another, nor in what becomes of the same one when its rows are replaced.
 ///

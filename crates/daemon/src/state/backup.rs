@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{command::Prepared, init::durable_file};
 use cluster_core::{
-    pinset::format,
+    pinset::{events, format},
     ports::datastore::{Cursor, Datastore, Tree},
 };
 use cluster_runtime::now;
@@ -63,6 +63,10 @@ fn write_rows(store: &dyn Datastore, path: &Path) -> Result<(u64, ManifestFile),
         let mut cursor = Cursor::all(tree);
         while !cursor.is_done() {
             for row in cursor.next_page_of(&*snapshot, PAGE)? {
+                // What is taken back goes on as another history of changes.
+                if events::is_history(tree, &row.0) {
+                    continue;
+                }
                 write_row(&mut out, tree, &row).map_err(failed)?;
                 count += 1;
             }

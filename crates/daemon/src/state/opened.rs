@@ -65,7 +65,10 @@ impl OpenedState {
 pub(super) fn make_ready(store: &dyn Datastore, path: &Path, peer: &PeerId) -> Result<(), StateError> {
     format::ensure(store, path)?;
     match format::bind_peer(store, &peer.to_bytes())? {
-        None if events::history(&*store.snapshot()?)? == 0 => begin_history(store),
+        // Readers of the changes of another store, or of this one before its rows were replaced, are told that they missed some.
+        None if events::history(&*store.snapshot()?)? == 0 => {
+            Ok(events::begin_history(store, rand::random_range(1..=u32::MAX))?)
+        }
         None => Ok(()),
         Some(bound) => Err(StateError::OtherPeer {
             path: path.to_owned(),
@@ -73,11 +76,6 @@ pub(super) fn make_ready(store: &dyn Datastore, path: &Path, peer: &PeerId) -> R
             found: peer.to_string(),
         }),
     }
-}
-
-/// Begins a new history of changes: readers of the one before it are told that they missed some.
-pub(super) fn begin_history(store: &dyn Datastore) -> Result<(), StateError> {
-    Ok(events::begin_history(store, rand::random_range(1..=u32::MAX))?)
 }
 
 /// Opens the writer on a store that was made ready.

@@ -6,7 +6,7 @@
 use super::{
     BackupError, StateError,
     backup_files::Backup,
-    opened::{begin_history, make_ready, options},
+    opened::{make_ready, options},
 };
 use crate::command::{Prepared, StateRestore};
 use cluster_core::{
@@ -51,7 +51,6 @@ pub(super) fn run(prepared: &Prepared, restore: &StateRestore) -> Result<(), Sta
     })?;
     store.commit(batch, Durability::Lazy)?;
     make_ready(&*store, &path, &peer)?;
-    begin_history(&*store)?;
     drop(store);
     building.finish()?;
     tracing::info!(target: "service", rows = backup.manifest.rows, "state restored");
