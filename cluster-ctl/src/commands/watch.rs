@@ -54,12 +54,13 @@ impl Reader {
     async fn reopen(&mut self, client: &Client) -> Result<Lines<Event>, ClientError> {
         let mut told = false;
         loop {
+            // First of all: whoever ends every stream at once is not asked without a pause.
+            sleep(ASK_AGAIN).await;
             match self.open(client).await {
                 Err(error @ ClientError::Transport { .. }) => {
                     if !std::mem::replace(&mut told, true) {
                         eprintln!("the peer is lost, asking again every second: {error}");
                     }
-                    sleep(ASK_AGAIN).await;
                 }
                 other => return other,
             }

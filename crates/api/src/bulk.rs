@@ -21,7 +21,7 @@ use cluster_core::{
         consensus::{Precondition, RequestId},
     },
 };
-use futures_util::{Stream, StreamExt, future::join_all, stream};
+use futures_util::{FutureExt, StreamExt, future::join_all, stream};
 use http::StatusCode;
 use std::{collections::HashSet, sync::Arc};
 
@@ -31,11 +31,16 @@ const MAX_LINE: usize = 2 << 20;
 /// Changes that are made at once. They share commits.
 const AT_ONCE: usize = 512;
 
+/// Bytes of lines after which no more of them are made at once, beside the last one.
+const AT_ONCE_BYTES: usize = 2 << 20;
+
 pub(crate) async fn post_changes(State(api): Api, body: Body) -> Reply {
-    let lines = Lines { body: body.into_data_stream(), buffer: BytesMut::new(), number: 0, ended: false };
-    let outcomes = numbered(lines).ready_chunks(AT_ONCE).then(move |lines| {
+    let outcomes = stream::unfold(Lines::new(body), move |mut lines| {
         let api = api.clone();
-        async move { Ok(make(&api, lines).await) }
+        async move {
+            let group = lines.group().await;
+            if group.is_empty() { None } else { Some((Ok(make(&api, group).await), lines)) }
+        }
     });
     ndjson::follow(outcomes.boxed(), push_line)
 }
@@ -50,19 +55,36 @@ struct Lines {
     ended: bool,
 }
 
-fn numbered(lines: Lines) -> impl Stream<Item = Line> {
-    Box::pin(stream::unfold(lines, Lines::next))
-}
-
 impl Lines {
-    async fn next(mut self) -> Option<(Line, Self)> {
+    fn new(body: Body) -> Self {
+        Self { body: body.into_data_stream(), buffer: BytesMut::new(), number: 0, ended: false }
+    }
+
+    /// Waits for a line and takes what else is here, within bounds; nothing at the end.
+    async fn group(&mut self) -> Vec<Line> {
+        let mut group: Vec<Line> = self.next().await.into_iter().collect();
+        let size = |(_, line): &Line| line.as_ref().map_or(0, Vec::len);
+        let mut bytes: usize = group.iter().map(size).sum();
+        while !group.is_empty() && group.len() < AT_ONCE && bytes < AT_ONCE_BYTES {
+            let Some(Some(line)) = self.next().now_or_never() else { break };
+            bytes += size(&line);
+            group.push(line);
+        }
+        group
+    }
+
+    /// Waits for the next line that is not empty.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    async fn next(&mut self) -> Option<Line> {
         loop {
             if let Some(line) = self.take() {
                 self.number += 1;
                 if line.trim_ascii().is_empty() {
                     continue;
                 }
-                return Some(((self.number, Ok(line)), self));
+                return Some((self.number, Ok(line)));
             }
             if self.ended {
                 return None;
@@ -84,7 +106,7 @@ impl Lines {
             self.ended = true;
             self.buffer.clear();
             self.number += 1;
-            return Some(((self.number, Err(error)), self));
+            return Some((self.number, Err(error)));
         }
     }
 
@@ -222,5 +244,29 @@ impl Change {
             }
             None => api.unpin(key, precondition, request_id).await.map(|_| None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_made_at_once_is_bounded_in_number_and_size() {
+        let sizes = async |body: String| {
+            let mut lines = Lines::new(Body::from(body));
+            let mut sizes = Vec::new();
+            loop {
+                let group = lines.group().await;
+                if group.is_empty() {
+                    return sizes;
+                }
+                sizes.push(group.len());
+            }
+        };
+        assert_eq!(sizes("a\n".repeat(AT_ONCE + 3)).await, [AT_ONCE, 3]);
+        let long = "x".repeat(AT_ONCE_BYTES * 3 / 4) + "\n";
+        assert_eq!(sizes(long.repeat(5)).await, [2, 2, 1]);
+        assert_eq!(sizes("\n\n".to_owned()).await, [0; 0]);
     }
 }

@@ -31,6 +31,9 @@ const MAX_BATCHES: u64 = 16_384;
 /// Pins that wait to be looked at; when there are more, those touched longest ago are given up.
 const MAX_PINS: usize = 4096;
 
+/// Pins that are asked about between two reads of the changes.
+const MAX_LOOKS: usize = 64;
+
 /// Looks at a pin that differs before it is told of anew, and after that before it is given up.
 const LOOKS: u32 = 2;
 
@@ -114,7 +117,7 @@ impl Peer {
             }
             let now = Instant::now();
             pins.tidy(now);
-            for key in pins.quiet(now, interval) {
+            for key in pins.quiet(now, interval).into_iter().take(MAX_LOOKS) {
                 self.look_at_pin(key, &others, &mut pins).await;
             }
         }
