@@ -16,6 +16,7 @@ mod http_host;
 mod inbound_gate;
 mod mdns;
 mod own_addresses;
+mod own_port;
 mod peerstore;
 mod routing;
 mod security;

@@ -1,6 +1,6 @@
 //! The transport, layer by layer (wire-protocol §1.1), and what its failures mean.
 
-use super::{counters::SwarmCounters, error::SwarmError, security::Security};
+use super::{counters::SwarmCounters, error::SwarmError, own_port::OwnPortTcp, security::Security};
 use cluster_core::{ClusterSecret, PeerId};
 use futures_util::{
     future::Either,
@@ -21,7 +21,7 @@ use libp2p::{
     pnet::{PnetConfig, PnetError, PreSharedKey},
     relay,
     swarm::derive_prelude::Either as Layered,
-    tcp, websocket, yamux,
+    websocket, yamux,
 };
 use std::{fmt::Display, io, sync::Arc, time::Duration};
 
@@ -168,11 +168,11 @@ where
 }
 
 /// Builds TCP that resolves names. Where the system names no servers, `/etc/hosts` is all there is.
-fn named_tcp() -> dns::tokio::Transport<tcp::tokio::Transport> {
-    let tcp = || tcp::tokio::Transport::new(tcp::Config::default());
-    dns::tokio::Transport::system(tcp()).unwrap_or_else(|error| {
+fn named_tcp() -> dns::tokio::Transport<OwnPortTcp> {
+    dns::tokio::Transport::system(OwnPortTcp::default()).unwrap_or_else(|error| {
         tracing::warn!(target: "swarm", %error, "no name servers: names in addresses cannot be resolved");
-        dns::tokio::Transport::custom(tcp(), dns::ResolverConfig::default(), dns::ResolverOpts::default())
+        let (config, options) = (dns::ResolverConfig::default(), dns::ResolverOpts::default());
+        dns::tokio::Transport::custom(OwnPortTcp::default(), config, options)
     })
 }
 

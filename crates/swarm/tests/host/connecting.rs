@@ -50,6 +50,13 @@ async fn a_stream_to_a_known_peer_dials_it() {
 }
 
 #[tokio::test]
+async fn a_port_that_others_hold_at_another_address_keeps_nobody_from_dialling() {
+    let (a, b) = (Host::start(config()).await, Host::start(config()).await);
+    let _foreign = std::net::TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), a.port())).unwrap();
+    a.meet(&b).await;
+}
+
+#[tokio::test]
 async fn names_lead_to_peers() {
     let (a, b) = (Host::start(config()).await, Host::start(config()).await);
     let name: Multiaddr = format!("/dns4/localhost/tcp/{}", b.port()).parse().unwrap();
