@@ -12,6 +12,7 @@ use crate::{
     request_body::{self, BodyError},
     routes::{Reply, reads_body, streams_body, wants_user},
     token::Authenticated,
+    traced::Traced,
 };
 use axum::body::Body;
 use http::{
@@ -19,6 +20,7 @@ use http::{
     request::Parts,
 };
 use hyper::body::Incoming;
+use opentelemetry::trace::FutureExt as _;
 use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 use tower_service::Service as _;
 
@@ -71,13 +73,14 @@ impl Front {
             .as_ref()
             .map(|metrics| metrics.begin(&head.method, http_body::Body::size_hint(&body).lower()));
         let mut log = AccessLog::start(self.log.as_ref(), remote, &head.method, &head.uri, head.version);
+        let traced = Traced::begin(&head);
         let taken = if streams_body(&head) {
             Ok(Body::new(request_body::Paced::new(body, self.read_timeout)))
         } else {
             request_body::read(body, reads_body(&head), self.read_timeout).await.map(Body::from)
         };
         let reply = match taken {
-            Ok(body) => self.guarded(head, body).await,
+            Ok(body) => self.guarded(head, body).with_context(traced.context()).await,
             // An upload is the one request that may be large; its refusal is worth reading.
             Err(BodyError::TooLarge { .. }) if head.uri.path() == "/add" => {
                 close(self.guarded(head, Body::empty()).await)
@@ -90,7 +93,8 @@ impl Front {
         if let Some(measured) = &mut measured {
             measured.status = reply.status();
         }
-        Ok(reply.map(|inner| ReplyBody { inner, log, measured, busy, unasked_trailers }))
+        traced.answered(reply.status());
+        Ok(reply.map(|inner| ReplyBody { inner, log, measured, _traced: traced, busy, unasked_trailers }))
     }
 
     async fn guarded(&self, mut head: Parts, body: Body) -> Reply {

@@ -35,6 +35,7 @@ mod rest_server;
 mod routes;
 mod tls;
 mod token;
+mod traced;
 mod writes;
 
 pub use bind_error::BindError;

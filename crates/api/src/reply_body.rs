@@ -1,6 +1,6 @@
 //! The body of an answer, together with what must happen when it has been sent or given up.
 
-use crate::{access_log::AccessLog, connections::Busy, ndjson, rest_metrics::Measured};
+use crate::{access_log::AccessLog, connections::Busy, ndjson, rest_metrics::Measured, traced::Traced};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -15,6 +15,8 @@ pub(crate) struct ReplyBody {
     pub(crate) inner: Body,
     pub(crate) log: Option<Box<AccessLog>>,
     pub(crate) measured: Option<Measured>,
+    /// Ends when the body does.
+    pub(crate) _traced: Traced,
     pub(crate) busy: Busy,
     /// The client speaks HTTP/1.1 and did not ask for trailers.
     pub(crate) unasked_trailers: bool,

@@ -18,6 +18,7 @@ mod error;
 mod file;
 mod fjall;
 mod http_api;
+mod idle;
 mod informers;
 mod ipfs_http;
 mod json_text;
@@ -167,8 +168,7 @@ impl Config {
         match source::find(&root) {
             None => {
                 let loaded = Self::from_root(&root, &place, format, base, environment, role)?;
-                tell(&loaded.warnings, &place);
-                Ok(loaded.config)
+                Ok(loaded.told(&place))
             }
             Some(Err(mistake)) => Err(mistakes(vec![mistake])),
             Some(Ok((_, others))) if !others.is_empty() && format == ConfigFormat::Toml => {
@@ -193,8 +193,7 @@ impl Config {
         let root = read_root(&text, &place, format)?;
         let loaded = Self::from_root(&root, &place, format, base, environment, role)?;
         source::keep(&text, &sourced, base);
-        tell(&loaded.warnings, &place);
-        Ok(Self { sourced: Some(sourced), ..loaded.config })
+        Ok(Self { sourced: Some(sourced), ..loaded.told(&place) })
     }
 
     /// Finds the file of a base folder.
@@ -374,6 +373,17 @@ struct Loaded {
     origins: BTreeMap<String, Origin>,
     /// Sections of Go datastores that say something.
     go_sections: Vec<&'static str>,
+}
+
+impl Loaded {
+    /// Tells what was passed over, and what has no effect.
+    fn told(self, place: &str) -> Config {
+        tell(&self.warnings, place);
+        for line in idle::lines(&self.config) {
+            tracing::info!(target: "config", "{line}");
+        }
+        self.config
+    }
 }
 
 /// What the configuration is for.

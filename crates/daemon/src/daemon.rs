@@ -11,6 +11,7 @@ mod listen;
 mod numbers;
 mod running_peer;
 mod settings;
+mod traces;
 
 pub use error::DaemonError;
 pub use joining::Bootstrap;

@@ -15,6 +15,11 @@ use http::{
     header::{CONTENT_TYPE, TE},
 };
 use http_body_util::BodyExt;
+use opentelemetry::{
+    Context, KeyValue, global,
+    trace::{SpanKind, Status, TraceContextExt, Tracer},
+};
+use opentelemetry_http::HeaderInjector;
 use reqwest::Url;
 use std::{error::Error, time::Duration};
 use tokio::time::Instant;
@@ -139,8 +144,9 @@ impl Rpc {
         &'a self,
         path: &'a str,
         deadline: Deadline,
-        request: reqwest::Request,
+        mut request: reqwest::Request,
     ) -> Result<Answer<'a>, IpfsError> {
+        let span = traced(path, request.headers_mut());
         let request = async {
             self.throttle.pass().await;
             let began = Instant::now();
@@ -160,6 +166,7 @@ impl Rpc {
             Ok(Err(error)) => {
                 let cause = cause_of(error);
                 self.throttle.failed(&cause);
+                span.span().set_status(Status::error(cause.clone()));
                 return Err(self.unreachable(path, cause));
             }
             Ok(Ok(response)) => {
@@ -169,7 +176,8 @@ impl Rpc {
         };
         let status = response.status();
         let body = http::Response::<reqwest::Body>::from(response).into_body();
-        let mut answer = Answer { rpc: self, path, body, lines: Lines::default() };
+        span.span().set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+        let mut answer = Answer { rpc: self, path, body, lines: Lines::default(), _span: span };
         if status == StatusCode::OK { Ok(answer) } else { Err(answer.refusal(status, deadline).await) }
     }
 
@@ -201,6 +209,20 @@ impl Rpc {
     }
 }
 
+/// Begins a span of a call (api §11.2), which the daemon is told of, too. Nothing where nobody collects traces.
+fn traced(path: &str, headers: &mut HeaderMap) -> Context {
+    let caller = Context::current();
+    let tracer = global::tracer("ipfshttp");
+    let span = tracer.span_builder("request").with_kind(SpanKind::Client);
+    let context = caller.with_span(tracer.build_with_context(span, &caller));
+    if context.span().is_recording() {
+        let name = path.split('?').next().unwrap_or_default().to_owned();
+        context.span().update_name(format!("ipfs {name}"));
+    }
+    global::get_text_map_propagator(|format| format.inject_context(&context, &mut HeaderInjector(headers)));
+    context
+}
+
 /// Says what the transport ran into. The URL is said elsewhere; the chain below reqwest's own words holds what really
 /// happened.
 fn cause_of(error: reqwest::Error) -> String {
@@ -225,6 +247,8 @@ pub(crate) struct Answer<'a> {
     path: &'a str,
     body: reqwest::Body,
     lines: Lines,
+    /// Ends with the answer.
+    _span: Context,
 }
 
 impl Answer<'_> {

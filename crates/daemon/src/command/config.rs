@@ -54,6 +54,9 @@ fn check(base: &Path, environment: &Environment) -> Result<(), CommandError> {
     for warning in &report.warnings {
         eprintln!("passed over in {}: {warning}", report.path.display());
     }
+    for line in &report.idle {
+        eprintln!("{line}");
+    }
     if let Some(open) = &report.open_api {
         eprintln!("warning: {open}");
     }

@@ -36,10 +36,11 @@ pub(crate) fn tcp_or_unix(address: &Multiaddr) -> bool {
     }
 }
 
-/// Says whether this is a UDP port of a host.
-pub(crate) fn udp(address: &Multiaddr) -> bool {
+/// Says whether this is a UDP or TCP port of a host.
+pub(crate) fn udp_or_tcp(address: &Multiaddr) -> bool {
     let mut parts = address.iter();
-    matches!((parts.next(), parts.next(), parts.next()), (Some(host), Some(Protocol::Udp(_)), None) if is_host(&host))
+    let parts = (parts.next(), parts.next(), parts.next());
+    matches!(parts, (Some(host), Some(Protocol::Udp(_) | Protocol::Tcp(_)), None) if is_host(&host))
 }
 
 /// Says whether only this machine can reach a socket listening there. A name counts as reachable, but for
@@ -88,7 +89,7 @@ mod tests {
             assert_eq!(address.to_string(), text);
             assert_eq!((tcp_or_unix(&address), is_local(&address)), (socket, local), "{text}");
         }
-        assert!(udp(&"/ip4/0.0.0.0/udp/6831".parse().unwrap()));
-        assert!(!udp(&"/ip4/0.0.0.0/udp/6831/quic-v1".parse().unwrap()));
+        assert!(udp_or_tcp(&"/ip4/0.0.0.0/udp/6831".parse().unwrap()));
+        assert!(!udp_or_tcp(&"/ip4/0.0.0.0/udp/6831/quic-v1".parse().unwrap()));
     }
 }

@@ -20,8 +20,8 @@ pub(crate) enum Reach {
     Any,
     /// A TCP port of a host, or a Unix socket.
     Tcp,
-    /// A UDP port of a host.
-    Udp,
+    /// A UDP or TCP port of a host, to which traces are sent.
+    Collector,
 }
 
 /// Multicodec of a libp2p key in a CID.
@@ -148,12 +148,12 @@ impl<'a> Checker<'a> {
         let fits = |address: &Multiaddr| match reach {
             Reach::Any => true,
             Reach::Tcp => super::address::tcp_or_unix(address),
-            Reach::Udp => super::address::udp(address),
+            Reach::Collector => super::address::udp_or_tcp(address),
         };
         let expected = match reach {
             Reach::Any => "a multiaddress such as \"/ip4/0.0.0.0/tcp/9096\"",
             Reach::Tcp => "the multiaddress of a TCP port such as \"/ip4/127.0.0.1/tcp/9094\"",
-            Reach::Udp => "the multiaddress of a UDP port such as \"/ip4/127.0.0.1/udp/6831\"",
+            Reach::Collector => "the multiaddress of a port such as \"/ip4/127.0.0.1/tcp/4318\"",
         };
         let address = parsed.filter(fits);
         if address.is_none() {

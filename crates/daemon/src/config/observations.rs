@@ -64,7 +64,12 @@ impl TracingConfig {
         let endpoint = raw.jaeger_agent_endpoint.as_ref();
         Self {
             enable_tracing: raw.enable_tracing.unwrap_or(false),
-            jaeger_agent_endpoint: check.multiaddr("jaeger_agent_endpoint", endpoint, default, Reach::Udp),
+            jaeger_agent_endpoint: check.multiaddr(
+                "jaeger_agent_endpoint",
+                endpoint,
+                default,
+                Reach::Collector,
+            ),
             sampling_prob,
             service_name: text_or(raw.service_name, "cluster-daemon"),
         }

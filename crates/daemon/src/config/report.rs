@@ -1,7 +1,7 @@
 //! The effective configuration, each value with where it came from.
 
 use super::{
-    Config, ConfigError, Environment, Loaded, Mistake, OpenApiError, Origin,
+    Config, ConfigError, Environment, Loaded, Mistake, OpenApiError, Origin, idle,
     key::Kind,
     keys,
     toml_writer::{at, show},
@@ -24,6 +24,8 @@ pub struct Report {
     pub text: String,
     /// What the file holds and nobody here knows.
     pub warnings: Vec<Mistake>,
+    /// Lines about settings that have no effect.
+    pub idle: Vec<String>,
     /// An API that anyone on the network could use.
     pub open_api: Option<OpenApiError>,
 }
@@ -37,7 +39,8 @@ impl Report {
         let (path, format) = Config::file(base)?;
         let loaded = Config::from_layers(&Config::read(&path)?, &path, format, environment)?;
         let open_api = loaded.config.check_open_api().err();
-        Ok(Self { path, text: write(&loaded), warnings: loaded.warnings, open_api })
+        let idle = idle::lines(&loaded.config);
+        Ok(Self { path, text: write(&loaded), warnings: loaded.warnings, idle, open_api })
     }
 }
 

@@ -20,12 +20,7 @@ pub(super) fn log(config: &Config) {
         replication_factor_max = config.cluster.replication.max,
         "settings that all peers of the cluster should share"
     );
-    let idle = [
-        ("api.pinsvcapi", config.pinsvcapi.is_some()),
-        ("api.ipfsproxy", config.ipfsproxy.is_some()),
-        ("observations.metrics.enable_stats", config.metrics.enable_stats),
-        ("observations.tracing.enable_tracing", config.tracing.enable_tracing),
-    ];
+    let idle = [("api.pinsvcapi", config.pinsvcapi.is_some()), ("api.ipfsproxy", config.ipfsproxy.is_some())];
     let idle: Vec<&str> = idle.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
     if !idle.is_empty() {
         tracing::info!(target: "config", "configured, but not in this version yet: {}", idle.join(", "));

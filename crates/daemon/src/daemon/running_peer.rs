@@ -11,6 +11,7 @@ use super::{
     listen,
     numbers::PinsetNumbers,
     settings,
+    traces::Traces,
 };
 use crate::{
     command::Prepared,
@@ -59,6 +60,7 @@ pub struct RunningPeer {
     tasks: Tasks,
     serving: Tasks,
     threads: [WorkerThread; 3],
+    traces: Option<Traces>,
 }
 
 impl std::fmt::Debug for RunningPeer {
@@ -73,6 +75,8 @@ impl RunningPeer {
     /// # Errors
     /// Whatever keeps the peer from starting; then nothing of it runs.
     pub async fn start(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<Self, DaemonError> {
+        let config = &prepared.config;
+        let traces = Traces::start(&config.tracing, &config.cluster.peername, &prepared.identity.id());
         let (assembly, followers) = Box::pin(Assembly::make(prepared, bootstrap)).await?;
         // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
         let serving = Tasks::new();
@@ -106,7 +110,7 @@ impl RunningPeer {
             let stop = serving.stopping();
             serving.spawn("rest", OnEnd::Stop, async move { server.serve(stop.cancelled_owned()).await });
         }
-        Ok(Self { assembly, tasks, serving, threads })
+        Ok(Self { assembly, tasks, serving, threads, traces })
     }
 
     /// Returns what the peer can be asked for.
@@ -137,7 +141,7 @@ impl RunningPeer {
     /// # Errors
     /// When the store fails, or when something did not end in time.
     pub async fn stop(self) -> Result<(), DaemonError> {
-        let Self { assembly, tasks, serving, threads } = self;
+        let Self { assembly, tasks, serving, threads, traces } = self;
         let mut orderly = serving.stop(STOP_LIMIT).await;
         orderly &= tasks.stop(STOP_LIMIT).await;
         orderly &= tokio::time::timeout(STOP_LIMIT, assembly.swarm.stop()).await.is_ok();
@@ -155,6 +159,7 @@ impl RunningPeer {
             Err(_) => orderly = false,
         }
         drop(opened);
+        orderly &= tokio::task::spawn_blocking(|| drop(traces)).await.is_ok();
         if orderly { Ok(()) } else { Err(DaemonError::Stop { limit: STOP_LIMIT }) }
     }
 }

@@ -122,6 +122,7 @@ pub(super) fn swarm(prepared: &Prepared, crdt: &CrdtConfig) -> SwarmConfig {
             file_descriptors: limits.file_descriptors_limit.unwrap_or(0),
         }),
         pubsub: PubsubConfig {
+            seen_messages_ttl: cluster.pubsub.seen_messages_ttl,
             heartbeat_interval: cluster.pubsub.heartbeat_interval,
             d_factor: cluster.pubsub.d_factor as usize,
             history_gossip: cluster.pubsub.history_gossip as usize,

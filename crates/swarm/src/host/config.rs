@@ -70,6 +70,8 @@ pub struct ResourceLimits {
 /// Parameters of the gossip (wire-protocol §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PubsubConfig {
+    /// How long a message is remembered, so that it is taken once.
+    pub seen_messages_ttl: Duration,
     /// Time between two rounds of upkeep.
     pub heartbeat_interval: Duration,
     /// Multiplies the sizes of the mesh; at least 1.
@@ -85,6 +87,7 @@ pub struct PubsubConfig {
 impl Default for PubsubConfig {
     fn default() -> Self {
         Self {
+            seen_messages_ttl: Duration::from_secs(30 * 60),
             heartbeat_interval: Duration::from_secs(10),
             d_factor: 4,
             history_gossip: 2,

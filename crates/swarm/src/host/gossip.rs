@@ -64,7 +64,7 @@ fn parameters(config: &PubsubConfig, follower: bool) -> Result<Config, SwarmErro
         .gossip_lazy(6 * d)
         .history_length(config.history_length)
         .history_gossip(config.history_gossip)
-        .duplicate_cache_time(Duration::from_secs(30 * 60))
+        .duplicate_cache_time(config.seen_messages_ttl)
         .flood_publish(config.flood_publish)
         .max_transmit_size(MAX_FRAME)
         .max_control_message_size(MAX_FRAME)

@@ -9,6 +9,7 @@ use crate::rpc::{
     wire::Wire,
 };
 use cluster_core::ports::rpc::CallError;
+use opentelemetry::Context;
 use std::fmt::Display;
 
 /// The stream of a call, and where in its answers it is.
@@ -19,12 +20,14 @@ pub(super) struct Answers {
     header_read: bool,
     /// Bytes of all values so far.
     pub(super) bytes_read: usize,
+    /// The call in a trace, which ends with its answers.
+    _span: Context,
 }
 
 impl Answers {
     /// Reads what comes on `stream` as answers of `method`.
-    pub(super) fn new(stream: CallStream, method: Method) -> Self {
-        Self { stream, method, header_read: false, bytes_read: 0 }
+    pub(super) fn new(stream: CallStream, method: Method, span: Context) -> Self {
+        Self { stream, method, header_read: false, bytes_read: 0, _span: span }
     }
 
     /// Reads the next value; `None` after the last one.
@@ -35,7 +38,7 @@ impl Answers {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub(super) async fn next<T: Wire>(&mut self) -> Result<Option<T>, CallError> {
-        let Self { stream, method, header_read, bytes_read } = self;
+        let Self { stream, method, header_read, bytes_read, .. } = self;
         if !*header_read {
             let header = stream.read_value(Limits::RESPONSE).await.map_err(|e| read_error(*method, e))?;
             let Some(header) = header else { return Ok(None) };

@@ -23,6 +23,10 @@ use cluster_core::{
 };
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use libp2p::StreamProtocol;
+use opentelemetry::{
+    Context, global,
+    trace::{SpanKind, TraceContextExt, Tracer},
+};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
@@ -62,6 +66,8 @@ struct Call {
     protocols: &'static [StreamProtocol],
     /// Names and argument.
     bytes: Vec<u8>,
+    /// The call in a trace (api §11.2); nothing where nobody collects traces.
+    span: Context,
 }
 
 fn unreachable(cause: impl std::fmt::Display) -> CallError {
@@ -86,7 +92,9 @@ impl Call {
             Method::TrackerStatusAll | Method::ClusterRecoverAllLocal => &PROTOCOLS,
             _ => &GO_ONLY,
         };
-        Self { method, protocols, bytes: to.into_bytes() }
+        let tracer = global::tracer("p2p-gorpc");
+        let span = tracer.span_builder(method.full_name()).with_kind(SpanKind::Client).start(&tracer);
+        Self { method, protocols, bytes: to.into_bytes(), span: Context::current_with_span(span) }
     }
 
     /// Makes a call whose argument is the empty struct.
@@ -113,7 +121,7 @@ impl RemotePeer {
             // The method over there waits for more arguments until then.
             stream.close().await.map_err(unreachable)?;
         }
-        Ok(Answers::new(stream, call.method))
+        Ok(Answers::new(stream, call.method, call.span))
     }
 
     /// Opens a stream and sends a call; further arguments may follow.
@@ -147,7 +155,7 @@ impl RemotePeer {
             sent = stream.close().await;
         }
         // Who broke the stream may have said why.
-        let mut answers = Answers::new(stream, call.method);
+        let mut answers = Answers::new(stream, call.method, call.span);
         match timeout(STORED_LIMIT, answers.next::<()>()).await {
             Ok(Ok(None)) => sent.map_err(unreachable),
             Ok(Ok(Some(()))) => Err(bad_answer(call.method, "it is none that this call has")),

@@ -22,6 +22,7 @@ use cluster_core::{
     },
 };
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use opentelemetry::Context;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},
@@ -200,7 +201,7 @@ async fn answer<T: Wire>(reply: &[u8]) -> Result<Option<T>, CallError> {
     let (near, mut far) = duplex(1 << 16);
     far.write_all(reply).await.unwrap();
     drop(far);
-    Answers::new(CallStream::new(boxed(near)), Method::ClusterId).next().await
+    Answers::new(CallStream::new(boxed(near)), Method::ClusterId, Context::new()).next().await
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,40 @@
+//! Settings that are taken and have no effect here, each with the reason.
+
+use super::{Config, RawConfig, toml_writer::at};
+
+/// Keys that steer what does not exist here.
+pub(super) const IDLE: &[(&str, &str)] = &[
+    ("consensus.crdt.batching.max_queue_size", "changes wait on the disk, where no queue can be full"),
+    ("consensus.crdt.peerset_metric", "who is in the cluster is always told by the metric ping"),
+    (
+        "consensus.crdt.datastore_namespace",
+        "the store has an order of its own, and peers never exchange this prefix",
+    ),
+    (
+        "pin_tracker.stateless.max_pin_queue_size",
+        "what is to be pinned is on the disk, where no queue can be full",
+    ),
+    ("observations.metrics.reporting_interval", "numbers are read at the moment when they are asked for"),
+];
+
+/// Says in a line for each what of the settings has no effect; those at their defaults ask for nothing.
+pub(super) fn lines(config: &Config) -> Vec<String> {
+    let json = |raw: RawConfig| serde_json::to_value(raw).unwrap_or_default();
+    let (values, defaults) = (json(config.to_raw()), json(Config::default_values()));
+    IDLE.iter()
+        .filter(|(path, _)| at(&values, path) != at(&defaults, path))
+        .map(|(path, why)| format!("{path} has no effect here: {why}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::keys, IDLE};
+
+    #[test]
+    fn idle_keys_are_keys() {
+        for (path, why) in IDLE {
+            assert!(keys::find(path).is_some() && !why.is_empty(), "{path}");
+        }
+    }
+}
