@@ -32,7 +32,9 @@ fn config(local: PeerId, applied_on: AppliedOn) -> WriterConfig {
 struct NoEffects;
 
 impl Effects<CrdtOutput> for NoEffects {
-    fn committed(&self, _: Vec<TrackerSignal>, _: Vec<CrdtOutput>) {}
+    fn committed(&self, _: Vec<CrdtOutput>) {}
+
+    fn tracked(&self, _: Vec<TrackerSignal>) {}
     fn recovered(&self) {}
 }
 

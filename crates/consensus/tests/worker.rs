@@ -29,7 +29,9 @@ const LONG: Duration = Duration::from_secs(3600);
 struct ToWorker(FeedSender<Vec<CrdtOutput>>);
 
 impl Effects<CrdtOutput> for ToWorker {
-    fn committed(&self, _: Vec<TrackerSignal>, outputs: Vec<CrdtOutput>) {
+    fn tracked(&self, _: Vec<TrackerSignal>) {}
+
+    fn committed(&self, outputs: Vec<CrdtOutput>) {
         self.0.push(outputs);
     }
 

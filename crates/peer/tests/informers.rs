@@ -323,7 +323,9 @@ async fn every_tag_is_a_metric_and_no_tags_are_none() {
 struct NoTracker;
 
 impl Effects<Infallible> for NoTracker {
-    fn committed(&self, _: Vec<TrackerSignal>, _: Vec<Infallible>) {}
+    fn committed(&self, _: Vec<Infallible>) {}
+
+    fn tracked(&self, _: Vec<TrackerSignal>) {}
 
     fn recovered(&self) {}
 }

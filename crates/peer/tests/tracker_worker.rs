@@ -224,7 +224,9 @@ fn out_of_order<T>(path: &str) -> BoxFuture<'static, Result<T, IpfsError>> {
 struct ToTracker(FeedSender<Vec<TrackerSignal>>);
 
 impl Effects<Infallible> for ToTracker {
-    fn committed(&self, signals: Vec<TrackerSignal>, _: Vec<Infallible>) {
+    fn committed(&self, _: Vec<Infallible>) {}
+
+    fn tracked(&self, signals: Vec<TrackerSignal>) {
         self.0.push(signals);
     }
 

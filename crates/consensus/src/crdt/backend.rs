@@ -104,6 +104,8 @@ pub struct CrdtBackend {
     pub(super) next_walk: u64,
     pub(super) max_priority: u64,
     pub(super) outputs: Vec<CrdtOutput>,
+    /// Whether the batch that was sealed last holds a block of this peer.
+    pub(super) packed: bool,
     /// A walk ended in the batch at hand: readers and events wait for it.
     pub(super) urgent: bool,
 }
@@ -125,6 +127,7 @@ impl CrdtBackend {
             next_walk: 1,
             max_priority: 0,
             outputs: Vec::new(),
+            packed: false,
             urgent: false,
         }
     }
@@ -260,6 +263,7 @@ impl Backend for CrdtBackend {
 
     fn seal(&mut self, mut books: Books<'_>, _: UnixMillis) -> Result<Vec<CrdtOutput>, StoreError> {
         self.urgent = false;
+        self.packed = false;
         self.pack(&mut books)?;
         if self.pending_rows > 0 || self.waiting_told {
             self.waiting_told = self.pending_rows > 0;
@@ -267,5 +271,9 @@ impl Backend for CrdtBackend {
             self.outputs.push(CrdtOutput::Waiting { operations: self.pending_rows, held });
         }
         Ok(std::mem::take(&mut self.outputs))
+    }
+
+    fn sealed_own(&self) -> bool {
+        self.packed
     }
 }

@@ -149,6 +149,7 @@ impl CrdtBackend {
         if draft.is_empty() {
             return;
         }
+        self.packed = true;
         let mut delta = draft.delta;
         delta.priority = self.max_priority.saturating_add(1);
         if active(Mutation::RepeatPriority) {

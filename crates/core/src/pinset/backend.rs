@@ -71,6 +71,12 @@ pub trait Backend: Send {
     /// # Errors
     /// When the store fails.
     fn seal(&mut self, books: Books<'_>, now: UnixMillis) -> Result<Vec<Self::Output>, StoreError>;
+
+    /// Says whether the batch that was sealed last holds something that only this peer has: nobody sees that before it
+    /// is durable.
+    fn sealed_own(&self) -> bool {
+        false
+    }
 }
 
 /// A backend without books, for pinsets that nobody shares.

@@ -470,7 +470,14 @@ impl<B: Backend> Writer<B> {
         self.position.stage(&mut self.staged);
         let batch = self.staged.take();
         let durability = if active(Defect::AcknowledgeBeforeFlush) { Durability::Lazy } else { durability };
-        if let Err(error) = self.store.commit(batch, durability) {
+        let written =
+            if durability == Durability::Flushed && !self.flushed_staged && !self.backend.sealed_own() {
+                // What can be had again is seen a flush sooner.
+                self.store.commit(batch, Durability::Lazy).and_then(|()| self.store.sync())
+            } else {
+                self.store.commit(batch, durability)
+            };
+        if let Err(error) = written {
             if active(Defect::AnnounceBeforeCommit) {
                 self.stale = true;
                 self.signals.clear();

@@ -12,13 +12,12 @@ pub(super) struct CommitEffects {
 }
 
 impl Effects<CrdtOutput> for CommitEffects {
-    fn committed(&self, signals: Vec<TrackerSignal>, outputs: Vec<CrdtOutput>) {
-        if !signals.is_empty() {
-            self.tracker.push(signals);
-        }
-        if !outputs.is_empty() {
-            self.crdt.push(outputs);
-        }
+    fn committed(&self, outputs: Vec<CrdtOutput>) {
+        self.crdt.push(outputs);
+    }
+
+    fn tracked(&self, signals: Vec<TrackerSignal>) {
+        self.tracker.push(signals);
     }
 
     fn recovered(&self) {

@@ -31,8 +31,11 @@ const RECOVER_MAX: Duration = Duration::from_secs(5);
 /// Receives what rests on a commit. Called on the writer's thread, so it must not block: it hands over to
 /// bounded queues and notes what did not fit.
 pub trait Effects<O>: Send + Sync {
-    /// A batch is durable.
-    fn committed(&self, signals: Vec<TrackerSignal>, outputs: Vec<O>);
+    /// A batch is durable. Told before whoever submitted it is answered: other peers wait for what comes of it.
+    fn committed(&self, outputs: Vec<O>);
+
+    /// Rows of the tracker are durable. Told last.
+    fn tracked(&self, signals: Vec<TrackerSignal>);
 
     /// The store took up work again after a failed write: whoever follows the rows must read them anew.
     fn recovered(&self);
@@ -164,10 +167,13 @@ impl<B: Backend> Worker<B> {
     fn commit(&mut self, now: UnixMillis) {
         match self.writer.commit(now) {
             Ok(Committed { outcomes, signals, outputs, batch }) => {
-                if !signals.is_empty() || !outputs.is_empty() {
-                    self.effects.committed(signals, outputs);
+                if !outputs.is_empty() {
+                    self.effects.committed(outputs);
                 }
                 self.reply(outcomes);
+                if !signals.is_empty() {
+                    self.effects.tracked(signals);
+                }
                 self.batches.send_if_modified(|told| std::mem::replace(told, batch) != batch);
             }
             Err(CommitFailed { error, outcomes }) => {
