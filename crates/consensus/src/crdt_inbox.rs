@@ -37,6 +37,7 @@ pub struct CrdtInbox {
     queue: mpsc::Sender<CrdtMessage>,
     store: Arc<dyn Datastore>,
     trusted: Arc<dyn Fn(&PeerId) -> bool + Send + Sync>,
+    cluster_name: Arc<str>,
     counts: Arc<Counts>,
 }
 
@@ -72,15 +73,17 @@ impl CrdtMessages {
 }
 
 impl CrdtInbox {
-    /// Makes both ends. Only heads of peers that `trusted` says yes to are taken.
+    /// Makes both ends. Only heads of peers that `trusted` says yes to are taken, and heads are exchanged only with peers
+    /// of the cluster of this name.
     pub fn new(
         store: Arc<dyn Datastore>,
         trusted: Arc<dyn Fn(&PeerId) -> bool + Send + Sync>,
+        cluster_name: Arc<str>,
     ) -> (Self, CrdtMessages) {
         let (queue, messages) = mpsc::channel(QUEUE);
         let counts = Arc::<Counts>::default();
         let messages = CrdtMessages { queue: messages, counts: counts.clone() };
-        (Self { queue, store, trusted, counts }, messages)
+        (Self { queue, store, trusted, cluster_name, counts }, messages)
     }
 
     /// Judges a broadcast of heads by its author and form, and takes note of it (wire-protocol §4.3, §4.14).
@@ -145,14 +148,41 @@ pub(crate) fn heads_payload(store: &dyn Datastore) -> Result<Vec<u8>, StoreError
     Ok(Broadcast { heads }.encode())
 }
 
+/// Puts the name of our cluster before heads that are told to one peer: peers of several clusters may share a secret,
+/// and broadcasts have a topic for each.
+pub(crate) fn to_cluster(name: &str, heads: &[u8]) -> Vec<u8> {
+    [name.as_bytes(), &[0], heads].concat()
+}
+
+/// Takes the name off again; `None` when it is that of another cluster.
+pub(crate) fn of_cluster<'a>(name: &str, payload: &'a [u8]) -> Option<&'a [u8]> {
+    payload.strip_prefix(name.as_bytes())?.strip_prefix(&[0])
+}
+
 impl HeadsExchange for CrdtInbox {
     fn exchange_heads(&self, from: PeerId, payload: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
         Box::pin(async move {
-            self.on_heads(from, &payload);
+            let Some(heads) = of_cluster(&self.cluster_name, &payload) else { return Vec::new() };
+            self.on_heads(from, heads);
             let store = self.store.clone();
             let read = tokio::task::spawn_blocking(move || heads_payload(&*store)).await;
             // A store that does not answer has no heads to tell.
-            read.ok().and_then(Result::ok).unwrap_or_default()
+            let heads = read.ok().and_then(Result::ok).unwrap_or_default();
+            to_cluster(&self.cluster_name, &heads)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{of_cluster, to_cluster};
+
+    #[test]
+    fn heads_are_for_one_cluster() {
+        let told = to_cluster("one", b"heads");
+        assert_eq!(of_cluster("one", &told), Some(&b"heads"[..]));
+        assert_eq!(of_cluster("on", &told), None);
+        assert_eq!(of_cluster("one two", &told), None);
+        assert_eq!(of_cluster("one", b"one"), None);
     }
 }

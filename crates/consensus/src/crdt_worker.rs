@@ -7,7 +7,7 @@ use crate::{
         BlockId, Broadcast, CrdtEngine, CrdtInput, CrdtOutput, EngineInput, EngineOutput, WalkProgress,
         read_progress,
     },
-    crdt_inbox::{CrdtMessage, CrdtMessages, heads_payload},
+    crdt_inbox::{CrdtMessage, CrdtMessages, heads_payload, of_cluster, to_cluster},
 };
 use cluster_core::{
     PeerId,
@@ -47,6 +47,8 @@ pub struct CrdtParts {
     pub rpc: Arc<dyn Rpc>,
     /// This peer.
     pub local: PeerId,
+    /// Whose heads are exchanged.
+    pub cluster_name: Arc<str>,
 }
 
 /// The end of something asked of other peers; `None` when they did not give it.
@@ -200,13 +202,16 @@ impl CrdtWorker {
     fn exchange(&mut self) {
         while let Some(peer) = self.exchanges.next() {
             // Without a store there is nothing to tell; the peer asks us as well.
-            let Ok(payload) = heads_payload(&*self.parts.store) else {
+            let Ok(heads) = heads_payload(&*self.parts.store) else {
                 return self.exchanges.ended(&peer, false);
             };
+            let name = self.parts.cluster_name.clone();
+            let payload = to_cluster(&name, &heads);
             let (calls, local) = (self.parts.rpc.peer(peer), self.parts.local);
             self.jobs.push(Box::pin(async move {
                 let heads = match calls.exchange_heads(local, payload).await {
-                    Ok(answer) => Broadcast::decode(&answer).map(|told| told.heads).ok(),
+                    Ok(answer) => of_cluster(&name, &answer)
+                        .and_then(|heads| Broadcast::decode(heads).map(|told| told.heads).ok()),
                     Err(error) => {
                         tracing::debug!(target: "crdt", %peer, %error, "heads were not exchanged");
                         None

@@ -84,7 +84,7 @@ fn start(store: Arc<MemoryStore>, batching: Option<Batching>) -> Running {
     let (sender, commits) = feed();
     let (pinset, writer) = start_pinset(writer, Arc::new(ToWorker(sender))).unwrap();
     let stop = CancellationToken::new();
-    let (_, messages) = CrdtInbox::new(store.clone(), Arc::new(|_| true));
+    let (_, messages) = CrdtInbox::new(store.clone(), Arc::new(|_| true), "test".into());
     let nobody = Arc::new(Nobody);
     let parts = CrdtParts {
         pinset: pinset.clone(),
@@ -93,6 +93,7 @@ fn start(store: Arc<MemoryStore>, batching: Option<Batching>) -> Running {
         gossip: None,
         rpc: nobody,
         local,
+        cluster_name: "test".into(),
     };
     let worker = CrdtWorker::start(engine, parts, commits, messages, stop.clone()).unwrap();
     let consensus = CrdtConsensus::new(

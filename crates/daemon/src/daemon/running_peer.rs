@@ -216,7 +216,8 @@ impl Assembly {
             move |peer| trust.is_trusted(peer)
         });
         let board = MetricsBoard::new(id);
-        let (inbox, messages) = CrdtInbox::new(opened.store.clone(), trusted.clone());
+        let (inbox, messages) =
+            CrdtInbox::new(opened.store.clone(), trusted.clone(), crdt.cluster_name.as_str().into());
         let informers = Informers::new(config.ipfshttp.informer_trigger_interval.unwrap_or(0));
         let (foreign_came, came) = mpsc::channel(FOREIGN_PEERS);
         let events = SwarmEvents {
@@ -357,6 +358,7 @@ impl Assembly {
             gossip: (!prepared.config.cluster.follower_mode).then(|| self.swarm.gossip()),
             rpc: self.swarm.rpc(),
             local: prepared.identity.id(),
+            cluster_name: crdt.cluster_name.as_str().into(),
         };
         let crdt = CrdtWorker::start(engine, parts, crdt_feed, messages, tasks.stopping())
             .map_err(DaemonError::Runtime)?;
