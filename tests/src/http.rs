@@ -23,6 +23,8 @@ pub struct Response {
     pub status: u16,
     /// The body, of whatever form.
     pub body: Vec<u8>,
+    /// Names, in lower case, and values.
+    pub headers: Vec<(String, String)>,
     /// What `Retry-After` says, if it is there.
     pub retry_after: Option<String>,
     /// What the `X-Stream-Error` trailer says, if anything.
@@ -63,8 +65,16 @@ impl Connection {
     /// # Errors
     /// When the connection is gone.
     pub fn send_with(&mut self, method: &str, path: &str, body: &[u8]) -> Result<()> {
+        self.send_as(method, path, &[], body)
+    }
+
+    fn send_as(&mut self, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Result<()> {
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\n");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n");
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
         Ok(self.stream.get_mut().write_all(&[head.as_bytes(), body].concat())?)
     }
 
@@ -83,21 +93,20 @@ impl Connection {
     /// # Errors
     /// As [`Connection::read_status`].
     pub fn read_rest(&mut self, status: u16) -> Result<Response> {
-        let (mut length, mut is_chunked, mut retry_after) = (0, false, None);
+        let mut headers = Vec::new();
         loop {
-            let line = self.line()?.to_ascii_lowercase();
+            let line = self.line()?;
             if line.is_empty() {
                 break;
             }
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse()?;
-            }
-            if let Some(value) = line.strip_prefix("retry-after:") {
-                retry_after = Some(value.trim().to_owned());
-            }
-            is_chunked |=
-                line.strip_prefix("transfer-encoding:").is_some_and(|value| value.trim() == "chunked");
+            let (name, value) = line.split_once(':').context("a header without a colon")?;
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
+        let value =
+            |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+        let length = value("content-length").map_or(Ok(0), |length| length.parse())?;
+        let is_chunked = value("transfer-encoding").is_some_and(|coding| coding == "chunked");
+        let retry_after = value("retry-after");
         let (mut body, mut stream_error) = (Vec::new(), None);
         if is_chunked {
             loop {
@@ -117,7 +126,7 @@ impl Connection {
         } else {
             self.read_exact(&mut body, length)?;
         }
-        Ok(Response { status, body, retry_after, stream_error })
+        Ok(Response { status, body, headers, retry_after, stream_error })
     }
 
     /// Sends a request and reads its answer.
@@ -133,7 +142,21 @@ impl Connection {
     /// # Errors
     /// When the connection breaks or the answer is no HTTP.
     pub fn ask_with(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Response> {
-        self.send_with(method, path, body)?;
+        self.ask_as(method, path, &[], body)
+    }
+
+    /// As [`Connection::ask_with`], with further headers.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ask_as(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, String)],
+        body: &[u8],
+    ) -> Result<Response> {
+        self.send_as(method, path, headers, body)?;
         let status = self.read_status()?;
         self.read_rest(status)
     }

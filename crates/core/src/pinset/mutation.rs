@@ -295,3 +295,22 @@ pub fn peer_prefix(peer: &PeerId) -> Vec<u8> {
     prefix.extend_from_slice(&bytes);
     prefix
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::UnixSeconds;
+
+    #[test]
+    fn pins_have_priority_while_they_are_young_and_seldom_tried() {
+        let rule = LaneRule { max_age: Duration::from_secs(10), max_retries: 2 };
+        let mut pin =
+            Pin::new("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku".parse().unwrap());
+        let lane = |pin: &Pin, attempts, seconds: u64| rule.queue(pin, attempts, UnixMillis(seconds * 1000));
+        assert_eq!(lane(&pin, 0, 0), TrackedState::PinQueued, "of unknown age");
+        pin.timestamp = Some(UnixSeconds(100));
+        assert_eq!(lane(&pin, 2, 109), TrackedState::PinQueuedPriority);
+        assert_eq!(lane(&pin, 3, 109), TrackedState::PinQueued);
+        assert_eq!(lane(&pin, 2, 110), TrackedState::PinQueued);
+    }
+}

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-/// Components that follow the plain level; their names are the targets of their events.
-const COMPONENTS: [&str; 24] = [
+/// Components that follow the plain level; their names are the targets of their events. The last ones exist here alone.
+const COMPONENTS: [&str; 27] = [
     "cluster",
     "restapi",
     "restapilog",
@@ -29,6 +29,9 @@ const COMPONENTS: [&str; 24] = [
     "pstoremgr",
     "allocator",
     "service",
+    "swarm",
+    "bitswap",
+    "informers",
 ];
 
 /// Components with levels of their own.

@@ -71,7 +71,11 @@ impl Behaviour {
             .with_max_established_per_peer(Some(MAX_PER_PEER))
             .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
             .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND))
-            .with_max_established(Some(max_connections(config, may_open)));
+            .with_max_established(Some(max_connections(
+                config.connection_manager.high_water,
+                config.resource_limits,
+                may_open,
+            )));
         // No signed record of the addresses: this library signs a form that Go's peers do not take.
         let identify = identify::Config::new(String::new(), config.keypair.public())
             .with_agent_version(config.agent_version.clone())
@@ -113,9 +117,9 @@ fn idle_relay(own: PeerId) -> relay::Behaviour {
 }
 
 /// Returns how many connections there may be: what Go allows, within the file descriptors.
-fn max_connections(config: &SwarmConfig, may_open: u64) -> u32 {
-    let wanted = config.connection_manager.high_water.saturating_mul(2).max(800);
-    let descriptors = match config.resource_limits {
+fn max_connections(high_water: usize, limits: Option<ResourceLimits>, may_open: u64) -> u32 {
+    let wanted = high_water.saturating_mul(2).max(800);
+    let descriptors = match limits {
         Some(ResourceLimits { file_descriptors: 0, .. }) | None => may_open / 2,
         Some(limits) => limits.file_descriptors,
     };
@@ -127,5 +131,18 @@ fn memory_limit(limits: ResourceLimits) -> memory_connection_limits::Behaviour {
         Ok(0) => memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
         Ok(bytes) => memory_connection_limits::Behaviour::with_max_bytes(bytes),
         Err(_) => memory_connection_limits::Behaviour::with_max_bytes(usize::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_stay_within_the_descriptors() {
+        let places = |file_descriptors| {
+            max_connections(400, Some(ResourceLimits { memory_bytes: 0, file_descriptors }), 1000)
+        };
+        assert_eq!([0, 300, 1, u64::MAX].map(places), [500, 300, 16, 800]);
     }
 }

@@ -65,6 +65,7 @@ impl Host {
         if config.secret.is_none() {
             tracing::warn!(target: "swarm", "no cluster secret: anybody who reaches this peer can join its network");
         }
+        tracing::debug!(target: "swarm", pubsub = ?config.pubsub, "parameters of the gossip");
         let listen = listenable(&config.listen)?;
         let may_open = descriptors::raise_limit();
         let shared = Arc::new(Shared::new(config.keypair.public().to_peer_id()));

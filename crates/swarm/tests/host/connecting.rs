@@ -13,8 +13,15 @@ use cluster_swarm::{
     SwarmConfig, SwarmError,
 };
 use libp2p::{PeerId, StreamProtocol, multiaddr::Protocol};
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, time::timeout};
+use std::{
+    net::Ipv4Addr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
 
 const OLD_BITSWAP: &[StreamProtocol] =
     &[StreamProtocol::new("/unknown/1"), StreamProtocol::new("/ipfs/bitswap/1.1.0")];
@@ -54,6 +61,24 @@ async fn a_port_that_others_hold_at_another_address_keeps_nobody_from_dialling()
     let (a, b) = (Host::start(config()).await, Host::start(config()).await);
     let _foreign = std::net::TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), a.port())).unwrap();
     a.meet(&b).await;
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_costs_the_dial_timeout() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let full = socket.listen(0).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(stream) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+        held.push(stream.unwrap());
+    }
+    let host = Host::start(SwarmConfig { dial_timeout: Duration::from_millis(400), ..config() }).await;
+    let silent: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", address.port()).parse().unwrap();
+    let began = Instant::now();
+    let error = host.swarm.connect(PeerId::random(), vec![silent]).await.unwrap_err().to_string();
+    assert!(error.contains("no answer in time"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(3), "the default");
 }
 
 #[tokio::test]
