@@ -13,7 +13,7 @@ use cluster_core::{
     PeerId,
     ports::{Blocks, BoxFuture, Broadcast as Gossip, Datastore, Rpc},
 };
-use cluster_runtime::{Feed, Pinset, WorkerThread, now};
+use cluster_runtime::{Feed, Pinset, WorkerThread, steady_now};
 use exchanges::Exchanges;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
@@ -111,7 +111,7 @@ impl CrdtWorker {
         let mut progress = tokio::time::interval(PROGRESS);
         progress.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let mut wait = self.engine.deadline().since(now());
+            let mut wait = self.engine.deadline().since(steady_now());
             if !self.outbox.is_empty() {
                 wait = wait.min(OFFER_AGAIN);
             }
@@ -134,7 +134,7 @@ impl CrdtWorker {
                 _ = progress.tick() => self.tell_progress(),
                 () = tokio::time::sleep(wait) => {}
             }
-            if self.engine.deadline() <= now() {
+            if self.engine.deadline() <= steady_now() {
                 self.tell(EngineInput::Tick { random: rand::random() });
             }
             if self.round.is_some_and(|round| round <= Instant::now()) {
@@ -224,7 +224,8 @@ impl CrdtWorker {
 
     /// Tells the machine something and performs what it wants.
     fn tell(&mut self, input: EngineInput) {
-        let result = self.parts.store.snapshot().and_then(|view| self.engine.handle(input, now(), &*view));
+        let result =
+            self.parts.store.snapshot().and_then(|view| self.engine.handle(input, steady_now(), &*view));
         if let Err(error) = &result
             && !self.was_failing
         {

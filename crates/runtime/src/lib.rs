@@ -8,7 +8,7 @@ mod stop_signal;
 mod tasks;
 mod worker_thread;
 
-pub use clock::now;
+pub use clock::{now, steady_now};
 pub use feed::{Feed, FeedSender, News, feed};
 pub use pinset::{Effects, Pinset, start_pinset};
 pub use stop_signal::StopSignal;

@@ -14,7 +14,10 @@ use cluster_core::{
     },
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 
 /// Commands that one commit takes at most.
 const GROUP: usize = 1024;
@@ -52,13 +55,15 @@ pub(super) struct Worker<B: Backend> {
     effects: Arc<dyn Effects<B::Output>>,
     batches: watch::Sender<u64>,
     replies: HashMap<Ticket, Reply>,
+    /// When what is staged is written at the latest.
+    due: Option<Instant>,
     /// Why no writes are taken, and when to try the store again.
     broken: Option<Broken>,
 }
 
 struct Broken {
     cause: String,
-    retry_at: tokio::time::Instant,
+    retry_at: Instant,
     pause: Duration,
 }
 
@@ -69,7 +74,7 @@ impl<B: Backend> Worker<B> {
         effects: Arc<dyn Effects<B::Output>>,
         batches: watch::Sender<u64>,
     ) -> Self {
-        Self { writer, commands, effects, batches, replies: HashMap::new(), broken: None }
+        Self { writer, commands, effects, batches, replies: HashMap::new(), due: None, broken: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -84,8 +89,8 @@ impl<B: Backend> Worker<B> {
                 }
             }
             self.index(now);
-            let due = self.writer.deadline().is_some_and(|at| at <= clock::now());
-            if due || taken == Some(0) {
+            self.set_due(now);
+            if self.due.is_some_and(|at| at <= Instant::now()) || taken == Some(0) {
                 self.commit(now);
             }
             self.try_recover();
@@ -98,14 +103,21 @@ impl<B: Backend> Worker<B> {
     /// Waits for commands, or until the staged lazy changes or the store are due; `Some(0)` when all handles
     /// are gone.
     async fn wait(&mut self, group: &mut Vec<Command<B::Input>>) -> Option<usize> {
-        let lazy = self.writer.deadline().map(|at| at.since(clock::now()));
+        let lazy = self.due.map(|at| at.saturating_duration_since(Instant::now()));
         let step = self.index_pause();
-        let retry =
-            self.broken.as_ref().map(|b| b.retry_at.saturating_duration_since(tokio::time::Instant::now()));
+        let retry = self.broken.as_ref().map(|b| b.retry_at.saturating_duration_since(Instant::now()));
         match lazy.into_iter().chain(retry).chain(step).min() {
             None => Some(self.commands.recv_many(group, GROUP).await),
             Some(wait) => tokio::time::timeout(wait, self.commands.recv_many(group, GROUP)).await.ok(),
         }
+    }
+
+    /// Takes note of when what was staged at `now` is due, by a clock that nobody sets.
+    fn set_due(&mut self, now: UnixMillis) {
+        self.due = self.writer.deadline().map(|at| {
+            let due = Instant::now() + at.since(now);
+            self.due.map_or(due, |before| before.min(due))
+        });
     }
 
     /// How long the making of a search index may wait for commands.
@@ -165,6 +177,7 @@ impl<B: Backend> Worker<B> {
     }
 
     fn commit(&mut self, now: UnixMillis) {
+        self.due = None;
         match self.writer.commit(now) {
             Ok(Committed { outcomes, signals, outputs, batch }) => {
                 if !outputs.is_empty() {
@@ -180,7 +193,7 @@ impl<B: Backend> Worker<B> {
                 tracing::error!(target: "service", error = %Chain(&error), "a write failed; taking no changes until the store works again");
                 self.broken = Some(Broken {
                     cause: error.to_string(),
-                    retry_at: tokio::time::Instant::now() + RECOVER_FIRST,
+                    retry_at: Instant::now() + RECOVER_FIRST,
                     pause: RECOVER_FIRST,
                 });
                 self.reply(outcomes);
@@ -207,7 +220,7 @@ impl<B: Backend> Worker<B> {
 
     fn try_recover(&mut self) {
         let Some(broken) = &mut self.broken else { return };
-        if tokio::time::Instant::now() < broken.retry_at {
+        if Instant::now() < broken.retry_at {
             return;
         }
         let recovered = self.writer.recover();
@@ -219,7 +232,7 @@ impl<B: Backend> Worker<B> {
             }
             Err(error) => {
                 broken.pause = (broken.pause * 2).min(RECOVER_MAX);
-                broken.retry_at = tokio::time::Instant::now() + broken.pause;
+                broken.retry_at = Instant::now() + broken.pause;
                 broken.cause = error.to_string();
                 tracing::debug!(target: "service", error = %Chain(&error), "the store does not work yet");
             }
