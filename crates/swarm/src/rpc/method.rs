@@ -116,9 +116,12 @@ impl Method {
     /// Says who may call the method on this peer.
     pub(super) fn policy(self, follower: bool) -> Policy {
         match self {
-            Self::ClusterId | Self::ClusterIdStream | Self::ClusterPeerAdd | Self::ClusterVersion => {
-                Policy::Open
-            }
+            // Whoever hears the gossip knows the heads; those that come from who is not trusted are not taken.
+            Self::ClusterId
+            | Self::ClusterIdStream
+            | Self::ClusterPeerAdd
+            | Self::ClusterVersion
+            | Self::CrdtExchangeHeads => Policy::Open,
             Self::ClusterRepoGcLocal if follower => Policy::Closed,
             Self::ClusterPeerRemove
             | Self::ClusterPeers
@@ -135,8 +138,7 @@ impl Method {
             | Self::ConsensusAddPeer
             | Self::ConsensusRmPeer
             | Self::ConsensusLogPin
-            | Self::ConsensusLogUnpin
-            | Self::CrdtExchangeHeads => Policy::Trusted,
+            | Self::ConsensusLogUnpin => Policy::Trusted,
             Self::ClusterAlerts
             | Self::ClusterBandwidthByProtocol
             | Self::ClusterBlockAllocate

@@ -107,5 +107,5 @@ fn our_own_methods_exist_on_our_own_protocol_only() {
     let heads = id("Crdt.ExchangeHeads");
     assert_eq!(Method::find(&heads, true), Ok(Method::CrdtExchangeHeads));
     assert_eq!(Method::find(&heads, false).unwrap_err(), "rpc: can't find service Crdt");
-    assert_eq!(Method::CrdtExchangeHeads.policy(false), Policy::Trusted);
+    assert_eq!(Method::CrdtExchangeHeads.policy(false), Policy::Open);
 }
