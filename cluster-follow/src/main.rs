@@ -7,6 +7,7 @@ mod tasks;
 
 use cluster_daemon::{Environment, logging, memory};
 use std::process::ExitCode;
+use tasks::TaskError;
 
 /// Rows and requests are many small allocations on several threads.
 #[global_allocator]
@@ -32,6 +33,11 @@ fn main() -> ExitCode {
     logging::flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // As in the Go suite, whose scripts read it there.
+        Err(error @ TaskError::NotInitialized { .. }) => {
+            println!("\n{error}");
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

@@ -204,7 +204,7 @@ fn flags_of_the_daemon_say_what_they_do() {
     peer.set_arguments(&["--stats", "--tracing", "--leave", "--upgrade", "--no-trust"]);
     peer.start().unwrap();
     for line in [
-        "not in this version yet: api.pinsvcapi, api.ipfsproxy, observations.metrics.enable_stats, observations.tracing.enable_tracing",
+        "not in this version yet: api.pinsvcapi, api.ipfsproxy",
         "leaving at the end has no effect with crdt consensus",
         "--upgrade has no effect",
         "--no-trust has no effect without --bootstrap",

@@ -349,7 +349,7 @@ impl Stage<'_> {
             (command, words)
         } else {
             let mut command = Command::new(programs.follow);
-            command.arg("--config").arg(service.base());
+            command.arg("--config").arg(service.base().join("followers"));
             (command, step.follow.as_ref().context("a step without anything to do")?)
         };
         command.args(words.iter().map(|word| self.fill(word)));

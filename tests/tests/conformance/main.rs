@@ -164,6 +164,17 @@ const KEYS: [&str; 90] = [
     "identity.json",
 ];
 
+/// What api §7 has of cluster-follow.
+const FOLLOW: [&str; 7] = [
+    "--config",
+    "no arguments (§7.1)",
+    "info (§7.2)",
+    "init (§7.3)",
+    "--gateway (§7.3)",
+    "run (§7.4)",
+    "list (§7.5)",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_and_commands_of_ctl() {
     let mut world = World::with_kubo(&[("CLUSTER_PEERNAME", "conforming")]).await.unwrap();
@@ -201,6 +212,11 @@ fn commands_on_the_state_of_a_stopped_peer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn flags_of_the_daemon() {
     settings::run_all(cases("daemon.toml", &DAEMON)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_of_follow() {
+    settings::run_all(cases("follow.toml", &FOLLOW)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
