@@ -25,8 +25,6 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Names, in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// What `Retry-After` says, if it is there.
-    pub retry_after: Option<String>,
     /// What the `X-Stream-Error` trailer says, if anything.
     pub stream_error: Option<String>,
 }
@@ -106,7 +104,6 @@ impl Connection {
             |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
         let length = value("content-length").map_or(Ok(0), |length| length.parse())?;
         let is_chunked = value("transfer-encoding").is_some_and(|coding| coding == "chunked");
-        let retry_after = value("retry-after");
         let (mut body, mut stream_error) = (Vec::new(), None);
         if is_chunked {
             loop {
@@ -126,7 +123,7 @@ impl Connection {
         } else {
             self.read_exact(&mut body, length)?;
         }
-        Ok(Response { status, body, headers, retry_after, stream_error })
+        Ok(Response { status, body, headers, stream_error })
     }
 
     /// Sends a request and reads its answer.

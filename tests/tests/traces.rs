@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_client::api_types::PinOptions;
-use cluster_tests::world::{World, made_up_cid};
+use cluster_testkit::{
+    mock_kubo::MockKubo,
+    ports::{free_ports, loopback},
+};
+use cluster_tests::world::{LIMIT, World, made_up_cid};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value},
@@ -17,7 +21,11 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
 };
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(50);
 
 /// Takes what is sent to a collector.
 fn collector() -> (u16, Receiver<(String, ExportTraceServiceRequest)>) {
@@ -113,6 +121,27 @@ async fn requests_and_calls_are_traced() {
     let pinned = named("POST /pins");
     assert!(pinned.parent_span_id.is_empty());
     assert_eq!(named("ipfs pin/add").kind, Client as i32);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_not_there_is_told_of_once() {
+    let [endpoint] = free_ports::<1>().unwrap().map(loopback);
+    let environment = [
+        ("CLUSTER_TRACING_ENABLETRACING", "true"),
+        ("CLUSTER_TRACING_JAEGERAGENTENDPOINT", endpoint.as_str()),
+        ("CLUSTER_TRACING_SAMPLINGPROB", "1"),
+    ];
+    let mut world = World::with_mock(&environment).await.unwrap();
+    let told = |world: &World<MockKubo>| world.peer.log_text().matches("traces do not arrive").count();
+    let deadline = Instant::now() + LIMIT;
+    while told(&world) == 0 {
+        world.client.id().await.unwrap();
+        assert!(Instant::now() < deadline, "{}", world.peer.log_text());
+        tokio::time::sleep(POLL).await;
+    }
+    world.client.id().await.unwrap();
+    world.peer.stop().unwrap();
+    assert_eq!(told(&world), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,6 +62,7 @@ impl std::fmt::Debug for CrdtInbox {
 #[derive(Debug)]
 pub struct CrdtMessages {
     pub(crate) queue: mpsc::Receiver<CrdtMessage>,
+    pub(crate) cluster_name: Arc<str>,
     counts: Arc<Counts>,
 }
 
@@ -82,7 +83,8 @@ impl CrdtInbox {
     ) -> (Self, CrdtMessages) {
         let (queue, messages) = mpsc::channel(QUEUE);
         let counts = Arc::<Counts>::default();
-        let messages = CrdtMessages { queue: messages, counts: counts.clone() };
+        let messages =
+            CrdtMessages { queue: messages, cluster_name: cluster_name.clone(), counts: counts.clone() };
         (Self { queue, store, trusted, cluster_name, counts }, messages)
     }
 

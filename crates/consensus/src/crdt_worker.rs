@@ -47,8 +47,6 @@ pub struct CrdtParts {
     pub rpc: Arc<dyn Rpc>,
     /// This peer.
     pub local: PeerId,
-    /// Whose heads are exchanged.
-    pub cluster_name: Arc<str>,
 }
 
 /// The end of something asked of other peers; `None` when they did not give it.
@@ -61,6 +59,7 @@ enum Done {
 pub struct CrdtWorker {
     engine: CrdtEngine,
     parts: CrdtParts,
+    cluster_name: Arc<str>,
     fetch_limit: Duration,
     /// For the writer, in order. The machine bounds it: it stages little before it has heard of a commit.
     outbox: VecDeque<CrdtInput>,
@@ -91,6 +90,7 @@ impl CrdtWorker {
             fetch_limit: engine.fetch_timeout(),
             engine,
             parts,
+            cluster_name: messages.cluster_name.clone(),
             outbox: VecDeque::new(),
             jobs: FuturesUnordered::new(),
             exchanges: Exchanges::default(),
@@ -205,7 +205,7 @@ impl CrdtWorker {
             let Ok(heads) = heads_payload(&*self.parts.store) else {
                 return self.exchanges.ended(&peer, false);
             };
-            let name = self.parts.cluster_name.clone();
+            let name = self.cluster_name.clone();
             let payload = to_cluster(&name, &heads);
             let (calls, local) = (self.parts.rpc.peer(peer), self.parts.local);
             self.jobs.push(Box::pin(async move {

@@ -93,7 +93,6 @@ fn start(store: Arc<MemoryStore>, batching: Option<Batching>) -> Running {
         gossip: None,
         rpc: nobody,
         local,
-        cluster_name: "test".into(),
     };
     let worker = CrdtWorker::start(engine, parts, commits, messages, stop.clone()).unwrap();
     let consensus = CrdtConsensus::new(

@@ -29,6 +29,8 @@ macro_rules! mutations {
 mutations! {
     /// An operation is acknowledged although its batch is not flushed.
     AcknowledgeBeforeFlush = "acknowledge-before-flush",
+    /// An operation is seen although its batch is not flushed.
+    ShowBeforeFlush = "show-before-flush",
     /// What the backend wants done is handed out although the commit failed.
     AnnounceBeforeCommit = "announce-before-commit",
     /// A removed pin stays in the totals.

@@ -43,10 +43,22 @@ enum Mode {
     Open,
     Failed {
         cause: String,
-        /// A batch that turns out to have been written when the store recovers.
-        survivor: Option<Batch>,
+        left: Left,
     },
     Closed,
+}
+
+/// What a failed write left on the disk.
+#[derive(Clone)]
+enum Left {
+    /// Nothing of its batch. Lazy commits before it are still there when the store recovers, but not after a power cut.
+    Nothing,
+    /// Its batch, and everything before it.
+    Batch(Batch),
+    /// The lazy commits that were to be flushed.
+    Unflushed,
+    /// Not even those.
+    Durable,
 }
 
 impl MemoryStore {
@@ -61,11 +73,11 @@ impl MemoryStore {
     pub fn power_cut(&self) -> Self {
         let shared = self.read();
         // A failed batch that reached the disk brought everything before it along.
-        let survivor = match &shared.mode {
-            Mode::Failed { survivor: Some(batch), .. } => Some(batch.clone()),
-            _ => None,
+        let (until, survivor) = match &shared.mode {
+            Mode::Failed { left: Left::Batch(batch), .. } => (shared.latest, Some(batch.clone())),
+            Mode::Failed { left: Left::Unflushed, .. } => (shared.latest, None),
+            _ => (shared.durable, None),
         };
-        let until = if survivor.is_some() { shared.latest } else { shared.durable };
         let mut left =
             Shared { rows: shared.rows.at(until), latest: until, durable: until, ..Shared::default() };
         if let Some(batch) = survivor {
@@ -74,7 +86,8 @@ impl MemoryStore {
         Self { shared: Arc::new(RwLock::new(left)) }
     }
 
-    /// Makes the next commit or sync fail; the store is read-only until [`Datastore::recover`] after it.
+    /// Makes the next commit or sync fail, with [`FailMode::Unknown`] the next one that flushes; the store is read-only
+    /// until [`Datastore::recover`] after it.
     pub fn fail_next_commit(&self, mode: FailMode) {
         self.write().next_write = Some(mode);
     }
@@ -103,20 +116,29 @@ impl Shared {
         }
     }
 
-    /// Fails if the next write is to fail.
-    fn inject(&mut self, batch: Option<&Batch>) -> Result<(), StoreError> {
-        let (cause, survivor, error) = match self.next_write.take() {
+    /// Fails if the next write is to fail; without a batch it is the flush of what was committed before.
+    fn inject(&mut self, batch: Option<&Batch>, durability: Durability) -> Result<(), StoreError> {
+        if durability == Durability::Lazy && matches!(self.next_write, Some(FailMode::Unknown { .. })) {
+            return Ok(());
+        }
+        let (cause, left, error) = match self.next_write.take() {
             None => return Ok(()),
             Some(FailMode::Refused) => {
-                ("the disk was full".to_owned(), None, StoreError::DiskFull { path: folder() })
+                ("the disk was full".to_owned(), Left::Nothing, StoreError::DiskFull { path: folder() })
             }
             Some(FailMode::Unknown { survives }) => {
                 let source = io::Error::other("injected failure");
                 let error = StoreError::Io { action: "write", path: folder(), source };
-                (error.to_string(), batch.filter(|_| survives).cloned(), error)
+                let left = match (batch, survives) {
+                    (Some(batch), true) => Left::Batch(batch.clone()),
+                    (Some(_), false) => Left::Nothing,
+                    (None, true) => Left::Unflushed,
+                    (None, false) => Left::Durable,
+                };
+                (error.to_string(), left, error)
             }
         };
-        self.mode = Mode::Failed { cause, survivor };
+        self.mode = Mode::Failed { cause, left };
         Err(error)
     }
 
@@ -163,7 +185,7 @@ impl Datastore for MemoryStore {
         if batch.is_empty() && durability == Durability::Lazy {
             return Ok(());
         }
-        shared.inject(Some(&batch))?;
+        shared.inject(Some(&batch).filter(|batch| !batch.is_empty()), durability)?;
         if batch.is_empty() {
             shared.durable = shared.latest;
             shared.prune();
@@ -176,7 +198,7 @@ impl Datastore for MemoryStore {
     fn sync(&self) -> Result<(), StoreError> {
         let mut shared = self.write();
         shared.check_open()?;
-        shared.inject(None)?;
+        shared.inject(None, Durability::Flushed)?;
         shared.durable = shared.latest;
         shared.prune();
         Ok(())
@@ -186,10 +208,12 @@ impl Datastore for MemoryStore {
         let mut shared = self.write();
         match std::mem::take(&mut shared.mode) {
             Mode::Open => {}
-            Mode::Failed { survivor, .. } => {
+            Mode::Failed { left, .. } => {
                 // Reopening reads the log from its beginning and syncs it.
-                if let Some(batch) = survivor {
-                    shared.apply(batch, Durability::Flushed);
+                match left {
+                    Left::Batch(batch) => shared.apply(batch, Durability::Flushed),
+                    Left::Durable => shared.rows = shared.rows.at(shared.durable),
+                    Left::Nothing | Left::Unflushed => {}
                 }
                 shared.durable = shared.latest;
                 shared.prune();
@@ -218,7 +242,7 @@ impl Datastore for MemoryStore {
         let mut shared = self.write();
         match &shared.mode {
             Mode::Open => {
-                shared.inject(None)?;
+                shared.inject(None, Durability::Flushed)?;
                 shared.durable = shared.latest;
             }
             Mode::Closed => return Ok(()),

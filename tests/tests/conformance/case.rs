@@ -19,7 +19,10 @@ use std::{
 };
 
 /// How long a step with `until` may take, and how long bytes of `raw` may go without the end of the connection.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How often a condition is looked at that must come to hold, or must go on holding.
+const POLL: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,9 +91,14 @@ pub(crate) struct Step {
     /// Headers of the answer, names in lower case.
     #[serde(default)]
     reply: BTreeMap<String, String>,
+    /// Headers that the answer has not.
+    #[serde(default)]
+    reply_lacks: Vec<String>,
     status: Option<u16>,
     /// Bytes sent on a connection of their own; what comes until its end is the output.
     raw: Option<String>,
+    /// The connection of `raw` must still be open after so many seconds.
+    held: Option<u64>,
     /// The port of a request or of `raw`, if it is not that of the REST API.
     port: Option<String>,
     /// Arguments of `cluster-ctl`.
@@ -104,6 +112,8 @@ pub(crate) struct Step {
     exit: Option<i32>,
     /// Reads a file of the peer's folder.
     file: Option<String>,
+    /// A file or folder that is there in the peer's folder.
+    exists: Option<String>,
     /// Reads the peer's log.
     #[serde(default)]
     log: bool,
@@ -223,7 +233,7 @@ impl Stage<'_> {
                     (Err(_), _) if step.until && began.elapsed() < LIMIT => {}
                     (Err(error), _) => panic!("row \"{}\", step {}: {error:#}", case.row, number + 1),
                 }
-                std::thread::sleep(Duration::from_millis(50));
+                std::thread::sleep(POLL);
             }
         }
     }
@@ -250,6 +260,9 @@ impl Stage<'_> {
                 headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect();
             let wanted = self.fill(wanted);
             ensure!(found.contains(&wanted.as_str()), "{name} is {found:?}: {}", said());
+        }
+        for name in &step.reply_lacks {
+            ensure!(headers.iter().all(|(found, _)| found != name), "{name} is there: {}", said());
         }
         if let Some(lines) = step.lines {
             ensure!(output.lines().count() == lines, "{lines} lines are wanted: {}", said());
@@ -303,6 +316,10 @@ impl Stage<'_> {
         if let Some(name) = &step.file {
             return Ok(Outcome::of_text(fs::read_to_string(player.service.base().join(name))?));
         }
+        if let Some(name) = &step.exists {
+            ensure!(player.service.base().join(name).exists(), "there is no {name}");
+            return Ok(Outcome::of_text(String::new()));
+        }
         if let Some(path) = &step.calls {
             let mock = player.mock.context("the IPFS daemon is a real one")?;
             return Ok(Outcome::of_text(mock.calls(super::settings::endpoint(path)).to_string()));
@@ -315,11 +332,12 @@ impl Stage<'_> {
         };
         if let Some(bytes) = &step.raw {
             let mut stream = TcpStream::connect(address)?;
-            stream.set_read_timeout(Some(LIMIT))?;
+            stream.set_read_timeout(Some(step.held.map_or(LIMIT, Duration::from_secs)))?;
             stream.write_all(self.fill(bytes).as_bytes())?;
-            let mut output = String::new();
-            stream.read_to_string(&mut output).context("the connection does not end")?;
-            return Ok(Outcome::of_text(output));
+            let mut output = Vec::new();
+            let ended = stream.read_to_end(&mut output);
+            ensure!(ended.is_ok() == step.held.is_none(), "the end of the connection: {ended:?}");
+            return Ok(Outcome::of_text(String::from_utf8(output)?));
         }
         if let Some(request) = &step.request {
             let request = self.fill(request);

@@ -1,9 +1,9 @@
 //! Every kind of damage to the stored rows is found.
 
-use super::replica::{Replica, announced};
+use super::replica::{Replica, announced, cid};
 use cluster_consensus::crdt::{BlockId, CrdtInput, Packing};
 use cluster_core::{
-    Cid, Pin, PinKey, UnixSeconds,
+    Pin, PinKey, UnixSeconds,
     pinset::{Input, TrackedState, TrackerInput, read},
     ports::{
         Datastore,
@@ -12,10 +12,6 @@ use cluster_core::{
     },
 };
 use std::sync::Arc;
-
-fn cid(n: u8) -> Cid {
-    PinKey::from_bytes(&[1, 0x55, 0, 1, n]).unwrap().cid()
-}
 
 /// A store with at least one row in every tree that is in use.
 fn full() -> Replica {

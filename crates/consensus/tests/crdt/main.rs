@@ -6,3 +6,4 @@ mod damage;
 mod orswot;
 mod own_blocks;
 mod replica;
+mod visibility;

@@ -1,9 +1,9 @@
 //! Visibility against the observed-remove set of the `crdts` crate, on random histories.
 
-use super::replica::Replica;
+use super::replica::{Replica, cid};
 use cluster_consensus::crdt::Packing;
 use cluster_core::{
-    Cid, PinKey,
+    PinKey,
     ports::{consensus::OperationKind, datastore::Tree},
 };
 use crdts::{CmRDT, CvRDT, Orswot};
@@ -13,10 +13,6 @@ use rand_chacha::ChaCha8Rng;
 const REPLICAS: usize = 3;
 const KEYS: u8 = 4;
 const STEPS: usize = 120;
-
-fn cid(n: u8) -> Cid {
-    PinKey::from_bytes(&[1, 0x55, 0, 1, n]).unwrap().cid()
-}
 
 /// Hands over every block that `to` lacks, parents first, as the model's merge hands over the whole state.
 fn sync(from: &Replica, to: &mut Replica) {

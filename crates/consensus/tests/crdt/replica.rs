@@ -15,6 +15,10 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
+pub(crate) fn cid(n: u8) -> Cid {
+    PinKey::from_bytes(&[1, 0x55, 0, 1, n]).unwrap().cid()
+}
+
 pub(crate) struct Replica {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) writer: Writer<CrdtBackend>,

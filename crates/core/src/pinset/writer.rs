@@ -21,7 +21,7 @@ use crate::{
     mutate::{Mutation as Defect, active},
     ports::{
         consensus::{Applied, AppliedOn, Etag, Operation, OperationKind, Rejection, SubmitError},
-        datastore::{Datastore, Durability, StoreError, Tree},
+        datastore::{Batch, Datastore, Durability, StoreError, Tree},
     },
 };
 use libp2p_identity::PeerId;
@@ -470,14 +470,7 @@ impl<B: Backend> Writer<B> {
         self.position.stage(&mut self.staged);
         let batch = self.staged.take();
         let durability = if active(Defect::AcknowledgeBeforeFlush) { Durability::Lazy } else { durability };
-        let written =
-            if durability == Durability::Flushed && !self.flushed_staged && !self.backend.sealed_own() {
-                // What can be had again is seen a flush sooner.
-                self.store.commit(batch, Durability::Lazy).and_then(|()| self.store.sync())
-            } else {
-                self.store.commit(batch, durability)
-            };
-        if let Err(error) = written {
+        if let Err(error) = self.write(batch, durability) {
             if active(Defect::AnnounceBeforeCommit) {
                 self.stale = true;
                 self.signals.clear();
@@ -488,6 +481,16 @@ impl<B: Backend> Writer<B> {
         }
         self.staged.rebase(self.store.snapshot()?);
         Ok(outputs)
+    }
+
+    /// Writes a batch. What can be had again is seen a flush sooner than what only this peer has.
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        let is_own = self.flushed_staged || self.backend.sealed_own();
+        if durability == Durability::Lazy || (is_own && !active(Defect::ShowBeforeFlush)) {
+            return self.store.commit(batch, durability);
+        }
+        self.store.commit(batch, Durability::Lazy)?;
+        self.store.sync()
     }
 
     fn clear_batch(&mut self) {

@@ -75,8 +75,6 @@ impl RunningPeer {
     /// # Errors
     /// Whatever keeps the peer from starting; then nothing of it runs.
     pub async fn start(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<Self, DaemonError> {
-        let config = &prepared.config;
-        let traces = Traces::start(&config.tracing, &config.cluster.peername, &prepared.identity.id());
         let (assembly, followers) = Box::pin(Assembly::make(prepared, bootstrap)).await?;
         // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
         let serving = Tasks::new();
@@ -90,6 +88,8 @@ impl RunningPeer {
         assembly.swarm.serve(Arc::new(assembly.peer.clone()));
         let tasks = Tasks::new();
         let threads = assembly.start_workers(prepared, followers, &tasks)?;
+        let config = &prepared.config;
+        let traces = Traces::start(&config.tracing, &config.cluster.peername, &prepared.identity.id());
         assembly.start_tasks(prepared, &tasks);
         for address in &bootstrap.addresses {
             let join = joining::join(assembly.peer.clone(), address.clone(), assembly.informers.clone());
@@ -358,7 +358,6 @@ impl Assembly {
             gossip: (!prepared.config.cluster.follower_mode).then(|| self.swarm.gossip()),
             rpc: self.swarm.rpc(),
             local: prepared.identity.id(),
-            cluster_name: crdt.cluster_name.as_str().into(),
         };
         let crdt = CrdtWorker::start(engine, parts, crdt_feed, messages, tasks.stopping())
             .map_err(DaemonError::Runtime)?;

@@ -7,10 +7,15 @@ use opentelemetry::{KeyValue, global};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
+    error::OTelSdkResult,
     propagation::TraceContextPropagator,
-    trace::{Sampler, SdkTracerProvider},
+    trace::{Sampler, SdkTracerProvider, SpanData, SpanExporter as Export},
 };
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 /// Port of collectors that take OTLP over HTTP.
 const OTLP_PORT: u16 = 4318;
@@ -32,7 +37,7 @@ impl Traces {
         }
         let url = collector(&config.jaeger_agent_endpoint);
         let exporter = match exporter(&url) {
-            Ok(exporter) => exporter,
+            Ok(inner) => Told { inner, fails: AtomicBool::new(false) },
             Err(error) => {
                 tracing::warn!(target: "cluster", %error, "no traces");
                 return None;
@@ -64,6 +69,39 @@ impl Drop for Traces {
         if let Err(error) = self.provider.shutdown_with_timeout(FLUSH_LIMIT) {
             tracing::warn!(target: "cluster", %error, "the last traces were not sent");
         }
+    }
+}
+
+/// Tells once that traces do not arrive, and once that they do again.
+#[derive(Debug)]
+struct Told {
+    inner: SpanExporter,
+    fails: AtomicBool,
+}
+
+impl Export for Told {
+    async fn export(&self, spans: Vec<SpanData>) -> OTelSdkResult {
+        let result = self.inner.export(spans).await;
+        match (&result, self.fails.swap(result.is_err(), Ordering::Relaxed)) {
+            (Err(error), false) => {
+                tracing::warn!(target: "cluster", %error, "traces do not arrive and are dropped until the collector answers");
+            }
+            (Ok(()), true) => tracing::info!(target: "cluster", "traces arrive again"),
+            _ => {}
+        }
+        result
+    }
+
+    fn shutdown_with_timeout(&self, limit: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(limit)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
     }
 }
 

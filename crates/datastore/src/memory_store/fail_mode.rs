@@ -5,7 +5,8 @@
 pub enum FailMode {
     /// Nothing was written: the disk was full.
     Refused,
-    /// The caller cannot know; recovery and power cuts show the batch if it `survives`.
+    /// The caller cannot know; recovery and power cuts show the batch, or the lazy ones that were to be flushed, if it
+    /// `survives`.
     Unknown {
         /// Whether the batch reached the disk.
         survives: bool,

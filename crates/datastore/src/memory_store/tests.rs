@@ -59,6 +59,24 @@ fn an_unknown_write_shows_after_recovery_or_a_power_cut_exactly_if_it_survives()
 }
 
 #[test]
+fn a_flush_that_fails_has_been_seen_and_may_be_lost() {
+    for survives in [true, false] {
+        let store = MemoryStore::new();
+        store.commit(put("old", "1"), Durability::Flushed).unwrap();
+        store.fail_next_commit(FailMode::Unknown { survives });
+        store.commit(put("lazy", "1"), Durability::Lazy).unwrap();
+        assert!(matches!(store.sync(), Err(StoreError::Io { .. })));
+        assert_eq!(read(&store, "lazy"), Some(b"1".to_vec()));
+        let left = store.power_cut();
+        store.recover().unwrap();
+        for store in [store, left] {
+            assert_eq!(read(&store, "lazy").is_some(), survives);
+            assert_eq!(read(&store, "old"), Some(b"1".to_vec()));
+        }
+    }
+}
+
+#[test]
 fn old_versions_go_when_nobody_can_see_them() {
     let store = MemoryStore::new();
     store.commit(put("a", "0"), Durability::Flushed).unwrap();

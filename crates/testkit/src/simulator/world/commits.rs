@@ -83,10 +83,14 @@ impl World {
                 }
             }
         }
+        let has_requests = items.iter().any(|item| matches!(item, Item::Request { .. }));
         if mode == Some(FailMode::Unknown { survives: true }) {
             replica.survivor = Some(items);
         }
         self.say(peer, || text);
+        if has_requests {
+            self.compare_shown(peer).context("an operation whose batch is not flushed")?;
+        }
         clients.into_iter().for_each(|request| self.repeat_later(peer, request));
         let wait = self.chance.within(20..1500);
         self.plan_in(wait, peer, Happening::Recover { life });
