@@ -7,12 +7,13 @@ use super::{
         rows::{APPLIED, AppliedRow},
         type_config::{Entry, Vote},
     },
+    disk::{Disk, OnDisk},
     peer::{Peer, add, at, config, proposed, remove, replicated, rows, with_id},
 };
 use cluster_core::{
     PeerId, ReplicationFactors, UnixMillis,
     pinset::{Input, Ordered, Writer},
-    ports::datastore::{Batch, Datastore, Durability, Snapshot, StoreError, Tree},
+    ports::datastore::{Batch, Datastore, Durability, StoreError, Tree},
 };
 use cluster_datastore::{FailMode, MemoryStore};
 use openraft::{
@@ -194,15 +195,9 @@ impl Slow {
     }
 }
 
-impl Datastore for Slow {
-    fn engine(&self) -> &'static str {
-        "slow"
-    }
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        self.inner.snapshot()
-    }
-    fn long_snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        self.inner.long_snapshot()
+impl Disk for Slow {
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
     }
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         if batch.writes().iter().any(|write| write.tree == Tree::RaftLog) {
@@ -210,77 +205,39 @@ impl Datastore for Slow {
         }
         self.inner.commit(batch, durability)
     }
-    fn sync(&self) -> Result<(), StoreError> {
-        self.inner.sync()
-    }
-    fn recover(&self) -> Result<(), StoreError> {
-        self.inner.recover()
-    }
-    fn disk_usage(&self) -> Result<u64, StoreError> {
-        self.inner.disk_usage()
-    }
-    fn is_compacting(&self) -> bool {
-        false
-    }
-    fn tidy(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-    fn close(&self) -> Result<(), StoreError> {
-        self.inner.close()
-    }
 }
 
 /// A quorum of others may commit what is not flushed here yet.
 #[tokio::test]
 async fn the_pinset_waits_for_the_log() {
-    let store = Arc::new(Slow { inner: MemoryStore::new(), held: Mutex::default(), changed: Condvar::new() });
+    let store =
+        Arc::new(OnDisk(Slow { inner: MemoryStore::new(), held: Mutex::default(), changed: Condvar::new() }));
     let mut peer = Peer::open(store.clone()).await;
     let entry = proposed(at(1), add(1, "one"), START);
-    store.hold(true);
+    store.0.hold(true);
     peer.log.append([entry.clone()], IOFlushed::noop()).await.unwrap();
     let group = [entry];
     let mut applied = std::pin::pin!(peer.apply(&group));
     let waits = tokio::time::timeout(Duration::from_millis(100), applied.as_mut()).await;
-    let ahead = applied_row(&store.inner).last;
-    store.hold(false);
+    let ahead = applied_row(&store.0.inner).last;
+    store.0.hold(false);
     assert!(waits.is_err() && ahead.is_none(), "the pinset is at {ahead:?}, the log is empty");
     applied.await.unwrap();
-    assert_eq!(applied_row(&store.inner).last, Some(at(1)));
+    assert_eq!(applied_row(&store.0.inner).last, Some(at(1)));
 }
 
 /// A disk that says that it flushed.
 struct Liar(MemoryStore);
 
-impl Datastore for Liar {
-    fn engine(&self) -> &'static str {
-        "liar"
-    }
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        self.0.snapshot()
-    }
-    fn long_snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        self.0.long_snapshot()
+impl Disk for Liar {
+    fn inner(&self) -> &MemoryStore {
+        &self.0
     }
     fn commit(&self, batch: Batch, _: Durability) -> Result<(), StoreError> {
         self.0.commit(batch, Durability::Lazy)
     }
     fn sync(&self) -> Result<(), StoreError> {
         Ok(())
-    }
-    fn recover(&self) -> Result<(), StoreError> {
-        self.0.recover()
-    }
-    fn disk_usage(&self) -> Result<u64, StoreError> {
-        self.0.disk_usage()
-    }
-    fn is_compacting(&self) -> bool {
-        false
-    }
-    fn tidy(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-    fn close(&self) -> Result<(), StoreError> {
-        self.0.close()
     }
 }
 
@@ -291,7 +248,7 @@ async fn a_disk_that_does_not_flush_is_caught() {
     for seed in 0..10 {
         let store = MemoryStore::new();
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let (told, left) = work(&mut random, Arc::new(Liar(store.clone())), &store).await;
+        let (told, left) = work(&mut random, Arc::new(OnDisk(Liar(store.clone()))), &store).await;
         caught += usize::from(judge(&told, left).await.is_err());
     }
     assert!(caught >= 9, "only {caught} of 10 were caught");

@@ -6,11 +6,12 @@ use super::{
         snapshot::{Chunks, SnapshotBody, Spool, SpoolPlace},
         type_config::Entry,
     },
+    disk::{Disk, OnDisk},
     peer::{Peer, add, at, config, pin, proposed, remove, replicated, with_id},
 };
 use cluster_core::{
     PeerId, UnixMillis,
-    ports::datastore::{Batch, Datastore, Durability, Snapshot, StoreError, Tree},
+    ports::datastore::{Batch, Datastore, Durability, StoreError, Tree},
 };
 use cluster_datastore::MemoryStore;
 use openraft::{RaftSnapshotBuilder as _, storage::RaftStateMachine as _};
@@ -84,16 +85,63 @@ async fn a_peer_becomes_equal_to_the_snapshot() {
     source.stop().await;
 }
 
+/// Notes how many rows the largest batch wrote.
+struct Measured {
+    inner: MemoryStore,
+    largest: AtomicU64,
+}
+
+impl Disk for Measured {
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+    fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        self.largest.fetch_max(batch.len() as u64, Ordering::SeqCst);
+        self.inner.commit(batch, durability)
+    }
+}
+
 /// What is not in the snapshot goes in bounded batches, however much it is.
 #[tokio::test]
 async fn a_large_pinset_becomes_a_small_one() {
     let mut source = source(3).await;
-    let mut target = Peer::open(Arc::new(MemoryStore::new())).await;
+    let disk = Arc::new(OnDisk(Measured { inner: MemoryStore::new(), largest: AtomicU64::new(0) }));
+    let mut target = Peer::open(disk.clone()).await;
     target.apply(&long_log(4000)).await.unwrap();
+    let rows = super::peer::rows(&*disk, Tree::Pins).len() as u64;
     let snapshot = source.machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
+    disk.0.largest.store(0, Ordering::SeqCst);
     target.machine.install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap();
     assert!(replicated(&*source.store) == replicated(&*target.store), "the rows differ");
     target.assert_consistent();
+    // A pin that goes takes some rows with it; all of them at once would be more than this.
+    let largest = disk.0.largest.load(Ordering::SeqCst);
+    assert!(largest > 0 && largest < rows * 4, "{largest} rows in one batch, for {rows} pins");
+}
+
+/// Flushes only what others than the pinset's writer ask for: its own flush comes when it comes.
+struct Unhurried(MemoryStore);
+
+impl Disk for Unhurried {
+    fn inner(&self) -> &MemoryStore {
+        &self.0
+    }
+    fn sync(&self) -> Result<(), StoreError> {
+        if std::thread::current().name() == Some("pinset") { Ok(()) } else { self.0.sync() }
+    }
+}
+
+/// The leader counts on a snapshot that was acknowledged.
+#[tokio::test]
+async fn an_acknowledged_snapshot_survives_a_power_cut() {
+    let mut source = source(300).await;
+    let store = MemoryStore::new();
+    let mut target = Peer::open(Arc::new(OnDisk(Unhurried(store.clone())))).await;
+    let snapshot = source.machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
+    target.machine.install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap();
+    let mut again = Peer::open(Arc::new(store.power_cut())).await;
+    assert_eq!(again.machine.applied_state().await.unwrap().0, snapshot.meta.last_log_id);
+    assert!(replicated(&*again.store) == replicated(&*source.store), "the rows differ");
 }
 
 /// A store that fails at some commit, and at every one after it.
@@ -110,15 +158,9 @@ impl Failing {
     }
 }
 
-impl Datastore for Failing {
-    fn engine(&self) -> &'static str {
-        "failing"
-    }
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        self.inner.snapshot()
-    }
-    fn long_snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        self.inner.long_snapshot()
+impl Disk for Failing {
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
     }
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         self.count()?;
@@ -127,21 +169,6 @@ impl Datastore for Failing {
     fn sync(&self) -> Result<(), StoreError> {
         self.count()?;
         self.inner.sync()
-    }
-    fn recover(&self) -> Result<(), StoreError> {
-        self.inner.recover()
-    }
-    fn disk_usage(&self) -> Result<u64, StoreError> {
-        self.inner.disk_usage()
-    }
-    fn is_compacting(&self) -> bool {
-        false
-    }
-    fn tidy(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-    fn close(&self) -> Result<(), StoreError> {
-        self.inner.close()
     }
 }
 
@@ -160,7 +187,7 @@ async fn an_installation_that_is_interrupted_leaves_the_old_or_the_new() {
         target.stop().await;
         let old = replicated(&store);
         let failing = Failing { inner: store.clone(), left: AtomicU64::new(commits) };
-        let mut target = Peer::open_as(Arc::new(failing), config(local)).await.unwrap();
+        let mut target = Peer::open_as(Arc::new(OnDisk(failing)), config(local)).await.unwrap();
         let snapshot = source.machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
         let is_done = target.machine.install_snapshot(&snapshot.meta, snapshot.snapshot).await.is_ok();
         // Killed, with what the system had not written yet still there, or gone.
