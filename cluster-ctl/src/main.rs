@@ -9,6 +9,7 @@ mod failure;
 mod libp2p;
 mod output;
 mod program;
+mod progress;
 mod relative_time;
 mod session;
 mod text;
