@@ -41,7 +41,7 @@ pub(crate) struct Case {
     /// A second peer of the same cluster, which joins the first one.
     pub(crate) other: Option<Settings>,
     /// The test that proves the row, `file::function`, where a case cannot.
-    pub(crate) proved_by: Option<String>,
+    pub(crate) proved_by: Vec<String>,
     #[serde(default)]
     pub(crate) steps: Vec<Step>,
 }
