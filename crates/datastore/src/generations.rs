@@ -97,10 +97,12 @@ impl Generations {
             }
             let folder = self.root.join(&name);
             let interrupted = self.note(&name, BUILDING)?.or(self.note(&name, BUILT)?);
-            if let Some(purpose) = interrupted {
+            if interrupted.is_some() || number(&name) > number(&current) {
+                // What was killed right away had no time to write down what it was.
+                let what = interrupted.map_or("a change of the whole state".to_owned(), |what| what.to_string());
                 tracing::warn!(
                     target: "service",
-                    "{purpose} was interrupted before it was complete: the state before it is in use, unchanged"
+                    "{what} was interrupted before it was complete: the state before it is in use, unchanged"
                 );
             }
             tracing::info!(target: "service", folder = %folder.display(), "removing a generation that is not in use");
