@@ -174,6 +174,7 @@ struct Change {
     key: PinKey,
     /// The pin to make; `None` for a removal.
     pin: Option<Pin>,
+    expires_in: Option<Duration>,
     precondition: Precondition,
     request_id: Option<RequestId>,
 }
@@ -219,27 +220,29 @@ impl Change {
             Some(key) => Some(RequestId::new(key).ok_or(ChangeError::RequestId)?),
             None => None,
         };
+        let mut expires_in = None;
         let pin = match wire.op {
             BulkAction::Unpin => None,
             BulkAction::Pin => {
                 let mut pin = Pin::new(cid);
                 pin.depth = wire.options.mode.depth();
                 pin.options = PinOptions::try_from(wire.options)?;
-                if let Some(text) = &wire.expire_in {
-                    pin.options.expire_at = Some(pin_query::expiry_after(text, now())?);
+                expires_in = wire.expire_in.as_deref().map(pin_query::lifetime).transpose()?;
+                if let Some(lifetime) = expires_in {
+                    pin.options.expire_at = Some(now().plus(lifetime).seconds());
                 }
                 Some(pin)
             }
         };
-        Ok(Self { cid: wire.cid, key: PinKey::from_cid(&cid), pin, precondition, request_id })
+        Ok(Self { cid: wire.cid, key: PinKey::from_cid(&cid), pin, expires_in, precondition, request_id })
     }
 
     /// Makes the change, and returns the tag of a pin that was made.
     async fn make(self, api: &dyn ClusterApi) -> Result<Option<String>, ApiError> {
-        let Self { key, pin, precondition, request_id, .. } = self;
+        let Self { key, pin, expires_in, precondition, request_id, .. } = self;
         match pin {
             Some(pin) => {
-                let (_, etag) = api.pin(PinWish { pin, precondition, request_id }).await?;
+                let (_, etag) = api.pin(PinWish { pin, expires_in, precondition, request_id }).await?;
                 Ok(Some(etag.to_string()))
             }
             None => api.unpin(key, precondition, request_id).await.map(|_| None),

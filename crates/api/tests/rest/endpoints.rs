@@ -144,13 +144,18 @@ async fn what_is_no_cid_or_path_is_a_bad_request() {
         "GET /pins/recover",
         "POST /pins/ipfs/recover",
         "POST /pins/ipfs",
+        // Not the CID at the end.
+        "DELETE /pins/x%2Fipfs%2Fbafkqaaa",
+        "GET /pins/x%2Fipfs%2Fbafkqaaa",
     ] {
         let answer = server.ask(line, &[]).await;
         assert_eq!(answer.status, 400, "{line} {answer:?}");
         let message = answer.json()["message"].as_str().unwrap().to_owned();
         assert!(message.starts_with("error decoding Cid: "), "{line} {message}");
     }
-    for line in ["POST /pins/ipfs/nonsense", "DELETE /pins/ipld/nonsense/x"] {
+    for line in
+        ["POST /pins/ipfs/nonsense", "DELETE /pins/ipld/nonsense/x", "POST /pins/ipfs/nonsense/ipfs/bafkqaaa"]
+    {
         let answer = server.ask(line, &[]).await;
         assert_eq!(answer.status, 400, "{line}");
         let message = answer.json()["message"].as_str().unwrap().to_owned();

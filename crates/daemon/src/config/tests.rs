@@ -327,6 +327,14 @@ fn an_open_api_is_refused() {
     open("/ip4/0.0.0.0/tcp/9094", "basic_auth_credentials = { user = \"word\" }").unwrap();
     open("/ip4/127.0.0.1/tcp/9094", "").unwrap();
     open("/ip6/::1/tcp/9094", "").unwrap();
+    let by_libp2p = |ip: &str, more: &str| {
+        let key = "id = \"".to_owned() + PEER + "\"\nprivate_key = \"" + PEER_KEY + "\"\n";
+        let listen = format!("libp2p_listen_multiaddress = \"/ip4/{ip}/tcp/9098\"\n");
+        open("/ip4/127.0.0.1/tcp/9094", &(key + &listen + more))
+    };
+    assert!(by_libp2p("0.0.0.0", "").unwrap_err().to_string().contains("tcp/9098"));
+    by_libp2p("127.0.0.1", "").unwrap();
+    by_libp2p("0.0.0.0", "basic_auth_credentials = { user = \"word\" }").unwrap();
 }
 
 #[test]

@@ -120,7 +120,9 @@ impl Peer {
             }
         };
         pin.allocations = allocations;
-        self.submit(OperationKind::Pin(Box::new(pin)), Precondition::IfMatch(etag), None).await?;
+        let precondition = Precondition::IfMatch(etag);
+        let kind = OperationKind::Pin(Box::new(pin));
+        self.submit(Operation { precondition, ..Operation::new(kind) }).await?;
         Ok(outcome)
     }
 }
