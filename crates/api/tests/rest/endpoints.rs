@@ -40,6 +40,10 @@ async fn pin_by_cid_and_by_path() {
             vec![format!("resolve /ipfs/{CID}/a b/c"), format!("pin {RESOLVED}")],
         ),
         (
+            format!("POST /pins/ipfs/{CID}/ipfs/bafkqaaa"),
+            vec![format!("resolve /ipfs/{CID}/ipfs/bafkqaaa"), format!("pin {RESOLVED}")],
+        ),
+        (
             "POST /pins/ipns/example.org".to_owned(),
             vec!["resolve /ipns/example.org".to_owned(), format!("pin {RESOLVED}")],
         ),
