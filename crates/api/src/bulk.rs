@@ -23,7 +23,7 @@ use cluster_core::{
 };
 use futures_util::{FutureExt, StreamExt, future::join_all, stream};
 use http::StatusCode;
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 /// Longest line, in bytes: more than a pin may have.
 const MAX_LINE: usize = 2 << 20;

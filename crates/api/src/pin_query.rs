@@ -6,7 +6,7 @@ pub(crate) use error::PinQueryError;
 
 use cluster_api_types::parse_peer_id;
 use cluster_core::{
-    Cid, Multiaddr, Pin, PinMode, ReplicationFactors, UnixMillis, UnixSeconds,
+    Cid, Multiaddr, Pin, PinMode, ReplicationFactors, UnixMillis,
     go_duration::{self, DurationError},
 };
 use multiaddr::Protocol;
@@ -91,7 +91,7 @@ pub(crate) fn pin(
             options.origins.push(address);
         }
     }
-    Ok(pin)
+    Ok((pin, expires_in))
 }
 
 /// Returns the time.
@@ -121,6 +121,7 @@ pub(crate) fn lifetime(text: &str) -> Result<Duration, PinQueryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cluster_core::UnixSeconds;
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 

@@ -99,7 +99,8 @@ impl Generations {
             let interrupted = self.note(&name, BUILDING)?.or(self.note(&name, BUILT)?);
             if interrupted.is_some() || number(&name) > number(&current) {
                 // What was killed right away had no time to write down what it was.
-                let what = interrupted.map_or("a change of the whole state".to_owned(), |what| what.to_string());
+                let what =
+                    interrupted.map_or("a change of the whole state".to_owned(), |what| what.to_string());
                 tracing::warn!(
                     target: "service",
                     "{what} was interrupted before it was complete: the state before it is in use, unchanged"

@@ -51,9 +51,14 @@ pub(crate) fn merge(
         loop {
             let page = merging.next_page(limit).await;
             limit = PAGE;
-            let is_end = page.is_empty();
-            let page = if is_end { merging.end().map_or(Ok(page), Err) } else { Ok(page) };
-            if (is_end && page.is_ok()) || sender.send(page).await.is_err() || is_end {
+            if page.is_empty() {
+                // Whether it is one or not.
+                if let Some(error) = merging.end() {
+                    let _ = sender.send(Err(error)).await;
+                }
+                return;
+            }
+            if sender.send(Ok(page)).await.is_err() {
                 return;
             }
         }

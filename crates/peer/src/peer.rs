@@ -21,7 +21,7 @@ use cluster_core::{
     ports::{
         Consensus, Datastore, HeadsExchange, IpfsConnector, Network, PeerCalls, Rpc,
         cluster_api::{ApiError, PinStatusOnPeer},
-        consensus::{Etag, Operation, OperationKind, Precondition, RequestId},
+        consensus::{Etag, Operation, OperationKind},
     },
     tracker::InFlight,
     trust::TrustSet,

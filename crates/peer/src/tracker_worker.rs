@@ -20,7 +20,7 @@ use cluster_core::{
 use cluster_runtime::{Feed, Pinset, WorkerThread, now};
 use opentelemetry::{
     Context, KeyValue, global,
-    trace::{FutureExt, Status, TraceContextExt, Tracer},
+    trace::{FutureExt, Span, Status, TraceContextExt, Tracer},
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -288,14 +288,12 @@ impl Jobs {
 /// answered once it was stored, perhaps on another peer and days ago. Nothing where nobody collects traces.
 fn traced(job: &Job) -> Context {
     let tracer = global::tracer("pintracker");
-    let context = Context::new().with_span(tracer.start_with_context(name_of(job.action), &Context::new()));
-    let span = context.span();
+    let mut span = tracer.start_with_context(name_of(job.action), &Context::new());
     if span.is_recording() {
         span.set_attribute(KeyValue::new("cid", job.key.to_string()));
         span.set_attribute(KeyValue::new("attempt", i64::from(job.attempts) + 1));
     }
-    drop(span);
-    context
+    Context::new().with_span(span)
 }
 
 fn name_of(action: Action) -> &'static str {

@@ -14,8 +14,7 @@ pub(crate) fn write(path: &Path, seed: u64, count: u64) -> Result<()> {
     let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     for index in 0..count {
-        let metadata =
-            if index.is_multiple_of(DESCRIBED) { "{\"group\":\"bench\"}" } else { "null" };
+        let metadata = if index.is_multiple_of(DESCRIBED) { "{\"group\":\"bench\"}" } else { "null" };
         writeln!(
             out,
             "{{\"replication_factor_min\":-1,\"replication_factor_max\":-1,\"name\":\"bench-{index:010}\",\

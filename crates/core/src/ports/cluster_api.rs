@@ -16,7 +16,7 @@ use crate::{
 use cid::Cid;
 use libp2p_identity::PeerId;
 use multiaddr::Multiaddr;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What a peer says of itself (api §2.7, ID).
 #[derive(Debug, Clone)]

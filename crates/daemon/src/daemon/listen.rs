@@ -86,8 +86,7 @@ mod tests {
         let text = "[consensus.crdt]\ntrusted_peers = [\"*\"]\n[api.restapi]\nread_timeout = \"7s\"\n\
                     write_timeout = \"8s\"\nidle_timeout = \"9s\"\n";
         let file = Path::new("/nowhere/service.toml");
-        let (config, _) =
-            Config::from_text(text, file, ConfigFormat::Toml, &Environment::default()).unwrap();
+        let (config, _) = Config::from_text(text, file, ConfigFormat::Toml, &Environment::default()).unwrap();
         let (_, limits) = rest_config(&config, Path::new("/nowhere")).unwrap().unwrap();
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(

@@ -142,7 +142,10 @@ pub(super) fn swarm(prepared: &Prepared, crdt: &CrdtConfig) -> SwarmConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Environment, ExecutionLock, Identity, config::{ConfigFormat, ConsensusConfig}};
+    use crate::{
+        Environment, ExecutionLock, Identity,
+        config::{ConfigFormat, ConsensusConfig},
+    };
     use std::path::Path;
 
     const CONFIGURED: &str = r#"
@@ -181,10 +184,7 @@ mod tests {
         assert!(!told.enable_relay_hop && !told.mdns);
         assert_eq!(told.dial_timeout, Duration::from_secs(7));
         let (high_water, low_water, grace_period) = (70, 40, Duration::from_secs(8));
-        assert_eq!(
-            told.connection_manager,
-            ConnectionManagerConfig { low_water, high_water, grace_period }
-        );
+        assert_eq!(told.connection_manager, ConnectionManagerConfig { low_water, high_water, grace_period });
         let limits = told.resource_limits.unwrap();
         assert_eq!((limits.memory_bytes, limits.file_descriptors), (123_456_789, 321));
         let told = engine(crdt);

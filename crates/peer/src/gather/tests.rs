@@ -103,6 +103,9 @@ async fn who_fails_is_an_error_from_then_on_and_who_refuses_is_left_out() {
     let sources = vec![source(a, true, vec![one(a, 1), failed()]), source(c, true, vec![refuses()])];
     let pages: Vec<_> = merge(sources, scratch.path().to_owned()).collect().await;
     assert_eq!(pages.len(), 2, "{pages:?}");
-    assert_eq!((pages[0].as_ref().unwrap().len(), pages[1].as_ref().unwrap_err().to_string()), (1, "no".to_owned()));
+    assert_eq!(
+        (pages[0].as_ref().unwrap().len(), pages[1].as_ref().unwrap_err().to_string()),
+        (1, "no".to_owned())
+    );
     assert_eq!(merged(vec![source(a, true, vec![]), source(b, true, vec![failed()])]).await, []);
 }

@@ -6,7 +6,7 @@ use cluster_core::{
     ports::{
         BoxFuture, BoxStream, PeerCalls,
         cluster_api::{ApiError, LocalPinStatus, PeerInfo, RepoGc},
-        consensus::{OperationKind, Precondition},
+        consensus::{Operation, OperationKind},
         ipfs_connector::{ContentBlock, RepoStat},
         rpc::CallError,
     },

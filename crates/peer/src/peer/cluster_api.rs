@@ -11,7 +11,7 @@ use cluster_core::{
     ports::{
         BoxFuture, BoxStream, ClusterApi, PeerCalls,
         cluster_api::{ApiError, GlobalPinStatus, IpfsPath, LocalPinStatus, PinStatusOnPeer, PinWish, Scope},
-        consensus::{Etag, OperationKind, Precondition, RequestId},
+        consensus::{Etag, Operation, OperationKind, Precondition, RequestId},
         datastore::{Cursor, Tree},
         rpc::CallError,
     },

@@ -7,7 +7,7 @@ use cluster_core::{
     pinset::mutation::peer_prefix,
     ports::{
         cluster_api::ApiError,
-        consensus::{Etag, OperationKind, Precondition, Rejection, SubmitError},
+        consensus::{Etag, Operation, OperationKind, Precondition, Rejection, SubmitError},
         datastore::{Cursor, Tree},
     },
 };

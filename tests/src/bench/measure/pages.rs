@@ -39,18 +39,18 @@ pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<
         (Figure::PageName, "/allocations?name-prefix=bench-0", count),
     ];
     if described {
-        searches.push((
-            Figure::PageMetadata,
-            "/allocations?meta-group=bench",
-            count.div_ceil(DESCRIBED),
-        ));
+        searches.push((Figure::PageMetadata, "/allocations?meta-group=bench", count.div_ceil(DESCRIBED)));
     }
     for (figure, path, found) in searches {
         let times = pages(api, path, found).await?;
         results.record(side, figure, times.quantile_ms(0.99));
         results.note(
             side,
-            &format!("GET {path}&limit={PAGE}: p50 {:.1}, max {:.1} ms", times.quantile_ms(0.5), times.max_ms()),
+            &format!(
+                "GET {path}&limit={PAGE}: p50 {:.1}, max {:.1} ms",
+                times.quantile_ms(0.5),
+                times.max_ms()
+            ),
         );
     }
 
