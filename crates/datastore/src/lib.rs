@@ -12,10 +12,12 @@ mod engine_kind;
 mod engine_marker;
 mod fjall_store;
 mod folder_lock;
+mod gate;
 mod generations;
 mod memory_store;
 mod open_error;
 mod store_options;
+mod stored_key;
 
 pub use engine_kind::{EngineKind, UnknownEngine};
 pub use fjall_store::{FjallStore, MemoryBudget};
