@@ -7,7 +7,7 @@ pub use build_purpose::BuildPurpose;
 pub use building::Building;
 
 use crate::{
-    EngineKind, FjallStore, MemoryStore, OpenError, StoreOptions, durable_file, engine_marker,
+    EngineKind, FjallStore, MemoryStore, OpenError, SledStore, StoreOptions, durable_file, engine_marker,
     folder_lock::FolderLock,
 };
 use cluster_core::ports::datastore::{Datastore, StoreError};
@@ -197,6 +197,7 @@ fn number(name: &str) -> Option<u64> {
 fn open_engine(folder: &Path, options: StoreOptions) -> Result<Arc<dyn Datastore>, OpenError> {
     match options.engine {
         EngineKind::Fjall => Ok(Arc::new(FjallStore::open(folder, options.memory_budget)?)),
+        EngineKind::Sled => Ok(Arc::new(SledStore::open(folder, options.memory_budget)?)),
         EngineKind::Memory => {
             if !engine_marker::check(folder, EngineKind::Memory)? {
                 engine_marker::write(folder, EngineKind::Memory)?;
