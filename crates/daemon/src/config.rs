@@ -46,7 +46,7 @@ pub use byte_size::ByteSize;
 pub use cluster::{ClusterConfig, ConnectionManagerConfig, PinOnlyOn, PubsubConfig, ResourceManagerConfig};
 pub use consensus::{BatchingConfig, ConsensusConfig, CrdtConfig, TrustedPeers};
 pub use convert::{Conversion, ConvertError, Converted};
-pub use environment::{Environment, user_home};
+pub use environment::{Environment, NoHome, program_folder};
 pub use error::ConfigError;
 pub use file::{ConfigFiles, ConfigFormat};
 pub use fjall::FjallConfig;
