@@ -109,7 +109,7 @@ fn list_all(program: &str, folder: &Path) -> Result<(), TaskError> {
 fn show_info(follower: &Follower, environment: &Environment) -> Result<(), TaskError> {
     let Info { source, ipfs_online } = follow::info(follower, environment)?;
     let api = Api::of(follower, environment)?;
-    let online = runtime()?.block_on(api.answers());
+    let (online, figures) = runtime()?.block_on(async { (api.answers().await, api.figures().await) });
     println!("Information about follower peer for Cluster \"{}\":\n", follower.name());
     println!("Config folder: {}", follower.base().display());
     match source {
@@ -125,6 +125,9 @@ fn show_info(follower: &Follower, environment: &Environment) -> Result<(), TaskE
     }
     println!("Cluster Peer online: {online}");
     println!("IPFS peer online: {ipfs_online}");
+    if let Some(figures) = figures {
+        println!("Sync: {figures}");
+    }
     Ok(())
 }
 

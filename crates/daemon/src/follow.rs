@@ -3,6 +3,8 @@
 //! Each cluster that is followed has a folder of its own, named after it, below one that is common to all.
 
 mod error;
+mod figures;
+mod first_sync;
 mod gateway;
 mod info;
 mod init;
@@ -10,8 +12,10 @@ mod list;
 mod remove;
 mod run;
 mod stop;
+mod time_left;
 
 pub use error::FollowError;
+pub use figures::SyncFigures;
 pub use gateway::DEFAULT_GATEWAY;
 pub use info::{Info, SourceState, info};
 pub use init::{InitFollower, init};

@@ -1,11 +1,12 @@
 //! `<name> run` (api §7.4).
 
-use super::{FollowError, Follower};
+use super::{FollowError, Follower, first_sync::FirstSync};
 use crate::{
     Config, Environment, ExecutionLock, Identity,
     command::Prepared,
     config::Lookup,
-    daemon::{self, Bootstrap},
+    daemon::{self, Bootstrap, RunningPeer},
+    logging::StatusLine,
     state::BesideGo,
 };
 use cluster_core::ports::IpfsConnector;
@@ -32,7 +33,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(2);
 /// Between two attempts to take it.
 const LOCK_EVERY: Duration = Duration::from_millis(20);
 
-/// Runs a follower until a signal stops it.
+/// Runs a follower until a signal stops it. A person at a terminal sees how its first sync goes on.
 ///
 /// # Errors
 /// Another one runs in the folder, there is no IPFS daemon, no configuration, or the peer does not start or stop
@@ -79,7 +80,10 @@ async fn follow(
     let prepared = Prepared { base, config, identity, lock };
     // The pinset is never this peer's own, so that of a Go follower in the folder is nothing to lose.
     let bootstrap = Bootstrap { beside_go: BesideGo::Settle, ..Bootstrap::default() };
-    Ok(Box::pin(daemon::serve(&prepared, &bootstrap, signals)).await?)
+    let peer = Box::pin(RunningPeer::start(&prepared, &bootstrap)).await?;
+    let first_sync = FirstSync::new(peer.counts(), StatusLine::on_terminal(environment));
+    peer.run_beside("first sync", first_sync.watch());
+    Ok(Box::pin(daemon::until_stopped(peer, signals)).await?)
 }
 
 /// Loads the configuration beside the runtime: fetching it takes time.
