@@ -47,7 +47,7 @@ pub use cluster::{ClusterConfig, ConnectionManagerConfig, PinOnlyOn, PubsubConfi
 pub use consensus::{BatchingConfig, ConsensusConfig, CrdtConfig, TrustedPeers};
 pub use convert::{Conversion, ConvertError, Converted};
 pub use datastore::DatastoreConfig;
-pub use environment::{Environment, user_home};
+pub use environment::{Environment, NoHome, program_folder};
 pub use error::ConfigError;
 pub use file::{ConfigFiles, ConfigFormat};
 pub use http_api::{CorsConfig, HttpApiConfig, HttpLimits, TlsFiles};

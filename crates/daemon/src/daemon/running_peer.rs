@@ -2,7 +2,7 @@
 //! [`RunningPeer::stop`].
 
 use super::{
-    DaemonError, agreement,
+    Counts, DaemonError, agreement,
     drops::Drops,
     effects::CommitEffects,
     events::{ForeignPeers, SwarmEvents, UntrustedPeers},
@@ -126,6 +126,16 @@ impl RunningPeer {
     /// Returns the store; whoever reads it after the peer has stopped gets an error.
     pub fn store(&self) -> Arc<dyn Datastore> {
         self.assembly.opened.store.clone()
+    }
+
+    /// Returns what its work is counted by.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts::new(self.assembly.opened.store.clone(), self.assembly.in_flight.clone())
+    }
+
+    /// Starts what runs beside the API and stops with it.
+    pub(crate) fn run_beside(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.serving.spawn(name, OnEnd::Nothing, until_stopped(&self.serving, work));
     }
 
     /// Waits until something has ended that the peer cannot do without.
