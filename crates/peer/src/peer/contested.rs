@@ -75,7 +75,9 @@ impl Pins {
             let mut touched: Vec<(Instant, PinKey)> =
                 self.0.iter().map(|(key, pin)| (pin.last, key.clone())).collect();
             touched.sort_unstable();
-            touched.iter().take(surplus).for_each(|(_, key)| drop(self.0.remove(key)));
+            for (_, key) in &touched[..surplus] {
+                self.0.remove(key);
+            }
         }
     }
 
