@@ -29,6 +29,8 @@ mod raw_client;
 mod routing;
 #[path = "rest/server.rs"]
 mod server;
+#[path = "rest/stopping.rs"]
+mod stopping;
 #[path = "rest/streams.rs"]
 mod streams;
 #[path = "rest/tls.rs"]

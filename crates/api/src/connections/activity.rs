@@ -78,6 +78,11 @@ impl Activity {
         }
     }
 
+    /// Says whether nothing is under way but a head that has not ended.
+    pub(crate) fn is_in_head(&self) -> bool {
+        self.in_head.load(Relaxed) && self.busy.load(Relaxed) == 0 && self.blocked.load(Relaxed) == 0
+    }
+
     /// Says what is overdue.
     pub(crate) fn overdue(&self, limits: &ConnectionLimits, head: Option<Duration>) -> Option<Overdue> {
         let now = self.now();
