@@ -1,6 +1,7 @@
 //! An orderly stop, and what would last without an end.
 
 use crate::{
+    fake_api::CID,
     raw_client::{DEADLINE, connect, parse, read_all, read_until},
     server::TestServer,
 };
@@ -36,6 +37,30 @@ async fn changes_that_are_not_followed_are_not_cut_short_unseen() {
     timeout(DEADLINE, server.stop()).await.expect("stops in time").unwrap();
     let rest = String::from_utf8(read_all(&mut stream).await).unwrap();
     assert!(!rest.contains("0\r\n"), "the end looks like that of all changes: {rest}");
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_its_next_line_ends_with_an_outcome() {
+    let server = TestServer::start().await;
+    let mut stream = connect(server.address).await;
+    stream.write_all(b"POST /pins HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+    let line = format!("{{\"cid\":\"{CID}\"}}\n");
+    stream.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes()).await.unwrap();
+    let mut text = read_until(&mut stream, "\"code\":200").await;
+    let begin = Instant::now();
+    let stopped = server.stop();
+    if !text.ends_with("X-Stream-Error: \r\n\r\n") {
+        text.push_str(&read_until(&mut stream, "X-Stream-Error: \r\n\r\n").await);
+    }
+    let last = parse(&text).body.lines().last().unwrap().to_owned();
+    assert_eq!(
+        last,
+        "{\"line\":2,\"cid\":null,\"code\":503,\"error\":\"the peer is stopping; nothing after this was read\"}"
+    );
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    assert!(read_all(&mut stream).await.is_empty());
+    timeout(DEADLINE, stopped).await.expect("stops in time").unwrap();
+    assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
 }
 
 #[tokio::test]
