@@ -19,6 +19,8 @@ mod endpoints;
 mod fake_api;
 #[path = "rest/health.rs"]
 mod health;
+#[path = "rest/http2.rs"]
+mod http2;
 #[path = "rest/membership.rs"]
 mod membership;
 #[path = "rest/pin_options.rs"]
