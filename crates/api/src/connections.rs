@@ -57,7 +57,7 @@ pub(crate) struct Connections {
     front: Arc<Front>,
     http: Builder<TokioExecutor>,
     reaper: Reaper,
-    permits: Arc<Semaphore>,
+    max_connections: usize,
 }
 
 impl Connections {
@@ -79,7 +79,7 @@ impl Connections {
             front: Arc::new(front),
             http,
             reaper: Reaper::new(limits, head),
-            permits: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
+            max_connections: limits.max_connections.clamp(1, Semaphore::MAX_PERMITS),
         }
     }
 
@@ -127,11 +127,12 @@ impl Connections {
         mut stopping: Stopping,
         alive: mpsc::Sender<()>,
     ) {
-        let shared = &self;
+        // Of its own: whoever floods a public port keeps nobody from the local one.
+        let permits = Arc::new(Semaphore::new(self.max_connections));
         loop {
             let next = async {
                 // When all permits are out, newcomers wait in the system's queue.
-                let permit = shared.permits.clone().acquire_owned().await;
+                let permit = permits.clone().acquire_owned().await;
                 (permit, listener.accept().await)
             };
             let (permit, accepted) = tokio::select! {

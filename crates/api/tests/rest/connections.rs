@@ -2,7 +2,7 @@
 
 use crate::{
     fake_api::{CID, FakeApi},
-    raw_client::{DEADLINE, connect, exchange, parse, read_all, read_until},
+    raw_client::{DEADLINE, ask, connect, exchange, parse, read_all, read_until},
     server::{TestServer, config},
 };
 use cluster_api::{BindError, ConnectionLimits, HttpStreams, RestConfig, RestServer};
@@ -232,6 +232,20 @@ async fn connections_beyond_the_limit_wait_their_turn() {
     assert!(early.is_err(), "the third waits: {early:?}");
     drop(held.pop());
     read_until(&mut third, "}\n").await;
+}
+
+#[tokio::test]
+async fn each_listener_has_places_of_its_own() {
+    let limits = ConnectionLimits { max_connections: 1, ..ConnectionLimits::default() };
+    let mut two = config();
+    two.listen.push("/ip4/127.0.0.1/tcp/0".parse().unwrap());
+    let server = RestServer::bind(two, Arc::new(FakeApi::default())).await.unwrap().with_limits(limits);
+    let addresses = server.local_addrs();
+    tokio::spawn(server.serve(std::future::pending()));
+    let mut first = connect(addresses[0]).await;
+    first.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    read_until(&mut first, "}\n").await;
+    assert_eq!(ask(addresses[1], "GET /version", &[]).await.status, 200);
 }
 
 #[tokio::test]
