@@ -46,6 +46,12 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// How much of that is left to heads that have begun to arrive.
 const HEAD_DRAIN_LIMIT: Duration = Duration::from_millis(500);
 
+/// Requests of one connection over HTTP/2 that are worked on at once.
+const MAX_STREAMS: u32 = 32;
+
+/// Bytes of an answer over HTTP/2 that wait for the client: a frame and what is left of the one before it.
+const STREAM_BUFFER: usize = 64 << 10;
+
 /// Bytes for heads that the reference grants beyond what is configured.
 const HEADER_SLACK: usize = 4096;
 
@@ -75,6 +81,7 @@ impl Connections {
         // Scripts look for header names as the reference writes them.
         http.http1().title_case_headers(true);
         http.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(buffer).unwrap_or(u32::MAX));
+        http.http2().max_concurrent_streams(MAX_STREAMS).max_send_buf_size(STREAM_BUFFER);
         Self {
             front: Arc::new(front),
             http,

@@ -90,3 +90,11 @@ async fn pings_are_no_requests() {
     let reading = async { drop(reader.read_to_end(&mut Vec::new()).await) };
     timeout(DEADLINE, async { tokio::join!(pinging, reading) }).await.expect("closed in time");
 }
+
+#[tokio::test]
+async fn requests_of_a_connection_are_bounded() {
+    let server = TestServer::start().await;
+    let mut stream = begin(&server, &[], GET_NOTHING).await;
+    // `SETTINGS_MAX_CONCURRENT_STREAMS` is 32.
+    read_until(&mut stream, &[0, 3, 0, 0, 0, 32]).await;
+}
