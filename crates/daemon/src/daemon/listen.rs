@@ -14,7 +14,8 @@ use tokio_util::compat::FuturesAsyncReadCompatExt;
 /// Streams of libp2p that wait for the server; more are dropped.
 const WAITING_STREAMS: usize = 64;
 
-/// Lets the server answer over libp2p too, by a host of its own, if the configuration names one (api §3.9).
+/// Lets the server answer over libp2p too, by a host of its own, if the configuration names one (api §3.9). The host
+/// carries answers, so `tasks` are those that stop after the server.
 pub(super) async fn with_libp2p(
     server: RestServer,
     rest: &HttpApiConfig,

@@ -77,8 +77,8 @@ impl RunningPeer {
     pub async fn start(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<Self, DaemonError> {
         let (assembly, followers) = Box::pin(Assembly::make(prepared, bootstrap)).await?;
         // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
-        let serving = Tasks::new();
-        let server = match assembly.bind(prepared, &serving).await {
+        let (serving, tasks) = (Tasks::new(), Tasks::new());
+        let server = match assembly.bind(prepared, &tasks).await {
             Ok(server) => server,
             Err(error) => {
                 assembly.swarm.stop().await;
@@ -86,7 +86,6 @@ impl RunningPeer {
             }
         };
         assembly.swarm.serve(Arc::new(assembly.peer.clone()));
-        let tasks = Tasks::new();
         let threads = assembly.start_workers(prepared, followers, &tasks)?;
         let config = &prepared.config;
         let traces = Traces::start(&config.tracing, &config.cluster.peername, &prepared.identity.id());
@@ -298,7 +297,7 @@ impl Assembly {
         Ok((assembly, followers))
     }
 
-    async fn bind(&self, prepared: &Prepared, serving: &Tasks) -> Result<Option<RestServer>, DaemonError> {
+    async fn bind(&self, prepared: &Prepared, tasks: &Tasks) -> Result<Option<RestServer>, DaemonError> {
         let Some((rest, limits)) = listen::rest_config(&prepared.config, &prepared.base)? else {
             return Ok(None);
         };
@@ -306,7 +305,7 @@ impl Assembly {
         let metrics = RestMetrics::register(&self.numbers)?;
         let server = server.with_limits(limits).with_metrics(metrics);
         match &prepared.config.restapi {
-            Some(rest) => Box::pin(listen::with_libp2p(server, rest, serving)).await.map(Some),
+            Some(rest) => Box::pin(listen::with_libp2p(server, rest, tasks)).await.map(Some),
             None => Ok(Some(server)),
         }
     }
