@@ -126,16 +126,19 @@ fn a_resumable_build_is_kept_and_listed() {
     }
 }
 
+/// Makes a store that holds something precious.
+fn fill(root: &Path, engine: EngineKind) {
+    let generations = Generations::open(root, options(engine)).unwrap();
+    let store = generations.current().unwrap();
+    put(&*store, "precious");
+    store.close().unwrap();
+}
+
 #[test]
 fn a_lost_current_removes_nobodys_state() {
     for engine in ENGINES {
         let root = tempfile::tempdir().unwrap();
-        {
-            let generations = Generations::open(root.path(), options(engine)).unwrap();
-            let store = generations.current().unwrap();
-            put(&*store, "precious");
-            store.close().unwrap();
-        }
+        fill(root.path(), engine);
         fs::remove_file(root.path().join("CURRENT")).unwrap();
         let lost = Generations::open(root.path(), options(engine)).unwrap_err();
         assert!(matches!(lost, OpenError::Store(StoreError::Damaged { .. })), "{lost}");
@@ -163,12 +166,7 @@ fn an_interrupted_first_start_is_no_obstacle() {
 fn a_lost_engine_marker_does_not_wipe_rows() {
     for engine in ENGINES {
         let root = tempfile::tempdir().unwrap();
-        {
-            let generations = Generations::open(root.path(), options(engine)).unwrap();
-            let store = generations.current().unwrap();
-            put(&*store, "precious");
-            store.close().unwrap();
-        }
+        fill(root.path(), engine);
         fs::remove_file(root.path().join("1/ENGINE")).unwrap();
         let lost =
             Generations::open(root.path(), options(engine)).unwrap().current().map(|_| ()).unwrap_err();
