@@ -34,12 +34,16 @@ pub(crate) async fn run(program: &Program, cli: Cli, mut output: Output) -> Exit
             Err(failure) => return failure.report(&mut output),
         },
     };
+    output.progress().begin();
     let mut session = Session { client, output };
     let done = dispatch(&mut session, command).await;
     // What a stream brought before it failed is shown before the failure.
     match done.and_then(|()| Ok(session.output.flush()?)) {
         Ok(()) => Exit::Success.into(),
-        Err(failure) => failure.report(&mut session.output),
+        Err(failure) => {
+            session.output.progress().end();
+            failure.report(&mut session.output)
+        }
     }
 }
 
@@ -58,7 +62,10 @@ async fn dispatch(session: &mut Session, command: Command) -> Result<(), Failure
         Command::Recover { cid, local } => status::recover(session, cid.as_deref(), scope(local)).await,
         Command::Version => peers::version(session).await,
         Command::Health(command) => health::health(session, command).await,
-        Command::Ipfs(IpfsCommand::Gc { local }) => health::collect_garbage(session, scope(local)).await,
+        Command::Ipfs(IpfsCommand::Gc { local }) => {
+            session.output.progress().says("collecting garbage");
+            health::collect_garbage(session, scope(local)).await
+        }
         Command::Add(_) | Command::Manuals(_) | Command::Commands => Ok(()),
     }
 }

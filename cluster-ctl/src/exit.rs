@@ -11,8 +11,6 @@ pub(crate) enum Exit {
     Client,
     /// The server answered with an error.
     Server,
-    /// No such command.
-    UnknownCommand,
     /// A deadline passed.
     Deadline,
 }
@@ -23,7 +21,6 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0u8,
             Exit::Client => 1,
             Exit::Server => 2,
-            Exit::UnknownCommand => 3,
             Exit::Deadline => 62,
         })
     }

@@ -9,6 +9,7 @@ mod failure;
 mod libp2p;
 mod output;
 mod program;
+mod progress;
 mod relative_time;
 mod session;
 mod text;
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     let program = program::program(&words.next().unwrap_or_default().to_string_lossy());
     let cli = match program::parse(&program, words) {
         Ok(cli) => cli,
-        Err(stop) => return program::report(&stop),
+        Err(stop) => return stop.report(),
     };
     let output = match output::Output::new(&cli.global.encoding) {
         Ok(output) => output,

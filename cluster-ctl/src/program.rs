@@ -1,13 +1,9 @@
-//! The program's names and commands, and what is printed when there is nothing to run (api §4.1).
+//! The program's names and commands (api §4.1).
 
-use crate::{cli::Cli, exit::Exit};
+use crate::cli::Cli;
 use clap::{CommandFactory, FromArgMatches};
 use cluster_cli::{Program, Stop};
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::ffi::OsString;
 
 const NAMES: [&str; 2] = ["cluster-ctl", "ipfs-cluster-ctl"];
 
@@ -24,21 +20,6 @@ pub(crate) fn parse(program: &Program, words: impl Iterator<Item = OsString>) ->
     let matches = program.parse(words)?;
     // The derived reader of what the derived declaration matched cannot fail.
     Cli::from_arg_matches(&matches).map_err(|error| Stop::Usage(format!("Incorrect Usage: {error}\n")))
-}
-
-/// Prints what there is to say and returns the exit code.
-pub(crate) fn report(stop: &Stop) -> ExitCode {
-    // A closed pipe is no failure; there is nowhere to report any other.
-    let (exit, text) = match stop {
-        Stop::Show(text) | Stop::NoCommand(text) => (Exit::Success, text),
-        Stop::Usage(text) => (Exit::Client, text),
-        Stop::UnknownCommand { text, .. } => {
-            let _ = io::stderr().lock().write_all(text.as_bytes());
-            return Exit::UnknownCommand.into();
-        }
-    };
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    exit.into()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, action = ArgAction::Version)]
     version: (),
     #[command(subcommand)]
-    pub(crate) verb: Verb,
+    pub(crate) verb: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]

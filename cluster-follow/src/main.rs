@@ -5,7 +5,7 @@ mod program;
 mod running;
 mod tasks;
 
-use cluster_daemon::{Environment, logging, memory};
+use cluster_daemon::{Environment, follow::FollowError, logging, memory};
 use std::process::ExitCode;
 use tasks::TaskError;
 
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         // As in the Go suite, whose scripts read it there.
-        Err(error @ TaskError::NotInitialized { .. }) => {
+        Err(error @ TaskError::Follow(FollowError::NotInitialized { .. })) => {
             println!("\n{error}");
             ExitCode::FAILURE
         }

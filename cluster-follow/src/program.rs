@@ -2,14 +2,9 @@
 
 use crate::arguments::{Arguments, Verb};
 use clap::{CommandFactory, FromArgMatches};
-use cluster_cli::{Program, Stop};
-use cluster_daemon::{Environment, user_home};
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use cluster_cli::Program;
+use cluster_daemon::{Environment, program_folder};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// What the arguments ask for.
 pub(crate) struct Parsed {
@@ -25,12 +20,19 @@ pub(crate) struct Parsed {
 pub(crate) enum Task {
     /// List the followers.
     ListAll,
-    /// Work on one of them.
-    One {
+    /// Tell what is known of one of them, and what can be done.
+    Describe {
         /// Name of its cluster.
         name: String,
-        /// What to do; without one it is described, and this is what can be done.
-        verb: Result<Verb, String>,
+        /// What can be done.
+        help: String,
+    },
+    /// Work on one of them.
+    Perform {
+        /// Name of its cluster.
+        name: String,
+        /// What to do.
+        verb: Verb,
     },
 }
 
@@ -44,9 +46,6 @@ const DESCRIPTION: &str = "Follows clusters that others publish: the IPFS daemon
 Without arguments it lists the clusters that are configured. \"<clusterName> init <URL>\" configures one,\n\
 \"<clusterName> run\" follows it, \"<clusterName>\" alone tells what is known of it.";
 
-/// Exit code for a command that does not exist.
-const UNKNOWN_COMMAND: u8 = 3;
-
 /// Reads the arguments. What has been answered already (help, version, mistakes) comes back as an exit code.
 pub(crate) fn parse(
     mut words: impl Iterator<Item = OsString>,
@@ -56,32 +55,27 @@ pub(crate) fn parse(
     let called_as = called_as.to_string_lossy();
     let program = Program::new(command(&called_as), &called_as, NAMES, DESCRIPTION);
     let (name, words) = take_name(words);
-    let matches = match program.parse(words.iter().cloned()) {
-        Ok(matches) => matches,
-        // No command: the folder is still to be read.
-        Err(Stop::NoCommand(help)) => {
-            // The command that is named in its place does nothing but make the line complete.
-            let complete = words.into_iter().chain([OsString::from("info")]);
-            let matches = program.parse(complete).map_err(answer)?;
-            let Arguments { config, .. } = read(&matches)?;
-            let task = match name {
-                None => Task::ListAll,
-                Some(name) => Task::One { name, verb: Err(help) },
-            };
-            return Ok(Parsed { program: program.name(), folder: folder(config, environment)?, task });
+    // Of a bad flag, after which the reference exits with 0, scripts had better learn.
+    let matches = program.parse(words.into_iter()).map_err(|stop| stop.report())?;
+    let Arguments { config, verb, .. } = Arguments::from_arg_matches(&matches).map_err(|error| {
+        let _ = error.print();
+        ExitCode::FAILURE
+    })?;
+    let task = match (name, verb) {
+        (_, Some(Verb::Manuals(asked))) => return Err(program.print_manuals(&asked)),
+        (None, None) => Task::ListAll,
+        (None, Some(_)) => {
+            eprintln!("the name of a cluster belongs before the command: {} <clusterName> …", program.name());
+            return Err(ExitCode::FAILURE);
         }
-        Err(stop) => return Err(answer(stop)),
+        (Some(name), None) => Task::Describe { name, help: program.help(&[]) },
+        (Some(name), Some(verb)) => Task::Perform { name, verb },
     };
-    let Arguments { config, verb, .. } = read(&matches)?;
-    if let Verb::Manuals(asked) = &verb {
-        return Err(program.print_manuals(asked));
-    }
-    let Some(name) = name else {
-        eprintln!("the name of a cluster belongs before the command: {} <clusterName> …", program.name());
-        return Err(ExitCode::FAILURE);
-    };
-    let folder = folder(config, environment)?;
-    Ok(Parsed { program: program.name(), folder, task: Task::One { name, verb: Ok(verb) } })
+    let folder = program_folder(config, ".ipfs-cluster-follow", environment).map_err(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })?;
+    Ok(Parsed { program: program.name(), folder, task })
 }
 
 /// Makes the commands, whose usage shows that the cluster's name stands before them.
@@ -137,37 +131,6 @@ fn is_about_the_program(word: &str, next: Option<&OsString>) -> bool {
     matches!(word, "completions" | "man") && !next.is_some_and(is_command)
 }
 
-fn read(matches: &clap::ArgMatches) -> Result<Arguments, ExitCode> {
-    Arguments::from_arg_matches(matches).map_err(|error| {
-        let _ = error.print();
-        ExitCode::FAILURE
-    })
-}
-
-fn folder(given: Option<PathBuf>, environment: &Environment) -> Result<PathBuf, ExitCode> {
-    let given = given.or_else(|| environment.non_empty("IPFS_CLUSTER_PATH").map(PathBuf::from));
-    let default = || user_home(environment).map(|home| home.join(".ipfs-cluster-follow"));
-    given.or_else(default).ok_or_else(|| {
-        eprintln!("there is no home folder: use --config");
-        ExitCode::FAILURE
-    })
-}
-
-/// Prints what there is to say. Of a bad flag, after which the reference exits with 0, scripts had better learn.
-fn answer(stop: Stop) -> ExitCode {
-    let (code, text) = match stop {
-        Stop::Show(text) | Stop::NoCommand(text) => (ExitCode::SUCCESS, text),
-        Stop::Usage(text) => (ExitCode::FAILURE, text),
-        Stop::UnknownCommand { text, .. } => {
-            let _ = io::stderr().lock().write_all(text.as_bytes());
-            return ExitCode::from(UNKNOWN_COMMAND);
-        }
-    };
-    // A closed pipe is no failure; there is nowhere to report any other.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    code
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,9 +141,11 @@ mod tests {
     }
 
     fn verb(line: &str) -> (PathBuf, String, Option<Verb>) {
-        match parsed(line).ok().unwrap() {
-            Parsed { folder, task: Task::One { name, verb }, .. } => (folder, name, verb.ok()),
-            Parsed { task: Task::ListAll, .. } => panic!("no name in {line}"),
+        let Parsed { folder, task, .. } = parsed(line).ok().unwrap();
+        match task {
+            Task::Describe { name, .. } => (folder, name, None),
+            Task::Perform { name, verb } => (folder, name, Some(verb)),
+            Task::ListAll => panic!("no name in {line}"),
         }
     }
 

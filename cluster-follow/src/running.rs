@@ -1,15 +1,18 @@
 //! What a follower that runs is asked over its REST API.
 
-use cluster_client::{Client, ClientError, Credentials, Host, HostError, Scope};
+use cluster_client::{
+    Client, ClientError, Credentials, Host, HostError, Scope, TrackerStatus,
+    api_types::{CrdtHealth, Totals},
+};
 use cluster_daemon::{
     Environment,
-    follow::{FollowError, Follower, line},
+    follow::{FollowError, Follower, SyncFigures, line},
 };
 use multiaddr::Protocol;
 use std::{
     io::{self, Write},
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -74,6 +77,17 @@ impl Api {
         asked.await.is_some()
     }
 
+    /// Asks the peer how far it is; one of the Go suite does not tell.
+    pub(crate) async fn figures(&self) -> Option<SyncFigures> {
+        let client = self.client(Some(ANSWER_LIMIT)).await.ok()?;
+        let CrdtHealth { blocks_merged: merged, blocks_missing: missing, .. } =
+            client.crdt_health().await.ok()?;
+        let Totals { pins, statuses, .. } = client.totals().await.ok()?;
+        let statuses =
+            TrackerStatus::ALL.into_iter().filter_map(|status| Some((status, *statuses.get(status.name())?)));
+        Some(SyncFigures { merged, missing, pins, ..SyncFigures::default() }.with_statuses(statuses))
+    }
+
     /// Lists the pins with their statuses.
     pub(crate) async fn list(&self, out: &mut dyn Write) -> Result<(), RunningError> {
         let mut pins = self.client(None).await?.status_all("", Scope::Local).await?;
@@ -100,7 +114,7 @@ impl Api {
     }
 }
 
-fn is_listened_on(socket: &PathBuf) -> bool {
+fn is_listened_on(socket: &Path) -> bool {
     match UnixStream::connect(socket) {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused),

@@ -1,7 +1,7 @@
 //! What is done, and what a person is told of it.
 
 use crate::{
-    arguments::{Gateway, Verb},
+    arguments::{Gateway, InitArguments, RemoveArguments, RunArguments, Verb},
     program::{GO_NAME, Parsed, Task},
     running::{Api, RunningError},
 };
@@ -27,14 +27,6 @@ pub(crate) enum TaskError {
     /// Asking one that runs.
     #[error(transparent)]
     Running(#[from] RunningError),
-    /// There is none of that name.
-    #[error("{missing}\n\nRun \"{program} {name} init <template_URL>\" to initialize it.", missing = FollowError::NotInitialized)]
-    NotInitialized {
-        /// Name of the program.
-        program: &'static str,
-        /// Name of the cluster.
-        name: String,
-    },
     /// The system refuses a runtime.
     #[error("preparing the process: {0}")]
     Runtime(#[source] io::Error),
@@ -43,67 +35,58 @@ pub(crate) enum TaskError {
 /// Does what the arguments ask for.
 pub(crate) fn perform(parsed: Parsed, environment: &Environment) -> Result<(), TaskError> {
     let Parsed { program, folder, task } = parsed;
-    let (name, verb) = match task {
-        Task::ListAll => return list_all(program, &folder),
-        Task::One { name, verb } => (name, verb),
-    };
-    let follower = Follower::new(&folder, &name)?;
-    let done = match verb {
-        Err(help) => show_info(&follower, environment)
-            .map(|()| print!("\nAdditional help:\n\n-------------------\n\n{help}")),
-        Ok(Verb::Info) => show_info(&follower, environment),
-        Ok(Verb::Init(init)) => {
-            Init { program, environment, gateway: &init.gateway }.run(&follower, init.url.clone())
+    let named = |name: &str| Follower::new(program, &folder, name);
+    match task {
+        Task::ListAll => list_all(program, &folder),
+        Task::Describe { name, help } => {
+            show_info(&named(&name)?, environment)?;
+            print!("\nAdditional help:\n\n-------------------\n\n{help}");
+            Ok(())
         }
-        Ok(Verb::Run(run)) => {
-            if run.init.is_some() {
-                if follower.check_initialized().is_ok() {
-                    println!("The follower peer for \"{name}\" is initialized already: --init is skipped.");
-                } else {
-                    Init { program, environment, gateway: &run.gateway }.run(&follower, run.init.clone())?;
-                }
+        Task::Perform { name, verb } => work(&named(&name)?, verb, environment),
+    }
+}
+
+/// Works on one follower.
+fn work(follower: &Follower, verb: Verb, environment: &Environment) -> Result<(), TaskError> {
+    let name = follower.name();
+    match verb {
+        Verb::Info => show_info(follower, environment)?,
+        Verb::Init(InitArguments { url, gateway }) => init(follower, url, gateway, environment)?,
+        Verb::Run(RunArguments { init: url, gateway }) => {
+            if url.is_some() && follower.check_initialized().is_ok() {
+                println!("The follower peer for \"{name}\" is initialized already: --init is skipped.");
+            } else if url.is_some() {
+                init(follower, url, gateway, environment)?;
             }
-            follow::run(&follower, environment).map_err(TaskError::from)
+            follow::run(follower, environment)?;
         }
-        Ok(Verb::List) => list(&follower, environment),
-        // Answered when the arguments were read.
-        Ok(Verb::Manuals(_)) => Ok(()),
-        Ok(Verb::Stop) => follow::stop(&follower).map_err(TaskError::from).map(|answer| match answer {
+        Verb::List => list(follower, environment)?,
+        Verb::Stop => match follow::stop(follower)? {
             StopAnswer::Stopped => println!("The follower peer for \"{name}\" has stopped."),
             StopAnswer::NotRunning => println!("The follower peer for \"{name}\" does not run."),
-        }),
-        Ok(Verb::Remove(remove)) => {
-            follow::remove(&follower, remove.force).map_err(TaskError::from).map(|answer| match answer {
-                RemoveAnswer::Removed => println!("The follower peer for \"{name}\" is removed."),
-                RemoveAnswer::Kept => println!("Nothing is removed."),
-            })
-        }
-    };
-    done.map_err(|error| match error {
-        TaskError::Follow(FollowError::NotInitialized) => TaskError::NotInitialized { program, name },
-        other => other,
-    })
-}
-
-/// Initialising, in the words of one command or another.
-struct Init<'a> {
-    program: &'static str,
-    environment: &'a Environment,
-    gateway: &'a Gateway,
-}
-
-impl Init<'_> {
-    fn run(&self, follower: &Follower, url: Option<String>) -> Result<(), TaskError> {
-        let gateway = self.gateway.gateway.as_deref().or_else(|| self.environment.text("IPFS_GATEWAY"));
-        let options = InitFollower {
-            url,
-            gateway: gateway.unwrap_or(DEFAULT_GATEWAY).to_owned(),
-            // Scripts written for the Go suite expect its file.
-            format: if self.program == GO_NAME { ConfigFormat::Json } else { ConfigFormat::Toml },
-            program: self.program,
-        };
-        Ok(follow::init(follower, &options, self.environment)?)
+        },
+        Verb::Remove(RemoveArguments { force }) => match follow::remove(follower, force)? {
+            RemoveAnswer::Removed => println!("The follower peer for \"{name}\" is removed."),
+            RemoveAnswer::Kept => println!("Nothing is removed."),
+        },
+        // Answered when the arguments were read.
+        Verb::Manuals(_) => {}
     }
+    Ok(())
+}
+
+fn init(
+    follower: &Follower,
+    url: Option<String>,
+    gateway: Gateway,
+    environment: &Environment,
+) -> Result<(), FollowError> {
+    let gateway = gateway.gateway.or_else(|| environment.text("IPFS_GATEWAY").map(str::to_owned));
+    // Scripts written for the Go suite expect its file.
+    let format = if follower.program() == GO_NAME { ConfigFormat::Json } else { ConfigFormat::Toml };
+    let gateway = gateway.unwrap_or_else(|| DEFAULT_GATEWAY.to_owned());
+    follow::init(follower, &InitFollower { url, gateway, format }, environment)
 }
 
 fn list_all(program: &str, folder: &Path) -> Result<(), TaskError> {
@@ -126,7 +109,7 @@ fn list_all(program: &str, folder: &Path) -> Result<(), TaskError> {
 fn show_info(follower: &Follower, environment: &Environment) -> Result<(), TaskError> {
     let Info { source, ipfs_online } = follow::info(follower, environment)?;
     let api = Api::of(follower, environment)?;
-    let online = runtime()?.block_on(api.answers());
+    let (online, figures) = runtime()?.block_on(async { (api.answers().await, api.figures().await) });
     println!("Information about follower peer for Cluster \"{}\":\n", follower.name());
     println!("Config folder: {}", follower.base().display());
     match source {
@@ -142,6 +125,9 @@ fn show_info(follower: &Follower, environment: &Environment) -> Result<(), TaskE
     }
     println!("Cluster Peer online: {online}");
     println!("IPFS peer online: {ipfs_online}");
+    if let Some(figures) = figures {
+        println!("Sync: {figures}");
+    }
     Ok(())
 }
 

@@ -60,7 +60,8 @@ pub(crate) struct InitArguments {
     /// Consensus: crdt
     #[arg(long, value_name = "name", default_value = "crdt")]
     consensus: String,
-    /// Datastore: fjall. Names of the Go suite's (pebble, badger, badger3, leveldb) are taken, and fjall is used
+    /// Datastore: fjall, or sled, which is slower and larger. Names of the Go suite's (pebble, badger, badger3, leveldb) are
+    /// taken, and fjall is used [default: fjall]
     #[arg(long, value_name = "name")]
     datastore: Option<String>,
     /// Format of the configuration file: toml, or json for one that the Go suite can use too [default: toml; json when

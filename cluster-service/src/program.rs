@@ -3,13 +3,8 @@
 use crate::arguments::{Arguments, Verb};
 use clap::{CommandFactory, FromArgMatches};
 use cluster_cli::{Program, Stop};
-use cluster_daemon::{Command, Environment, user_home};
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use cluster_daemon::{Command, Environment, program_folder};
+use std::{ffi::OsString, process::ExitCode};
 
 /// What the arguments ask for.
 pub(crate) enum Parsed {
@@ -36,9 +31,6 @@ const DESCRIPTION: &str = "Runs a peer of a cluster, which keeps a pinset and se
 \"init\" makes its configuration and identity, \"config\" looks at the former, \"daemon\" runs it, \"state\" works on the\n\
 pinset of a stopped one.";
 
-/// Exit code for a command that a group does not have.
-const UNKNOWN_COMMAND: u8 = 3;
-
 /// Reads the arguments. What has been answered already (help, version, mistakes) comes back as an exit code.
 pub(crate) fn parse(
     mut words: impl Iterator<Item = OsString>,
@@ -53,15 +45,10 @@ pub(crate) fn parse(
     })?;
     let Arguments { config, debug, loglevel: levels, verb, .. } = parsed;
     let base = || {
-        config.or_else(|| environment.non_empty("IPFS_CLUSTER_PATH").map(PathBuf::from)).map_or_else(
-            || {
-                user_home(environment).map(|home| home.join(".ipfs-cluster")).ok_or_else(|| {
-                    eprintln!("error finding the base folder: there is no home folder; use --config");
-                    ExitCode::FAILURE
-                })
-            },
-            Ok,
-        )
+        program_folder(config, ".ipfs-cluster", environment).map_err(|error| {
+            eprintln!("error finding the base folder: {error}");
+            ExitCode::FAILURE
+        })
     };
     let command = match verb {
         Verb::Version => return Ok(Parsed::Version),
@@ -81,18 +68,12 @@ pub(crate) fn parse(
 /// Prints what there is to say. Without a command of the program the reference exits 1, help or not; of a bad flag,
 /// where it exits 0, scripts had better learn.
 fn answer(stop: Stop, program: &Program) -> ExitCode {
-    let (code, text) = match stop {
-        Stop::Show(text) => (ExitCode::SUCCESS, text),
-        Stop::NoCommand(text) | Stop::Usage(text) => (ExitCode::FAILURE, text),
-        Stop::UnknownCommand { group, .. } if group.is_empty() => (ExitCode::FAILURE, program.help(&[])),
-        Stop::UnknownCommand { text, .. } => {
-            let _ = io::stderr().lock().write_all(text.as_bytes());
-            return ExitCode::from(UNKNOWN_COMMAND);
-        }
+    let stop = match stop {
+        Stop::NoCommand(help) => Stop::Usage(help),
+        Stop::UnknownCommand { group, .. } if group.is_empty() => Stop::Usage(program.help(&[])),
+        other => other,
     };
-    // A closed pipe is no failure; there is nowhere to report any other.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    code
+    stop.report()
 }
 
 #[cfg(test)]

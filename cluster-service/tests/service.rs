@@ -162,10 +162,9 @@ fn choices_that_do_not_exist_yet_are_one_sentence_and_leave_nothing() {
         ),
         (&["init", "-consensus", "paxos"], "error choosing consensus: \"paxos\" is unknown"),
         (
-            &["init", "--datastore", "sled"],
-            "error choosing datastore: the sled datastore is not in this version yet",
+            &["init", "--datastore", "floppy"],
+            "error choosing datastore: \"floppy\" is unknown; choose fjall or sled",
         ),
-        (&["init", "--datastore", "floppy"], "error choosing datastore: \"floppy\" is unknown"),
         (&["init", "--format", "xml"], "error choosing format: \"xml\" is unknown; choose toml or json"),
         (&["init", "ftp://example.org/x"], "ftp: is neither http: nor https:"),
     ] {
@@ -178,6 +177,28 @@ fn choices_that_do_not_exist_yet_are_one_sentence_and_leave_nothing() {
     let (_parent, base) = new_base();
     let output = run(&base, &["init", "--datastore", "badger3"], &[], "");
     assert!(output.status.success() && text(&output.stderr).contains("using fjall instead"), "{output:?}");
+}
+
+#[test]
+fn a_store_of_sled_is_made_and_used() {
+    let (_parent, base) = new_base();
+    assert!(run(&base, &["init", "--datastore", "sled"], &[], "").status.success());
+    let path = base.join("service.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    assert!(config.contains("[datastore.sled]") && !config.contains("[datastore.fjall]"), "{config}");
+    let imported = run(&base, &["state", "import", "-f"], &[], "");
+    assert!(imported.status.success(), "{imported:?}");
+    assert!(run(&base, &["state", "check"], &[], "").status.success());
+    let marked: Vec<_> =
+        fs::read_dir(base.join("store")).unwrap().map(|e| e.unwrap().path().join("ENGINE")).collect();
+    let marked = marked.iter().find_map(|path| fs::read_to_string(path).ok());
+    assert_eq!(marked.as_deref(), Some("sled\n"));
+    fs::write(&path, config.replace("[datastore.sled]", "[datastore.fjall]")).unwrap();
+    let error = failed(&run(&base, &["state", "check"], &[], ""));
+    assert!(
+        error.contains("written by the engine \"sled\", but the configuration names \"fjall\""),
+        "{error}"
+    );
 }
 
 #[test]

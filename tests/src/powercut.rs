@@ -10,7 +10,7 @@ mod toy;
 mod toy_workload;
 
 pub use kills::{KillOptions, KillSummary, kill_often};
-pub use peer::{PeerProgram, Variant};
+pub use peer::{Engine, PeerProgram, Variant};
 pub use program::main;
 pub use service_workload::ServiceWorkload;
 pub use toy::Fault;

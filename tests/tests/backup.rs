@@ -136,7 +136,7 @@ fn a_bad_backup_changes_nothing() {
     assert_eq!(lab.done(&["export"]), before);
 }
 
-/// When a restore is killed.
+/// When a command that makes a new generation is killed.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
     /// So long after its generation was begun.
@@ -156,15 +156,32 @@ fn a_killed_restore_leaves_the_old_or_the_new_state_and_the_next_start_says_whic
     let new = lab.done(&["export"]);
     lab.import(PINS);
     lab.done(&["backup", &other]);
+    killed(&lab, &format!("the restore of {one}"), ["restore", &one], ["restore", &other], &new);
+}
+
+#[test]
+fn a_killed_import_leaves_the_old_or_the_new_state_and_the_next_start_says_which() {
+    let lab = Lab::new();
+    let [one, other] = [lab.path("one"), lab.path("other")];
+    lab.import(0);
+    let new = lab.done(&["export"]);
+    fs::write(&one, &new).unwrap();
+    lab.import(PINS);
+    fs::write(&other, lab.done(&["export"])).unwrap();
+    killed(&lab, &format!("the import of {one}"), ["import", &one], ["import", &other], &new);
+}
+
+/// Kills a command, called `name`, that leads to the pinset `new`, at several moments; `back` leads back.
+fn killed(lab: &Lab, name: &str, command: [&str; 2], back: [&str; 2], new: &str) {
     let old = lab.done(&["export"]);
     let (mut interrupted, mut complete) = (0, 0);
     let moments = [0, 5, 30].map(|ms| Moment::Building(Duration::from_millis(ms)));
     let mut is_new = false;
     for moment in moments.into_iter().chain([Moment::Flipped, Moment::Built]) {
         if is_new {
-            lab.done(&["restore", "--force", &other]);
+            lab.done(&[back[0], "--force", back[1]]);
         }
-        kill_restore(&lab, &one, moment);
+        kill(lab, command, moment);
 
         let output = lab.state(&["export"]);
         assert!(output.status.success(), "{moment:?}: {output:?}");
@@ -173,42 +190,72 @@ fn a_killed_restore_leaves_the_old_or_the_new_state_and_the_next_start_says_whic
         is_new = pins == new;
         if is_new {
             complete += 1;
-            assert!(told.contains(&format!("the restore of {one} is complete")), "{moment:?}: {told}");
+            assert!(told.contains(&format!("{name} is complete")), "{moment:?}: {told}");
         } else {
             interrupted += 1;
             assert!(pins == old, "{moment:?}: a mixture");
-            assert!(told.contains(&format!("the restore of {one} was interrupted")), "{moment:?}: {told}");
+            assert!(told.contains(&format!("{name} was interrupted")), "{moment:?}: {told}");
         }
     }
     lab.done(&["check"]);
     assert!(interrupted > 0 && complete > 0, "{interrupted} interrupted, {complete} complete");
 }
 
-fn kill_restore(lab: &Lab, backup: &str, moment: Moment) {
+fn kill(lab: &Lab, [command, source]: [&str; 2], moment: Moment) {
     let current = lab.current();
     let next = lab.store().join((current.parse::<u64>().unwrap() + 1).to_string());
-    let mut restore = Command::new(&lab.program)
-        .arg("--config")
-        .arg(lab.peer.base())
-        .args(["state", "restore", "--force", backup])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
     let is_here = || match moment {
         Moment::Building(_) => next.join("BUILDING").exists() || next.join("BUILT").exists(),
         Moment::Built => next.join("BUILT").exists(),
         Moment::Flipped => lab.current() != current,
     };
-    while !is_here() && restore.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < deadline, "{moment:?} does not come");
-        // Short beside what a moment lasts, and not all of a core that the restore needs.
+    let after = if let Moment::Building(after) = moment { after } else { Duration::ZERO };
+    kill_once(lab, &[command, "--force", source], is_here, after);
+}
+
+/// Kills a command so long after a condition is true, if it lives as long.
+fn kill_once(lab: &Lab, arguments: &[&str], is_here: impl Fn() -> bool, after: Duration) {
+    let mut running = Command::new(&lab.program)
+        .arg("--config")
+        .arg(lab.peer.base())
+        .arg("state")
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_here() && running.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "{arguments:?}: the moment does not come");
+        // Short beside what a moment lasts, and not all of a core that the command needs.
         std::thread::sleep(Duration::from_micros(100));
     }
-    if let Moment::Building(after) = moment {
-        std::thread::sleep(after);
+    std::thread::sleep(after);
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn a_killed_backup_is_none_or_a_whole_one_and_the_state_is_as_it_was() {
+    let lab = Lab::new();
+    lab.import(0);
+    let pins = lab.done(&["export"]);
+    let (mut whole, mut unfinished) = (0, 0);
+    for (number, ms) in [0, 1, 2, 4, 8, 16, 2_000].into_iter().enumerate() {
+        let backup = lab.path(&format!("backup-{number}"));
+        let rows = Path::new(&backup).join("rows");
+        kill_once(&lab, &["backup", &backup], || rows.exists(), Duration::from_millis(ms));
+        assert_eq!(lab.done(&["export"]), pins, "killed after {ms} ms");
+        if Path::new(&backup).join("manifest.json").exists() {
+            whole += 1;
+            lab.done(&["restore", "--force", &backup]);
+            assert_eq!(lab.done(&["export"]), pins, "killed after {ms} ms");
+        } else {
+            unfinished += 1;
+            let told = lab.failed(&["restore", "--force", &backup]);
+            assert!(told.contains("this is no backup, or one that was not finished"), "{told}");
+        }
     }
-    restore.kill().unwrap();
-    restore.wait().unwrap();
+    lab.done(&["check"]);
+    assert!(whole > 0 && unfinished > 0, "{whole} whole, {unfinished} unfinished");
 }

@@ -2,10 +2,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use cluster_tests::powercut::{KillOptions, PeerProgram, Variant, kill_often};
+use cluster_tests::powercut::{Engine, KillOptions, PeerProgram, Variant, kill_often};
 
-fn kill(variant: Variant) {
-    let program = PeerProgram::find(variant).unwrap();
+fn kill(variant: Variant, engine: Engine) {
+    let program = PeerProgram::find(variant, engine).unwrap();
     let summary = kill_often(&program, &KillOptions { kills: 5, seed: 20_240_613 }).unwrap();
     println!("{summary}");
     assert!(summary.failures.is_empty(), "{summary}");
@@ -15,10 +15,15 @@ fn kill(variant: Variant) {
 
 #[test]
 fn a_peer_survives_kills() {
-    kill(Variant::Default);
+    kill(Variant::Default, Engine::Fjall);
 }
 
 #[test]
 fn a_peer_with_batching_survives_kills() {
-    kill(Variant::Batching);
+    kill(Variant::Batching, Engine::Fjall);
+}
+
+#[test]
+fn a_peer_on_sled_survives_kills() {
+    kill(Variant::Default, Engine::Sled);
 }

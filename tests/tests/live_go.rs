@@ -262,5 +262,5 @@ async fn a_go_peer_that_was_killed_amid_its_first_walk_is_helped_to_the_rest() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     println!("{:?} after its start it knows all", again.elapsed());
-    assert!(ours.peer.log_text().contains("a delta links to them"), "{}", ours.peer.log_text());
+    assert!(ours.peer.log_text().contains("a delta tells of them anew"), "{}", ours.peer.log_text());
 }

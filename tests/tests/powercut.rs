@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_testkit::powercut::{Campaign, CampaignOptions, NameModel, Summary, Workload, is_permitted};
-use cluster_tests::powercut::{Fault, PeerProgram, ServiceWorkload, ToyWorkload, Variant};
+use cluster_tests::powercut::{Engine, Fault, PeerProgram, ServiceWorkload, ToyWorkload, Variant};
 use std::path::PathBuf;
 
 const SEED: u64 = 20_240_613;
@@ -24,8 +24,8 @@ fn toy(fault: Fault, disks: usize) -> Option<Summary> {
     cut(&ToyWorkload::new(env!("CARGO_BIN_EXE_powercut").into(), fault, 60), disks, 1)
 }
 
-fn service(variant: Variant) {
-    let workload = ServiceWorkload::new(PeerProgram::find(variant).unwrap(), 320);
+fn service(variant: Variant, engine: Engine) {
+    let workload = ServiceWorkload::new(PeerProgram::find(variant, engine).unwrap(), 320);
     let Some(summary) = cut(&workload, 10, 2) else { return };
     assert!(summary.is_clean(), "{summary}");
     assert_eq!((summary.cuts, summary.reopened, summary.lost), (10, 10, 0));
@@ -70,10 +70,15 @@ fn a_store_that_trusts_a_torn_end_is_caught() {
 
 #[test]
 fn a_peer_survives_power_cuts() {
-    service(Variant::Default);
+    service(Variant::Default, Engine::Fjall);
 }
 
 #[test]
 fn a_peer_with_batching_survives_power_cuts() {
-    service(Variant::Batching);
+    service(Variant::Batching, Engine::Fjall);
+}
+
+#[test]
+fn a_peer_on_sled_survives_power_cuts() {
+    service(Variant::Default, Engine::Sled);
 }

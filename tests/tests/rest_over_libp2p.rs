@@ -2,14 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_testkit::{
+    mock_kubo::{Endpoint, MockKubo, Script},
     ports::{free_ports, loopback},
     service::Programs,
 };
-use cluster_tests::world::{World, made_up_cid};
+use cluster_tests::world::{LIMIT, World, made_up_cid};
 use std::{
     fs,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 /// Makes an identity: its ID and its private key.
@@ -92,6 +94,31 @@ async fn ctl_reaches_a_peer_by_the_id_of_its_api() {
     let shown = printed(&ctl(&go, &host, &with(&["id"])));
     assert!(shown.starts_with(world.peer.id()), "{shown}");
     assert_eq!(printed(&ctl(&go, &host, &with(&["pin", "ls"]))).lines().count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_is_answered_when_the_peer_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let (id, key) = identity(&folder.path().join("of the api"));
+    let [address] = free_ports::<1>().unwrap().map(loopback);
+    let mut world = World::with_mock(&[
+        ("CLUSTER_RESTAPI_LIBP2PLISTENMULTIADDRESS", &address),
+        ("CLUSTER_RESTAPI_ID", &id),
+        ("CLUSTER_RESTAPI_PRIVATEKEY", &key),
+    ])
+    .await
+    .unwrap();
+    world.ipfs.script(Endpoint::RepoGc, Script::after(Duration::from_secs(2)));
+    let asking = Command::new(Programs::build().unwrap().ctl)
+        .args(["--host", &format!("{address}/p2p/{id}"), "ipfs", "gc", "--local"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let is_collecting = |ipfs: &MockKubo| ipfs.open_calls(Endpoint::RepoGc) == 1;
+    assert!(world.ipfs.wait_until(LIMIT, is_collecting).await, "nothing was asked for");
+    tokio::task::block_in_place(|| world.peer.stop()).unwrap();
+    printed(&asking.wait_with_output().unwrap());
 }
 
 #[test]

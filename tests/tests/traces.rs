@@ -120,7 +120,10 @@ async fn requests_and_calls_are_traced() {
     assert!(asked.end_time_unix_nano > asked.start_time_unix_nano);
     let pinned = named("POST /pins");
     assert!(pinned.parent_span_id.is_empty());
-    assert_eq!(named("ipfs pin/add").kind, Client as i32);
+    let (tracked, call) = (named("tracker pin"), named("ipfs pin/add"));
+    assert_eq!(text_of(&tracked.attributes, "cid"), made_up_cid(1).unwrap().to_string());
+    assert!(tracked.parent_span_id.is_empty());
+    assert_eq!((call.kind, &call.parent_span_id), (Client as i32, &tracked.span_id));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,10 @@
 use super::parse_duration;
 use crate::{cli::WaitArgs, failure::Failure, session::Session};
 use cluster_client::{
-    Cid, Client, ClientError, Scope, TrackerStatus, WaitFor,
+    Cid, Client, ClientError, Look, Scope, TrackerStatus, WaitFor,
     api_types::{GlobalPinInfo, Pin},
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
 const WAITING: &str = "waiting for pin status";
@@ -34,7 +34,7 @@ impl Afterwards {
     /// Waits if wanted, then prints the pin or its status.
     pub(super) async fn finish(&self, session: &mut Session, pin: &Pin) -> Result<(), Failure> {
         let cid = pin.cid.parse("cid").map_err(|e| Failure::client("reading the answer", e))?;
-        let seen = if self.wait { Some(self.wait_for(&session.client, cid, pin).await?) } else { None };
+        let seen = if self.wait { Some(self.wait_for(session, cid, pin).await?) } else { None };
         if self.no_status {
             return Ok(session.output.object(pin)?);
         }
@@ -45,14 +45,15 @@ impl Afterwards {
         Ok(session.output.object(&status)?)
     }
 
-    async fn wait_for(&self, client: &Client, cid: Cid, pin: &Pin) -> Result<GlobalPinInfo, Failure> {
+    async fn wait_for(&self, session: &mut Session, cid: Cid, pin: &Pin) -> Result<GlobalPinInfo, Failure> {
         let limit = match (self.limit, self.target) {
             (0, TrackerStatus::Pinned) => i64::from(pin.options.replication_factor_min),
             (limit, _) => limit,
         };
         // Nothing and less than nothing mean every peer.
         let wanted = WaitFor { limit: usize::try_from(limit).unwrap_or(0), ..WaitFor::new(cid, self.target) };
-        let waiting = client.wait(&wanted);
+        let Session { client, output } = session;
+        let waiting = client.wait_and_tell(&wanted, |look| output.progress().says(summary(look)));
         let outcome = if self.bound.is_zero() {
             waiting.await
         } else {
@@ -60,6 +61,16 @@ impl Afterwards {
         };
         outcome.map_err(|e| Failure::client(WAITING, e))
     }
+}
+
+/// Says how many peers have which status: `waiting for pin status: 1 of 2 peers, 1 pinned, 1 pinning`.
+fn summary(look: &Look<'_>) -> String {
+    let mut counts = BTreeMap::<_, usize>::new();
+    for (_, peer) in look.info.peers() {
+        *counts.entry(peer.status.name()).or_default() += 1;
+    }
+    let counts: Vec<String> = counts.iter().map(|(status, peers)| format!("{peers} {status}")).collect();
+    format!("{WAITING}: {} of {} peers, {}", look.there, look.needed, counts.join(", "))
 }
 
 /// Looks at the status until no peer is busy with it, for a second at most.

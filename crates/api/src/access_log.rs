@@ -47,7 +47,7 @@ impl AccessLog {
             method: method.clone(),
             uri: uri.clone(),
             version,
-            status: StatusCode::OK,
+            status: unanswered(),
             bytes: 0,
             file: file.cloned(),
         }))
@@ -64,6 +64,12 @@ impl AccessLog {
         // The user stays out of it, as in the reference.
         format!("{remote} - - [{}] \"{method} {target} {version:?}\" {status} {bytes}", time(self.began))
     }
+}
+
+/// What stands for the status of a request whose client went before it was answered.
+pub(crate) fn unanswered() -> StatusCode {
+    const GONE: u16 = 499;
+    StatusCode::from_u16(GONE).unwrap_or(StatusCode::REQUEST_TIMEOUT)
 }
 
 impl Drop for AccessLog {

@@ -1,6 +1,7 @@
 //! Pages, searches, totals and the stream of changes: what the reference does not have.
 
 use crate::{
+    connections::Stopping,
     failure::{bad_request, object, of_api},
     ndjson,
     pin_query::Query,
@@ -8,7 +9,10 @@ use crate::{
     reads::{push_line, status_writer},
     routes::{Api, Reply},
 };
-use axum::extract::{Request, State};
+use axum::{
+    Extension,
+    extract::{Request, State},
+};
 use cluster_api_types::{Event, Pin, TextCache, Totals};
 use cluster_core::{
     StatusFilter,
@@ -95,7 +99,11 @@ pub(crate) async fn get_totals(State(api): Api) -> Reply {
     }
 }
 
-pub(crate) async fn list_events(State(api): Api, request: Request) -> Reply {
+pub(crate) async fn list_events(
+    State(api): Api,
+    Extension(mut stopping): Extension<Stopping>,
+    request: Request,
+) -> Reply {
     let query = Query::parse(request.uri().query());
     // A reader that comes back says where it was; its address still says where it began.
     let cursor = match request.headers().get(LAST_EVENT_ID) {
@@ -115,6 +123,13 @@ pub(crate) async fn list_events(State(api): Api, request: Request) -> Reply {
         Ok(pages) => pages.map(|page| page.map(events_of)),
         Err(error) => return of_api(&error),
     };
+    // Whoever follows comes back with its cursor; whoever does not takes the end for that of the changes.
+    let pages = pages.take_until(Box::pin(async move {
+        match follow {
+            true => stopping.begun().await,
+            false => std::future::pending().await,
+        }
+    }));
     if wants_server_sent_events(request.headers()) {
         let mut reply = ndjson::follow(pages, push_server_sent_event);
         let headers = reply.headers_mut();

@@ -1,17 +1,20 @@
 //! Many changes in one request: a line each in, and a line about each out, in the same order. Not in the reference.
 
+mod lines;
+
 use crate::{
     conditions::parse_etag_text,
+    connections::Stopping,
     failure, ndjson,
     pin_query::{self, now},
     reads::push_line,
+    request_body::{BodyPatience, waits_for_leave},
     routes::{Api, Reply},
 };
 use axum::{
-    body::{Body, BodyDataStream},
-    extract::State,
+    Extension,
+    extract::{Request, State},
 };
-use bytes::{Buf, BytesMut};
 use cluster_api_types::{BulkAction, BulkChange, BulkLineError, BulkOutcome, CidText, ConvertError};
 use cluster_core::{
     Pin, PinKey, PinOptions,
@@ -21,21 +24,28 @@ use cluster_core::{
         consensus::{Precondition, RequestId},
     },
 };
-use futures_util::{FutureExt, StreamExt, future::join_all, stream};
+use futures_util::{StreamExt, future::join_all, stream};
 use http::StatusCode;
-use std::{collections::HashSet, sync::Arc};
+use lines::{Line, Lines, Unread};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-/// Longest line, in bytes: more than a pin may have.
-const MAX_LINE: usize = 2 << 20;
+/// How long the head of the answer waits for a client that asked for leave to send.
+const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Changes that are made at once. They share commits.
-const AT_ONCE: usize = 512;
-
-/// Bytes of lines after which no more of them are made at once, beside the last one.
-const AT_ONCE_BYTES: usize = 2 << 20;
-
-pub(crate) async fn post_changes(State(api): Api, body: Body) -> Reply {
-    let outcomes = stream::unfold(Lines::new(body), move |mut lines| {
+pub(crate) async fn post_changes(
+    State(api): Api,
+    Extension(stopping): Extension<Stopping>,
+    Extension(BodyPatience(patience)): Extension<BodyPatience>,
+    request: Request,
+) -> Reply {
+    let (head, body) = request.into_parts();
+    let mut lines = Lines::new(body, patience, stopping);
+    if waits_for_leave(&head) {
+        // Leave is given when the body is asked for, and never after the head of the answer. Who has it may still wait
+        // for that head before the first line.
+        let _ = tokio::time::timeout(LEAVE_LIMIT, lines.fill()).await;
+    }
+    let outcomes = stream::unfold(lines, move |mut lines| {
         let api = api.clone();
         async move {
             let group = lines.group().await;
@@ -45,89 +55,12 @@ pub(crate) async fn post_changes(State(api): Api, body: Body) -> Reply {
     ndjson::follow(outcomes.boxed(), push_line)
 }
 
-/// A line, or why there is none and no further one.
-type Line = (u64, Result<Vec<u8>, String>);
-
-struct Lines {
-    body: BodyDataStream,
-    buffer: BytesMut,
-    number: u64,
-    ended: bool,
-}
-
-impl Lines {
-    fn new(body: Body) -> Self {
-        Self { body: body.into_data_stream(), buffer: BytesMut::new(), number: 0, ended: false }
-    }
-
-    /// Waits for a line and takes what else is here, within bounds; nothing at the end.
-    async fn group(&mut self) -> Vec<Line> {
-        let mut group: Vec<Line> = self.next().await.into_iter().collect();
-        let size = |(_, line): &Line| line.as_ref().map_or(0, Vec::len);
-        let mut bytes: usize = group.iter().map(size).sum();
-        while !group.is_empty() && group.len() < AT_ONCE && bytes < AT_ONCE_BYTES {
-            let Some(Some(line)) = self.next().now_or_never() else { break };
-            bytes += size(&line);
-            group.push(line);
-        }
-        group
-    }
-
-    /// Waits for the next line that is not empty.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost when the future is dropped.
-    async fn next(&mut self) -> Option<Line> {
-        loop {
-            if let Some(line) = self.take() {
-                self.number += 1;
-                if line.trim_ascii().is_empty() {
-                    continue;
-                }
-                return Some((self.number, Ok(line)));
-            }
-            if self.ended {
-                return None;
-            }
-            let error = match self.body.next().await {
-                Some(Ok(data)) => {
-                    self.buffer.extend_from_slice(&data);
-                    if self.buffer.len() <= MAX_LINE || self.buffer.contains(&b'\n') {
-                        continue;
-                    }
-                    format!("the line is longer than {MAX_LINE} bytes; nothing after it was read")
-                }
-                Some(Err(error)) => format!("the request broke off: {error}; nothing after this was read"),
-                None => {
-                    self.ended = true;
-                    continue;
-                }
-            };
-            self.ended = true;
-            self.buffer.clear();
-            self.number += 1;
-            return Some((self.number, Err(error)));
-        }
-    }
-
-    /// Takes a whole line off the buffer; at the end also one that nothing ends.
-    fn take(&mut self) -> Option<Vec<u8>> {
-        if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-            let line = self.buffer.split_to(end).to_vec();
-            self.buffer.advance(1);
-            return Some(line);
-        }
-        let rest = self.ended && !self.buffer.is_empty();
-        rest.then(|| self.buffer.split().to_vec())
-    }
-}
-
 /// Makes the changes of some lines. Changes of one CID are made one after another.
 async fn make(api: &Arc<dyn ClusterApi>, lines: Vec<Line>) -> Vec<BulkOutcome> {
     let mut outcomes = Vec::with_capacity(lines.len());
     let (mut running, mut keys) = (Vec::new(), HashSet::new());
     for (number, line) in lines {
-        let change = Change::parse(line);
+        let change = line.map_err(LineError::from).and_then(|line| Change::parse(&line));
         if let Ok(change) = &change
             && !keys.insert(change.key.clone())
         {
@@ -143,8 +76,8 @@ async fn make(api: &Arc<dyn ClusterApi>, lines: Vec<Line>) -> Vec<BulkOutcome> {
 async fn outcome(api: &Arc<dyn ClusterApi>, line: u64, change: Result<Change, LineError>) -> BulkOutcome {
     let change = match change {
         Ok(change) => change,
-        Err(LineError { cid, error }) => {
-            return BulkOutcome { line, cid, code: StatusCode::BAD_REQUEST.as_u16(), error, etag: None };
+        Err(LineError { cid, code, error }) => {
+            return BulkOutcome { line, cid, code: code.as_u16(), error, etag: None };
         }
     };
     let cid = change.cid.clone();
@@ -160,12 +93,19 @@ async fn outcome(api: &Arc<dyn ClusterApi>, line: u64, change: Result<Change, Li
 /// Reads a line, for the fuzzer.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_line(line: &[u8]) {
-    let _ = Change::parse(Ok(line.to_vec()));
+    let _ = Change::parse(line);
 }
 
 struct LineError {
     cid: CidText,
+    code: StatusCode,
     error: String,
+}
+
+impl From<Unread> for LineError {
+    fn from(unread: Unread) -> Self {
+        Self { cid: CidText::default(), code: unread.status(), error: unread.to_string() }
+    }
 }
 
 /// A change that was read and can be made.
@@ -174,6 +114,7 @@ struct Change {
     key: PinKey,
     /// The pin to make; `None` for a removal.
     pin: Option<Pin>,
+    expires_in: Option<Duration>,
     precondition: Precondition,
     request_id: Option<RequestId>,
 }
@@ -197,12 +138,15 @@ enum ChangeError {
 }
 
 impl Change {
-    fn parse(line: Result<Vec<u8>, String>) -> Result<Self, LineError> {
-        let line = line.map_err(|error| LineError { cid: CidText::default(), error })?;
-        let unread = |error: BulkLineError| LineError { cid: CidText::default(), error: error.to_string() };
-        let wire = BulkChange::parse(&line).map_err(unread)?;
+    fn parse(line: &[u8]) -> Result<Self, LineError> {
+        let code = StatusCode::BAD_REQUEST;
+        let wire = BulkChange::parse(line).map_err(|error| LineError {
+            cid: CidText::default(),
+            code,
+            error: error.to_string(),
+        })?;
         let cid = wire.cid.clone();
-        Self::of_wire(wire).map_err(|error| LineError { cid, error: error.to_string() })
+        Self::of_wire(wire).map_err(|error| LineError { cid, code, error: error.to_string() })
     }
 
     fn of_wire(wire: BulkChange) -> Result<Self, ChangeError> {
@@ -219,54 +163,32 @@ impl Change {
             Some(key) => Some(RequestId::new(key).ok_or(ChangeError::RequestId)?),
             None => None,
         };
+        let mut expires_in = None;
         let pin = match wire.op {
             BulkAction::Unpin => None,
             BulkAction::Pin => {
                 let mut pin = Pin::new(cid);
                 pin.depth = wire.options.mode.depth();
                 pin.options = PinOptions::try_from(wire.options)?;
-                if let Some(text) = &wire.expire_in {
-                    pin.options.expire_at = Some(pin_query::expiry_after(text, now())?);
+                expires_in = wire.expire_in.as_deref().map(pin_query::lifetime).transpose()?;
+                if let Some(lifetime) = expires_in {
+                    pin.options.expire_at = Some(now().plus(lifetime).seconds());
                 }
                 Some(pin)
             }
         };
-        Ok(Self { cid: wire.cid, key: PinKey::from_cid(&cid), pin, precondition, request_id })
+        Ok(Self { cid: wire.cid, key: PinKey::from_cid(&cid), pin, expires_in, precondition, request_id })
     }
 
     /// Makes the change, and returns the tag of a pin that was made.
     async fn make(self, api: &dyn ClusterApi) -> Result<Option<String>, ApiError> {
-        let Self { key, pin, precondition, request_id, .. } = self;
+        let Self { key, pin, expires_in, precondition, request_id, .. } = self;
         match pin {
             Some(pin) => {
-                let (_, etag) = api.pin(PinWish { pin, precondition, request_id }).await?;
+                let (_, etag) = api.pin(PinWish { pin, expires_in, precondition, request_id }).await?;
                 Ok(Some(etag.to_string()))
             }
             None => api.unpin(key, precondition, request_id).await.map(|_| None),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_is_made_at_once_is_bounded_in_number_and_size() {
-        let sizes = async |body: String| {
-            let mut lines = Lines::new(Body::from(body));
-            let mut sizes = Vec::new();
-            loop {
-                let group = lines.group().await;
-                if group.is_empty() {
-                    return sizes;
-                }
-                sizes.push(group.len());
-            }
-        };
-        assert_eq!(sizes("a\n".repeat(AT_ONCE + 3)).await, [AT_ONCE, 3]);
-        let long = "x".repeat(AT_ONCE_BYTES * 3 / 4) + "\n";
-        assert_eq!(sizes(long.repeat(5)).await, [2, 2, 1]);
-        assert_eq!(sizes("\n\n".to_owned()).await, [0; 0]);
     }
 }

@@ -65,7 +65,7 @@ pub struct ConnectionLimits {
     pub write_timeout: Option<Duration>,
     /// How long a connection may wait for its next request; `None` is for ever.
     pub idle_timeout: Option<Duration>,
-    /// Connections served at once; those beyond wait in the system's queue, unaccepted.
+    /// Connections of each listener served at once; those beyond wait in the system's queue, unaccepted.
     pub max_connections: usize,
 }
 

@@ -2,18 +2,22 @@
 
 mod activity;
 mod reaper;
+mod stopping;
 mod unasked_trailers;
 mod watched_stream;
 
 pub(crate) use activity::{Activity, Busy};
+pub(crate) use stopping::Stopping;
 
 use crate::{
     ConnectionLimits,
     front::Front,
     listener::{Listener, Stream},
+    routes::lasts,
     tls::{Tls, refuse_plain_http},
 };
-use hyper::service::service_fn;
+use http::Request;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
@@ -27,7 +31,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
@@ -38,6 +42,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long requests under way may take when the server stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How much of that is left to heads that have begun to arrive.
+const HEAD_DRAIN_LIMIT: Duration = Duration::from_millis(500);
+
+/// Requests of one connection over HTTP/2 that are worked on at once.
+const MAX_STREAMS: u32 = 32;
+
+/// Bytes of an answer over HTTP/2 that wait for the client: a frame and what is left of the one before it.
+const STREAM_BUFFER: usize = 64 << 10;
 
 /// Bytes for heads that the reference grants beyond what is configured.
 const HEADER_SLACK: usize = 4096;
@@ -50,7 +63,7 @@ pub(crate) struct Connections {
     front: Arc<Front>,
     http: Builder<TokioExecutor>,
     reaper: Reaper,
-    permits: Arc<Semaphore>,
+    max_connections: usize,
 }
 
 impl Connections {
@@ -68,11 +81,12 @@ impl Connections {
         // Scripts look for header names as the reference writes them.
         http.http1().title_case_headers(true);
         http.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(buffer).unwrap_or(u32::MAX));
+        http.http2().max_concurrent_streams(MAX_STREAMS).max_send_buf_size(STREAM_BUFFER);
         Self {
             front: Arc::new(front),
             http,
             reaper: Reaper::new(limits, head),
-            permits: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
+            max_connections: limits.max_connections.clamp(1, Semaphore::MAX_PERMITS),
         }
     }
 
@@ -86,25 +100,30 @@ impl Connections {
         tls: Option<Tls>,
         stop: impl Future<Output = ()>,
     ) {
-        let (stopping, stopped) = watch::channel(false);
+        let (stop_all, stopping) = Stopping::new();
         // Nothing is ever sent: the channel closes when the last connection has.
         let (alive, mut all_closed) = mpsc::channel::<()>(1);
         let mut tasks = JoinSet::new();
         let acceptor = tls.as_ref().map(Tls::acceptor);
         for listener in listeners {
-            tasks.spawn(self.clone().accept(listener, acceptor.clone(), stopped.clone(), alive.clone()));
+            tasks.spawn(self.clone().accept(listener, acceptor.clone(), stopping.clone(), alive.clone()));
         }
         if let Some(tls) = tls {
             tasks.spawn(tls.renew());
         }
         let watched = self.clone();
         tasks.spawn(async move { watched.reaper.run().await });
-        drop((alive, stopped));
+        drop((alive, stopping));
         stop.await;
-        stopping.send_replace(true);
-        if tokio::time::timeout(DRAIN_LIMIT, all_closed.recv()).await.is_err() {
+        stop_all.begin();
+        if tokio::time::timeout(HEAD_DRAIN_LIMIT, all_closed.recv()).await.is_ok() {
+            return;
+        }
+        // Half a head asks for nothing.
+        self.reaper.close(Activity::is_in_head);
+        if tokio::time::timeout(DRAIN_LIMIT - HEAD_DRAIN_LIMIT, all_closed.recv()).await.is_err() {
             tracing::warn!(target: "restapi", "requests were still under way when the server stopped");
-            self.reaper.close_all();
+            self.reaper.close(|_| true);
         }
     }
 
@@ -112,23 +131,24 @@ impl Connections {
         self: Arc<Self>,
         listener: Listener,
         tls: Option<TlsAcceptor>,
-        mut stopped: watch::Receiver<bool>,
+        mut stopping: Stopping,
         alive: mpsc::Sender<()>,
     ) {
-        let shared = &self;
+        // Of its own: whoever floods a public port keeps nobody from the local one.
+        let permits = Arc::new(Semaphore::new(self.max_connections));
         loop {
             let next = async {
                 // When all permits are out, newcomers wait in the system's queue.
-                let permit = shared.permits.clone().acquire_owned().await;
+                let permit = permits.clone().acquire_owned().await;
                 (permit, listener.accept().await)
             };
             let (permit, accepted) = tokio::select! {
-                _ = stopped.wait_for(|stop| *stop) => return,
+                () = stopping.begun() => return,
                 next = next => next,
             };
             match (permit, accepted) {
                 (Ok(permit), Ok((stream, remote))) => {
-                    self.clone().spawn(stream, tls.clone(), remote, permit, stopped.clone(), alive.clone());
+                    self.clone().spawn(stream, tls.clone(), remote, permit, stopping.clone(), alive.clone());
                 }
                 (Err(_), _) => return,
                 (_, Err(error)) => {
@@ -145,7 +165,7 @@ impl Connections {
         tls: Option<TlsAcceptor>,
         remote: IpAddr,
         permit: OwnedSemaphorePermit,
-        mut stopped: watch::Receiver<bool>,
+        mut stopping: Stopping,
         alive: mpsc::Sender<()>,
     ) {
         let activity = Arc::new(Activity::new(Instant::now()));
@@ -156,11 +176,11 @@ impl Connections {
                 // The time for the head of the first request bounds the handshake too.
                 (Stream::Tcp(stream), Some(tls)) => {
                     let secured = tokio::select! {
-                        _ = stopped.wait_for(|stop| *stop) => Ok(None),
+                        () = stopping.begun() => Ok(None),
                         secured = secured(stream, &tls) => secured,
                     };
                     match secured {
-                        Ok(Some(stream)) => shared.connection(stream, remote, watched, stopped).await,
+                        Ok(Some(stream)) => shared.connection(stream, remote, watched, stopping).await,
                         Ok(None) => {}
                         Err(error) => {
                             tracing::debug!(target: "restapi", %remote, %error, "no TLS came about")
@@ -168,7 +188,7 @@ impl Connections {
                     }
                 }
                 // Nobody listens in between on a socket of this machine.
-                (stream, _) => shared.connection(stream, remote, watched, stopped).await,
+                (stream, _) => shared.connection(stream, remote, watched, stopping).await,
             }
             drop((permit, alive));
         });
@@ -180,15 +200,20 @@ impl Connections {
         stream: S,
         remote: IpAddr,
         activity: Arc<Activity>,
-        mut stopped: watch::Receiver<bool>,
+        mut stopping: Stopping,
     ) {
         let io = TokioIo::new(WatchedStream::new(stream, activity.clone()));
-        let service = service_fn(|request| self.front.clone().answer(remote, activity.clone(), request));
+        let until = stopping.clone();
+        let service = service_fn(|mut request: Request<Incoming>| {
+            if lasts(&request) {
+                request.extensions_mut().insert(until.clone());
+            }
+            self.front.clone().answer(remote, activity.clone(), request)
+        });
         let mut connection = std::pin::pin!(self.http.serve_connection(io, service));
         let finished = tokio::select! {
             result = connection.as_mut() => Some(result),
-            // Also when the server itself is gone.
-            _ = stopped.wait_for(|stop| *stop) => None,
+            () = stopping.begun() => None,
         };
         let result = match finished {
             Some(result) => result,

@@ -9,7 +9,7 @@ use crate::{
     failure::answer as answer_error,
     paths,
     reply_body::ReplyBody,
-    request_body::{self, BodyError},
+    request_body::{self, BodyError, BodyPatience, Upload},
     routes::{Reply, reads_body, streams_body, wants_user},
     token::Authenticated,
     traced::Traced,
@@ -64,7 +64,7 @@ impl Front {
         activity: Arc<Activity>,
         request: Request<Incoming>,
     ) -> Result<Response<ReplyBody>, Infallible> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         activity.trailers().clear();
         let unasked_trailers = head.version == Version::HTTP_11 && !asks_for_trailers(&head.headers);
         let busy = Busy::begin(activity, head.version == Version::HTTP_2);
@@ -74,13 +74,20 @@ impl Front {
             .map(|metrics| metrics.begin(&head.method, http_body::Body::size_hint(&body).lower()));
         let mut log = AccessLog::start(self.log.as_ref(), remote, &head.method, &head.uri, head.version);
         let traced = Traced::begin(&head);
-        let taken = if streams_body(&head) {
-            Ok(Body::new(request_body::Paced::new(body, self.read_timeout)))
+        let streams = streams_body(&head);
+        let is_upload = streams && !http_body::Body::is_end_stream(&body);
+        let taken = if streams {
+            head.extensions.insert(BodyPatience::new(self.read_timeout));
+            Ok(Body::new(Upload::new(&head, body)))
         } else {
             request_body::read(body, reads_body(&head), self.read_timeout).await.map(Body::from)
         };
         let reply = match taken {
-            Ok(body) => self.guarded(head, body).with_context(traced.context()).await,
+            Ok(body) => {
+                let reply = self.guarded(head, body).with_context(traced.context()).await;
+                // Nobody read what was refused.
+                if is_upload && !reply.status().is_success() { close(reply) } else { reply }
+            }
             // An upload is the one request that may be large; its refusal is worth reading.
             Err(BodyError::TooLarge { .. }) if head.uri.path() == "/add" => {
                 close(self.guarded(head, Body::empty()).await)

@@ -158,13 +158,11 @@ where
         if self.errors.is_empty() {
             self.errors.push(HeaderValue::from_static(""));
         }
-        self.errors.drain(..).map(|value| (STREAM_ERROR, value)).fold(
-            HeaderMap::new(),
-            |mut map, (name, value)| {
-                map.append(name, value);
-                map
-            },
-        )
+        let mut trailers = HeaderMap::new();
+        for value in self.errors.drain(..) {
+            trailers.append(STREAM_ERROR, value);
+        }
+        trailers
     }
 }
 

@@ -6,7 +6,7 @@ pub(crate) use error::PinQueryError;
 
 use cluster_api_types::parse_peer_id;
 use cluster_core::{
-    Cid, Multiaddr, Pin, PinMode, ReplicationFactors, UnixMillis, UnixSeconds,
+    Cid, Multiaddr, Pin, PinMode, ReplicationFactors, UnixMillis,
     go_duration::{self, DurationError},
 };
 use multiaddr::Protocol;
@@ -40,8 +40,13 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Makes the pin that a query describes; parameters it does not know are ignored.
-pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, PinQueryError> {
+/// Makes the pin that a query describes, and says how long it shall live if that was asked; parameters it does not know are
+/// ignored.
+pub(crate) fn pin(
+    cid: Cid,
+    query: &Query<'_>,
+    now: UnixMillis,
+) -> Result<(Pin, Option<Duration>), PinQueryError> {
     let mut pin = Pin::new(cid);
     pin.depth = PinMode::from_name(query.get("mode").unwrap_or_default()).depth();
     let options = &mut pin.options;
@@ -60,12 +65,22 @@ pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, P
         // Undecodable ones are dropped, as the reference does.
         options.user_allocations = peers.split(',').filter_map(|p| parse_peer_id(p.trim()).ok()).collect();
     }
-    options.expire_at = expiry(query, now)?;
+    let expires_in = match query.get("expire-at") {
+        Some(at) => {
+            let at: cluster_api_types::Timestamp = at.parse()?;
+            options.expire_at = at.stored();
+            None
+        }
+        None => query.get("expire-in").map(lifetime).transpose()?,
+    };
+    if let Some(lifetime) = expires_in {
+        options.expire_at = Some(now.plus(lifetime).seconds());
+    }
     for (key, value) in query.metadata() {
         options.metadata.entry(key.to_owned()).or_insert_with(|| value.to_owned());
     }
     if let Some(from) = query.get("pin-update") {
-        options.pin_update = Some(from.parse().map_err(PinQueryError::PinUpdate)?);
+        options.pin_update = Some(cluster_core::parse_cid(from).map_err(PinQueryError::PinUpdate)?);
     }
     if let Some(origins) = query.get("origins") {
         for text in origins.split(',') {
@@ -76,7 +91,7 @@ pub(crate) fn pin(cid: Cid, query: &Query<'_>, now: UnixMillis) -> Result<Pin, P
             options.origins.push(address);
         }
     }
-    Ok(pin)
+    Ok((pin, expires_in))
 }
 
 /// Returns the time.
@@ -90,16 +105,8 @@ fn integer(query: &Query<'_>, name: &'static str) -> Result<Option<i32>, PinQuer
     text.map(|text| text.parse().map_err(|_| PinQueryError::Factor { name })).transpose()
 }
 
-fn expiry(query: &Query<'_>, now: UnixMillis) -> Result<Option<UnixSeconds>, PinQueryError> {
-    if let Some(at) = query.get("expire-at") {
-        let at: cluster_api_types::Timestamp = at.parse()?;
-        return Ok(at.stored());
-    }
-    query.get("expire-in").map(|text| expiry_after(text, now)).transpose()
-}
-
-/// Reads how long a pin shall live, and says until when that is.
-pub(crate) fn expiry_after(text: &str, now: UnixMillis) -> Result<UnixSeconds, PinQueryError> {
+/// Reads how long a pin shall live.
+pub(crate) fn lifetime(text: &str) -> Result<Duration, PinQueryError> {
     let duration = match go_duration::parse(text) {
         Ok(duration) => duration,
         Err(DurationError::Negative) => return Err(PinQueryError::TooShort),
@@ -108,17 +115,18 @@ pub(crate) fn expiry_after(text: &str, now: UnixMillis) -> Result<UnixSeconds, P
     if duration < Duration::from_secs(1) {
         return Err(PinQueryError::TooShort);
     }
-    Ok(now.plus(duration).seconds())
+    Ok(duration)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cluster_core::UnixSeconds;
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
     fn parse(query: &str) -> Result<Pin, PinQueryError> {
-        pin("bafkqaaa".parse().unwrap(), &Query::parse(Some(query)), NOW)
+        pin("bafkqaaa".parse().unwrap(), &Query::parse(Some(query)), NOW).map(|(pin, _)| pin)
     }
 
     #[test]

@@ -30,8 +30,10 @@ impl http_body::Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.busy.ask();
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {
+            self.busy.offer();
             let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
             if let Some(log) = &mut self.log {
                 log.bytes += bytes;

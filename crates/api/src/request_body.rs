@@ -1,14 +1,16 @@
 //! Bodies of requests. Most say nothing: they are read and thrown away, so that the connection can go on.
 
 use bytes::{Bytes, BytesMut};
+use http::{Version, header, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::{
-    task::{Context, Poll},
+    pin::Pin,
+    task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::runtime::Handle;
 
 /// Largest body taken from a request to an endpoint that has none, in bytes.
 const LIMIT: u64 = 1 << 20;
@@ -77,46 +79,79 @@ async fn read_to_end(mut body: Incoming, keep: bool, timeout: Duration) -> Resul
     outcome
 }
 
-/// A body that an endpoint reads as it comes: any length, but something must come within the time.
-pub(crate) struct Paced {
-    body: Incoming,
-    limit: Duration,
-    due: std::pin::Pin<Box<tokio::time::Sleep>>,
-}
+/// How long the client may send nothing of a body that an endpoint reads as it comes, while it is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyPatience(pub(crate) Duration);
 
-impl Paced {
-    pub(crate) fn new(body: Incoming, timeout: Option<Duration>) -> Self {
-        let limit = timeout.unwrap_or(DEFAULT_TIMEOUT);
-        Self { body, limit, due: Box::pin(tokio::time::sleep(limit)) }
+impl BodyPatience {
+    pub(crate) fn new(timeout: Option<Duration>) -> Self {
+        Self(timeout.unwrap_or(DEFAULT_TIMEOUT))
     }
 }
 
-impl Body for Paced {
+/// Says whether a client sends the body only when it is told to, and the HTTP layer will do that.
+pub(crate) fn waits_for_leave(head: &Parts) -> bool {
+    let expected = head.headers.get(header::EXPECT);
+    head.version == Version::HTTP_11
+        && expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// A body that an endpoint reads as it comes, however long. What is left of it when it is given up is still read for a
+/// while.
+pub(crate) struct Upload {
+    /// Until its end.
+    body: Option<Incoming>,
+    /// The client did not wait for leave to send, or has it.
+    comes: bool,
+}
+
+impl Upload {
+    pub(crate) fn new(head: &Parts, body: Incoming) -> Self {
+        Self { body: Some(body), comes: !waits_for_leave(head) }
+    }
+}
+
+impl Body for Upload {
     type Data = Bytes;
     type Error = BodyError;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Poll::Ready(frame) = std::pin::Pin::new(&mut self.body).poll_frame(context) {
-            let due = Instant::now() + self.limit;
-            self.due.as_mut().reset(due);
-            return Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)));
+        self.comes = true;
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        if !matches!(frame, Some(Ok(_))) {
+            self.body = None;
         }
-        self.due.as_mut().poll(context).map(|()| Some(Err(BodyError::Late)))
+        Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or(SizeHint::with_exact(0), Incoming::size_hint)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take_if(|body| self.comes && !body.is_end_stream()) {
+            linger(body);
+        }
     }
 }
 
 /// Reads on beside the answer: closing with unread bytes would reset the connection under it.
 fn linger(mut body: Incoming) {
-    tokio::spawn(tokio::time::timeout(LINGER, async move { while let Some(Ok(_)) = body.frame().await {} }));
+    // What is dropped when everything ends has no runtime any more.
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(tokio::time::timeout(
+            LINGER,
+            async move { while let Some(Ok(_)) = body.frame().await {} },
+        ));
+    }
 }

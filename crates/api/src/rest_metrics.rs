@@ -1,5 +1,6 @@
 //! Numbers of the REST API for Prometheus, under the names that dashboards for the Go suite use (api §11.1).
 
+use crate::access_log::unanswered;
 use http::{Method, StatusCode};
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, core::Collector};
 use std::{sync::Arc, time::Instant};
@@ -99,7 +100,7 @@ impl RestMetrics {
         self.0.by_method.with_label_values(&[method]).inc();
         self.0.request_bytes.observe(request_bytes as f64);
         let numbers = self.0.clone();
-        Measured { numbers, began: Instant::now(), bytes: 0, status: StatusCode::OK }
+        Measured { numbers, began: Instant::now(), bytes: 0, status: unanswered() }
     }
 }
 

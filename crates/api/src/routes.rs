@@ -7,7 +7,7 @@ use axum::{
     routing::{MethodRouter, delete, get, post},
 };
 use cluster_core::ports::ClusterApi;
-use http::{Method, Response, StatusCode, request::Parts};
+use http::{Method, Request, Response, StatusCode, request::Parts};
 use std::sync::Arc;
 
 /// An answer on its way through the server.
@@ -24,6 +24,11 @@ pub(crate) fn reads_body(head: &Parts) -> bool {
 /// Says whether the endpoint of a request reads its body as it comes, however long it is.
 pub(crate) fn streams_body(head: &Parts) -> bool {
     head.method == Method::POST && head.uri.path() == "/pins"
+}
+
+/// Says whether the answer to a request lasts until the client has enough; it must end when the server stops.
+pub(crate) fn lasts<B>(request: &Request<B>) -> bool {
+    matches!((request.method(), request.uri().path()), (&Method::GET, "/events") | (&Method::POST, "/pins"))
 }
 
 /// Says whether the endpoint of a request asks who sent it.

@@ -64,6 +64,7 @@ impl Tls {
     /// nothing but the log.
     pub(crate) async fn renew(self) {
         let (mut settled, mut last) = (self.read.clone(), self.read);
+        let mut told = String::new();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let files = self.files.clone();
@@ -73,15 +74,24 @@ impl Tls {
             if !is_new {
                 continue;
             }
-            settled = last.clone();
+            let before = std::mem::replace(&mut settled, last.clone());
             let files = self.files.clone();
             match tokio::task::spawn_blocking(move || files.load()).await {
                 Ok(Ok(key)) => {
                     self.served.0.store(Arc::new(key));
+                    told.clear();
                     tracing::info!(target: "restapi", file = %self.files.cert.display(), "a new certificate is served");
                 }
                 Ok(Err(error)) => {
-                    tracing::warn!(target: "restapi", %error, "the certificate from before is served on");
+                    // What could not be read now can be read later, without another change.
+                    if matches!(error, TlsError::Read { .. }) {
+                        settled = before;
+                    }
+                    let text = error.to_string();
+                    if text != told {
+                        tracing::warn!(target: "restapi", %error, "the certificate from before is served on");
+                        told = text;
+                    }
                 }
                 // Only a stop of the runtime ends such a task.
                 Err(_) => return,

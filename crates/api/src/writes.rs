@@ -11,7 +11,7 @@ use crate::{
 use axum::extract::{Request, State};
 use cluster_api_types::Pin;
 use cluster_core::{
-    Cid, PinKey,
+    Cid, PinKey, parse_cid,
     ports::{
         ClusterApi,
         cluster_api::{IpfsPath, PinWish},
@@ -66,15 +66,15 @@ pub(crate) async fn recover_all(State(api): Api, request: Request) -> Reply {
 
 async fn pin(api: &dyn ClusterApi, cid: Cid, head: &Parts) -> Reply {
     let query = Query::parse(head.uri.query());
-    let pin = match pin_query::pin(cid, &query, pin_query::now()) {
-        Ok(pin) => pin,
+    let (pin, expires_in) = match pin_query::pin(cid, &query, pin_query::now()) {
+        Ok(asked) => asked,
         Err(error) => return bad_request(&error.to_string()),
     };
     let Conditions { precondition, request_id } = match Conditions::parse(&head.headers) {
         Ok(conditions) => conditions,
         Err(message) => return bad_request(message),
     };
-    match api.pin(PinWish { pin, precondition, request_id }).await {
+    match api.pin(PinWish { pin, expires_in, precondition, request_id }).await {
         Ok((pin, etag)) => {
             let mut wire = Pin::from(&pin);
             // Freshly parsed options have a map, empty or not (api §3.7).
@@ -100,7 +100,7 @@ async fn unpin(api: &dyn ClusterApi, cid: Cid, head: &Parts) -> Reply {
 async fn resolved(api: &dyn ClusterApi, head: &Parts) -> Result<Cid, Box<Reply>> {
     let text = paths::below_first(&head.uri)?;
     // Nearly every request is this one; the general way gives the same at several allocations.
-    if let Some(cid) = text.strip_prefix("/ipfs/").and_then(|root| root.parse().ok()) {
+    if let Some(cid) = text.strip_prefix("/ipfs/").and_then(|root| parse_cid(root).ok()) {
         return Ok(cid);
     }
     let path = IpfsPath::parse(&text)

@@ -19,6 +19,8 @@ mod endpoints;
 mod fake_api;
 #[path = "rest/health.rs"]
 mod health;
+#[path = "rest/http2.rs"]
+mod http2;
 #[path = "rest/membership.rs"]
 mod membership;
 #[path = "rest/pin_options.rs"]
@@ -29,6 +31,8 @@ mod raw_client;
 mod routing;
 #[path = "rest/server.rs"]
 mod server;
+#[path = "rest/stopping.rs"]
+mod stopping;
 #[path = "rest/streams.rs"]
 mod streams;
 #[path = "rest/tls.rs"]

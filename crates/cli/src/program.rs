@@ -3,13 +3,10 @@
 use crate::{
     Manuals, Stop, help,
     rewrite::{Rewritten, rewrite},
+    stop,
 };
 use clap::{ArgMatches, Command, error::ErrorKind};
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{ffi::OsString, io, process::ExitCode};
 
 /// A program with commands, under the name it was called by.
 #[derive(Debug)]
@@ -89,11 +86,7 @@ impl Program {
     /// Prints completions or manual pages, and returns the exit code.
     pub fn print_manuals(&self, asked: &Manuals) -> ExitCode {
         match self.manuals(asked) {
-            Ok(text) => {
-                // A closed pipe is no failure; there is nowhere to report any other.
-                let _ = io::stdout().lock().write_all(text.as_bytes());
-                ExitCode::SUCCESS
-            }
+            Ok(text) => stop::print(io::stdout().lock(), &text, ExitCode::SUCCESS),
             Err(error) => {
                 eprintln!("error making manuals: {error}");
                 ExitCode::FAILURE

@@ -43,4 +43,4 @@ pub use host::{Family, Host, HostError};
 pub use lines::Lines;
 pub use reqwest_connector::ReqwestConnector;
 pub use tls_problem::{CertificateCheck, TlsProblem};
-pub use wait::{WaitError, WaitFor};
+pub use wait::{Look, WaitError, WaitFor};

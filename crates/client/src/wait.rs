@@ -33,6 +33,17 @@ pub struct WaitFor {
     pub patience: Duration,
 }
 
+/// What one look at the status showed.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// The status on all peers.
+    pub info: &'a GlobalPinInfo,
+    /// So many peers have the status wanted.
+    pub there: usize,
+    /// So many must have it.
+    pub needed: usize,
+}
+
 /// Failure of waiting.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
@@ -75,10 +86,9 @@ impl WaitFor {
         if self.limit == 0 { candidates } else { self.limit.min(candidates) }
     }
 
-    /// Says whether enough peers have the target.
-    fn is_reached(&self, info: &GlobalPinInfo) -> bool {
+    fn look<'a>(&self, info: &'a GlobalPinInfo) -> Look<'a> {
         let there = info.peers().filter(|(_, p)| p.status == self.target).count();
-        info.peers().next().is_some() && there >= self.needed(info)
+        Look { info, there, needed: self.needed(info) }
     }
 
     fn is_error(&self, status: TrackerStatus) -> bool {
@@ -88,6 +98,13 @@ impl WaitFor {
             S::UnexpectedlyUnpinned => self.target == S::Pinned,
             _ => false,
         }
+    }
+}
+
+impl Look<'_> {
+    /// Says whether enough peers have the target.
+    fn is_enough(&self) -> bool {
+        self.info.peers().next().is_some() && self.there >= self.needed
     }
 }
 
@@ -143,12 +160,26 @@ impl Client {
     /// # Errors
     /// When asking fails, or a peer stays in a state of error (see [`WaitFor`]).
     pub async fn wait(&self, wait: &WaitFor) -> Result<GlobalPinInfo, WaitError> {
+        self.wait_and_tell(wait, |_| ()).await
+    }
+
+    /// Does as [`Client::wait`] and tells what each look at the status showed, for whoever shows it to a person.
+    ///
+    /// # Errors
+    /// Those of [`Client::wait`].
+    pub async fn wait_and_tell(
+        &self,
+        wait: &WaitFor,
+        mut tell: impl FnMut(&Look<'_>),
+    ) -> Result<GlobalPinInfo, WaitError> {
         let mut errors = Errors::default();
         let mut pauses = PAUSES_MS.into_iter().map(Duration::from_millis);
         loop {
             sleep(pauses.next().unwrap_or(POLL_EVERY)).await;
             let info = self.status(&wait.cid, wait.scope).await?;
-            if wait.is_reached(&info) {
+            let look = wait.look(&info);
+            tell(&look);
+            if look.is_enough() {
                 return Ok(info);
             }
             if let Some(failure) = errors.on_poll(wait, &info, Instant::now()) {

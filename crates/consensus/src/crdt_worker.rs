@@ -154,7 +154,7 @@ impl CrdtWorker {
     fn tell_progress(&mut self) {
         let read = self.parts.store.snapshot().and_then(|view| read_progress(&*view));
         // When the store cannot be read, others say so.
-        let Ok(WalkProgress { walks, merged, missing }) = read else { return };
+        let Ok(WalkProgress { walks, merged, missing, .. }) = read else { return };
         if walks > 0 {
             tracing::info!(target: "crdt", walks, merged, missing, "walking the DAG; below what is missing there may be more");
         } else if self.was_walking {

@@ -198,6 +198,19 @@ fn preconditions_and_request_ids_are_evaluated_in_order() {
     assert_eq!(again.pin, once.pin);
     assert_eq!(f.rows(Tree::Pins, PinKey::from_cid(&cid(2)).as_bytes()), 0, "it was not applied again");
     assert_eq!(f.rejected(keyed(add(pin(3)))), Rejection::RequestMismatch);
+    // A lifetime is the same request again, though it would end later.
+    let living = |seconds| {
+        let mut living = pin(4);
+        living.options.expire_at = Some(UnixSeconds(seconds));
+        let request_id = RequestId::new("key-2");
+        Operation { request_id, expires_in: Some(Duration::from_secs(60)), ..add(living) }
+    };
+    let end = NOW.0 / 1000 + 60;
+    let once = f.submit(living(end)).unwrap();
+    let again = f.submit(living(end + 2)).unwrap();
+    assert!(again.repeated && again.pin.options.expire_at == once.pin.options.expire_at);
+    let longer = Operation { expires_in: Some(Duration::from_secs(61)), ..living(end) };
+    assert_eq!(f.rejected(longer), Rejection::RequestMismatch);
     // The memory of requests outlives the process.
     f.writer = open(f.store.clone(), f.local);
     assert!(f.submit(keyed(add(pin(2)))).unwrap().repeated);

@@ -12,11 +12,11 @@ mod checker;
 mod cluster;
 mod consensus;
 mod convert;
+mod datastore;
 mod document;
 mod environment;
 mod error;
 mod file;
-mod fjall;
 mod http_api;
 mod idle;
 mod informers;
@@ -46,10 +46,10 @@ pub use byte_size::ByteSize;
 pub use cluster::{ClusterConfig, ConnectionManagerConfig, PinOnlyOn, PubsubConfig, ResourceManagerConfig};
 pub use consensus::{BatchingConfig, ConsensusConfig, CrdtConfig, TrustedPeers};
 pub use convert::{Conversion, ConvertError, Converted};
-pub use environment::{Environment, user_home};
+pub use datastore::DatastoreConfig;
+pub use environment::{Environment, NoHome, program_folder};
 pub use error::ConfigError;
 pub use file::{ConfigFiles, ConfigFormat};
-pub use fjall::FjallConfig;
 pub use http_api::{CorsConfig, HttpApiConfig, HttpLimits, TlsFiles};
 pub use informers::{DiskConfig, DiskMetric, InformersConfig, PinqueueConfig, TagsConfig};
 pub use ipfs_http::IpfsHttpConfig;
@@ -68,6 +68,7 @@ pub(crate) use raw::SecretText;
 pub(crate) use source::{Lookup, to_text as source_text};
 
 use checker::Checker;
+use cluster_datastore::EngineKind;
 use document::Document;
 use node::Node;
 use raw::RawConfig;
@@ -105,7 +106,7 @@ pub struct Config {
     /// Traces.
     pub tracing: TracingConfig,
     /// The store.
-    pub datastore: FjallConfig,
+    pub datastore: DatastoreConfig,
     /// Notation of the file it was read from.
     pub format: ConfigFormat,
     /// Folders that the Go suite's datastores were given, relative to the base folder.
@@ -280,7 +281,22 @@ impl Config {
     /// # Errors
     /// All mistakes of the environment together.
     pub fn initial(base: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::initial_on(EngineKind::Fjall, base, environment)
+    }
+
+    /// As [`Config::initial`], with the section of the engine named for the store.
+    ///
+    /// # Errors
+    /// As [`Config::initial`].
+    pub fn initial_on(
+        engine: EngineKind,
+        base: &Path,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
         let mut document = Document::defaults();
+        if engine == EngineKind::Sled {
+            document.store_in_sled();
+        }
         document.trust_everyone();
         document.overlay(environment);
         Self::check(document, base).map_err(of_environment)
@@ -337,7 +353,7 @@ impl Config {
             informers: InformersConfig::parse(raw.informer, check),
             metrics: MetricsConfig::parse(&raw.observations.metrics, check.enter("observations.metrics")),
             tracing: TracingConfig::parse(raw.observations.tracing, check.enter("observations.tracing")),
-            datastore: FjallConfig::parse(raw.datastore.fjall, check.enter("datastore.fjall")),
+            datastore: DatastoreConfig::parse(raw.datastore, check),
             format: ConfigFormat::default(),
             go_stores: Vec::new(),
             sourced: None,
@@ -359,7 +375,7 @@ impl Config {
         raw.informer = self.informers.to_raw();
         raw.observations.metrics = self.metrics.to_raw();
         raw.observations.tracing = self.tracing.to_raw();
-        raw.datastore.fjall = self.datastore.to_raw();
+        raw.datastore = self.datastore.to_raw();
         raw
     }
 }

@@ -1,6 +1,7 @@
 //! The whole life of a peer: open, start, serve, wait, and stop in the reverse order.
 
 mod agreement;
+mod counts;
 mod drops;
 mod effects;
 mod error;
@@ -13,6 +14,7 @@ mod running_peer;
 mod settings;
 mod traces;
 
+pub(crate) use counts::Counts;
 pub use error::DaemonError;
 pub use joining::Bootstrap;
 pub use running_peer::RunningPeer;
@@ -41,7 +43,8 @@ pub fn run(prepared: Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonError>
     let runtime = runtime().map_err(DaemonError::Runtime)?;
     let result = runtime.block_on(async {
         let signals = StopSignal::listen().map_err(DaemonError::Runtime)?;
-        Box::pin(serve(&prepared, bootstrap, signals)).await
+        let peer = Box::pin(RunningPeer::start(&prepared, bootstrap)).await?;
+        until_stopped(peer, signals).await
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(prepared);
@@ -57,13 +60,8 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
-/// Runs a peer until a signal stops it.
-pub(crate) async fn serve(
-    prepared: &Prepared,
-    bootstrap: &Bootstrap,
-    mut signals: StopSignal,
-) -> Result<(), DaemonError> {
-    let peer = RunningPeer::start(prepared, bootstrap).await?;
+/// Lets a peer run until a signal stops it.
+pub(crate) async fn until_stopped(peer: RunningPeer, mut signals: StopSignal) -> Result<(), DaemonError> {
     tokio::select! {
         name = signals.next() => tracing::info!(target: "service", signal = name, "stopping"),
         () = peer.failed() => {}

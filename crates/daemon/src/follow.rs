@@ -3,6 +3,8 @@
 //! Each cluster that is followed has a folder of its own, named after it, below one that is common to all.
 
 mod error;
+mod figures;
+mod first_sync;
 mod gateway;
 mod info;
 mod init;
@@ -10,8 +12,10 @@ mod list;
 mod remove;
 mod run;
 mod stop;
+mod time_left;
 
 pub use error::FollowError;
+pub use figures::SyncFigures;
 pub use gateway::DEFAULT_GATEWAY;
 pub use info::{Info, SourceState, info};
 pub use init::{InitFollower, init};
@@ -21,8 +25,9 @@ pub use run::run;
 pub use stop::{StopAnswer, stop};
 
 use crate::{
-    Config, Environment,
-    config::{ConfigFiles, HttpApiConfig},
+    Config, Environment, ExecutionLock, LockError,
+    config::{ConfigFiles, HttpApiConfig, Lookup},
+    lock::LockCause,
 };
 use std::{
     fs, io,
@@ -35,23 +40,30 @@ const SOCKET: &str = "api-socket";
 /// A follower by its name, initialised or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follower {
+    program: &'static str,
     name: String,
     base: PathBuf,
 }
 
 impl Follower {
-    /// Names the follower of a cluster in the folder of all.
+    /// Names the follower of a cluster in the folder of all. Of `program`, the name of the one at work, people are told
+    /// what to run next.
     ///
     /// # Errors
     /// The name cannot be that of a folder.
-    pub fn new(folder: &Path, name: &str) -> Result<Self, FollowError> {
+    pub fn new(program: &'static str, folder: &Path, name: &str) -> Result<Self, FollowError> {
         let is_good = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
         if !is_good {
             return Err(FollowError::Name { name: name.to_owned() });
         }
         let folder = std::path::absolute(folder)
             .map_err(|source| FollowError::Folder { path: folder.to_owned(), source })?;
-        Ok(Self { name: name.to_owned(), base: folder.join(name) })
+        Ok(Self { program, name: name.to_owned(), base: folder.join(name) })
+    }
+
+    /// Returns the name of the program, of which people are told.
+    pub fn program(&self) -> &'static str {
+        self.program
     }
 
     /// Returns the name of the cluster.
@@ -74,7 +86,25 @@ impl Follower {
     /// # Errors
     /// It has not.
     pub fn check_initialized(&self) -> Result<(), FollowError> {
-        if has_configuration(&self.base) { Ok(()) } else { Err(FollowError::NotInitialized) }
+        if has_configuration(&self.base) {
+            return Ok(());
+        }
+        Err(FollowError::NotInitialized { program: self.program, name: self.name.clone() })
+    }
+
+    /// Loads the configuration.
+    fn load(&self, environment: &Environment, lookup: Lookup) -> Result<Config, FollowError> {
+        Config::load_follower(&self.base, &self.socket_text()?, environment, lookup)
+            .map_err(|source| FollowError::Config { path: self.base.clone(), source })
+    }
+
+    /// Takes the lock of the folder, or fails at once.
+    fn lock(&self) -> Result<ExecutionLock, FollowError> {
+        let (program, name) = (self.program, self.name.clone());
+        ExecutionLock::acquire(&self.base).map_err(|LockError { path, cause }| match cause {
+            LockCause::Held => FollowError::Held { path, program, name },
+            cause => FollowError::Lock { path, cause, program },
+        })
     }
 
     /// Returns how the REST API of this follower is reached: by the socket, if the environment does not move it.

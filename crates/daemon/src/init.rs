@@ -17,6 +17,7 @@ use crate::{
 };
 use choices::{parse_peers, settle_consensus, settle_datastore, settle_format};
 use cluster_core::{ClusterSecret, Multiaddr, PeerId};
+use cluster_datastore::EngineKind;
 use rand::{TryRngCore, rngs::OsRng};
 use std::{fmt::Write, path::PathBuf};
 
@@ -56,7 +57,7 @@ pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), Init
         ConfigFormat::Toml => "fjall",
         ConfigFormat::Json => "pebble",
     });
-    let note = settle_datastore(datastore)?;
+    let (engine, note) = settle_datastore(datastore)?;
 
     let base = &options.base;
     durable_file::make_folder(base).map_err(|source| InitError::Write { path: base.clone(), source })?;
@@ -70,7 +71,7 @@ pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), Init
     }
 
     let config = match source {
-        None => configure(options, &peers, environment)?,
+        None => configure(options, engine, &peers, environment)?,
         Some(_) => Config::initial(base, environment).map_err(InitError::Environment)?,
     };
     let new_identity = match Identity::path(base).exists() {
@@ -104,10 +105,12 @@ pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), Init
 /// Settles the configuration: defaults, free ports, environment, a secret, the peers that are trusted.
 fn configure(
     options: &InitOptions,
+    engine: EngineKind,
     peers: &[(Multiaddr, PeerId)],
     environment: &Environment,
 ) -> Result<Config, InitError> {
-    let mut config = Config::initial(&options.base, environment).map_err(InitError::Environment)?;
+    let mut config =
+        Config::initial_on(engine, &options.base, environment).map_err(InitError::Environment)?;
     if options.random_ports {
         config.randomize_ports(environment).map_err(InitError::Ports)?;
     }

@@ -16,7 +16,7 @@ pub mod state;
 
 pub use cluster_core::PeerId;
 pub use command::{Command, CommandError, run};
-pub use config::{Config, ConfigError, Environment, user_home};
+pub use config::{Config, ConfigError, Environment, program_folder};
 pub use daemon::DaemonError;
 pub use identity::{Identity, IdentityError};
 pub use lock::{ExecutionLock, LockError};

@@ -2,8 +2,10 @@
 
 mod levels;
 mod line_buffer;
+mod status_line;
 
 pub use levels::{LogLevelError, LogLevels};
+pub(crate) use status_line::StatusLine;
 
 use crate::config::Environment;
 use line_buffer::{LineBuffer, Lines};

@@ -15,6 +15,7 @@ mod import;
 mod online_export;
 mod opened;
 mod output;
+mod progress;
 mod restore;
 
 pub use backup_error::BackupError;

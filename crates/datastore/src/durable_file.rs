@@ -84,6 +84,22 @@ pub(crate) fn sync_folders(path: &Path) -> Result<(), StoreError> {
     sync_folder(path)
 }
 
+/// Makes the files in a folder and below it durable, with their names. Files that go away meanwhile do not matter.
+pub(crate) fn sync_all(path: &Path) -> Result<(), StoreError> {
+    for entry in entries(path)? {
+        if entry.is_dir() {
+            sync_all(&entry)?;
+            continue;
+        }
+        match File::open(&entry).and_then(|file| file.sync_all()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io("sync", entry, error)),
+        }
+    }
+    sync_folder(path)
+}
+
 fn sync_parent(path: &Path) -> Result<(), StoreError> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),

@@ -11,10 +11,10 @@ mod remains;
 mod rows;
 mod table_check;
 
-pub(crate) use fjall_snapshot::is_empty_range;
 pub use memory_budget::MemoryBudget;
 
 use crate::folder_lock::FolderLock;
+use crate::gate::Gate;
 use crate::{EngineKind, OpenError, durable_file, engine_marker};
 use cluster_core::ports::datastore::{Batch, Datastore, Durability, Snapshot, StoreError};
 use commit_marker::CommitMarker;
@@ -24,13 +24,8 @@ use fjall_snapshot::{FjallSnapshot, View};
 use layout::Space;
 use remains::Remains;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Longest wait of [`Datastore::recover`] for open snapshots before it gives up for now.
-const READERS_DEADLINE: Duration = Duration::from_millis(500);
-/// How often it looks.
-const READERS_POLL: Duration = Duration::from_millis(2);
 /// Bytes written and synced to see whether the disk takes data again.
 const PROBE_LEN: usize = 1024 * 1024;
 
@@ -47,14 +42,26 @@ pub struct FjallStore {
     budget: MemoryBudget,
     lock: Arc<FolderLock>,
     writer: Mutex<CommitMarker>,
-    state: RwLock<State>,
+    gate: Gate<Opened>,
     remains: Remains,
 }
 
-enum State {
-    Open { engine: Arc<Engine>, view: Arc<View> },
-    Failed { engine: Option<(Arc<Engine>, Arc<View>)>, cause: String },
-    Closed,
+/// What is open: dropped in this order.
+struct Opened {
+    view: Arc<View>,
+    engine: Arc<Engine>,
+}
+
+impl Opened {
+    fn new(engine: Engine) -> Self {
+        let engine = Arc::new(engine);
+        Self { view: View::take(&engine), engine }
+    }
+
+    /// Says whether anybody else uses it. The view itself holds the second reference to the engine.
+    fn is_read(&self) -> bool {
+        Arc::strong_count(&self.view) > 1 || Arc::strong_count(&self.engine) > 2
+    }
 }
 
 impl FjallStore {
@@ -83,14 +90,12 @@ impl FjallStore {
             durable_file::sync_folders(&database)?;
             engine_marker::write(folder, EngineKind::Fjall)?;
         }
-        let engine = Arc::new(engine);
-        let view = View::take(&engine);
         Ok(Self {
             folder: folder.to_owned(),
             budget,
             lock,
             writer: Mutex::new(synced(last)),
-            state: RwLock::new(State::Open { engine, view }),
+            gate: Gate::new(folder, Opened::new(engine)),
             remains: Remains::default(),
         })
     }
@@ -99,45 +104,9 @@ impl FjallStore {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn read_only(&self, cause: &str) -> StoreError {
-        StoreError::ReadOnly { path: self.folder.clone(), cause: cause.to_owned() }
-    }
-
     /// Returns the engine if it takes writes.
     fn engine(&self) -> Result<Arc<Engine>, StoreError> {
-        match &*self.state() {
-            State::Open { engine, .. } => Ok(Arc::clone(engine)),
-            State::Failed { cause, .. } => Err(self.read_only(cause)),
-            State::Closed => Err(StoreError::Closed),
-        }
-    }
-
-    /// Stops writes after `error` and passes it on.
-    fn fail(&self, error: StoreError) -> StoreError {
-        let cause = match &error {
-            StoreError::ReadOnly { cause, .. } => cause.clone(),
-            StoreError::Io { action, path, source } => {
-                format!("cannot {action} {}: {source}", path.display())
-            }
-            other => other.to_string(),
-        };
-        let mut state = self.state_mut();
-        *state = match std::mem::replace(&mut *state, State::Closed) {
-            State::Open { engine, view } => {
-                tracing::error!(store = %self.folder.display(), %cause, "the store takes no writes any more");
-                State::Failed { engine: Some((engine, view)), cause }
-            }
-            other => other,
-        };
-        error
+        self.gate.writable(|opened| Arc::clone(&opened.engine))
     }
 
     fn persist(&self, writer: &mut CommitMarker, engine: &Engine) -> Result<(), StoreError> {
@@ -146,16 +115,13 @@ impl FjallStore {
                 *writer = synced(*writer);
                 Ok(())
             }
-            Err(error) => Err(self.fail(failure::translate(error, "sync", &self.folder))),
+            Err(error) => Err(self.gate.fail(failure::translate(error, "sync", &self.folder))),
         }
     }
 
     /// Shows the state of now to new snapshots. The caller holds the writer's lock, so no commit is under way.
     fn publish(&self, _writer: &MutexGuard<'_, CommitMarker>) {
-        let mut state = self.state_mut();
-        if let State::Open { engine, view } = &mut *state {
-            *view = View::take(engine);
-        }
+        self.gate.change(|opened| opened.view = View::take(&opened.engine));
     }
 
     /// Lets old versions go while nobody writes.
@@ -163,26 +129,6 @@ impl FjallStore {
         if let Ok(writer) = self.writer.try_lock() {
             self.publish(&writer);
         }
-    }
-
-    /// Takes the engine away from readers to come; none while some still read.
-    fn take_engine(&self) -> Result<(), StoreError> {
-        let mut state = self.state_mut();
-        let State::Failed { engine, cause } = &mut *state else { return Ok(()) };
-        let Some((engine, view)) = engine.take() else { return Ok(()) };
-        let deadline = Instant::now() + READERS_DEADLINE;
-        // The view itself holds the second reference.
-        while Arc::strong_count(&view) > 1 || Arc::strong_count(&engine) > 2 {
-            if Instant::now() > deadline {
-                let error = self.read_only(&format!("{cause}; open snapshots still hold the old files"));
-                *state = State::Failed { engine: Some((engine, view)), cause: cause.clone() };
-                return Err(error);
-            }
-            std::thread::sleep(READERS_POLL);
-        }
-        drop(view);
-        drop(engine);
-        Ok(())
     }
 }
 
@@ -192,13 +138,8 @@ impl Datastore for FjallStore {
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        match &*self.state() {
-            State::Open { view, .. } | State::Failed { engine: Some((_, view)), .. } => {
-                Ok(Box::new(FjallSnapshot(Arc::clone(view))))
-            }
-            State::Failed { engine: None, cause } => Err(self.read_only(cause)),
-            State::Closed => Err(StoreError::Closed),
-        }
+        let view = self.gate.readable(|opened| Arc::clone(&opened.view))?;
+        Ok(Box::new(FjallSnapshot(view)))
     }
 
     /// Writes go on beside it, but the engine keeps every write buffer and table of the meantime until it is
@@ -220,7 +161,7 @@ impl Datastore for FjallStore {
         engine
             .hand_over_full_buffers()
             .and_then(|()| engine.wait_for_room())
-            .map_err(|error| self.fail(error))?;
+            .map_err(|error| self.gate.fail(error))?;
         let marker = CommitMarker { number: writer.number + 1, synced: writer.synced };
         let mode = match durability {
             Durability::Flushed => PersistMode::SyncData,
@@ -237,7 +178,7 @@ impl Datastore for FjallStore {
             }
         }
         if let Err(error) = prepared.commit() {
-            return Err(self.fail(failure::translate(error, "write", &self.folder)));
+            return Err(self.gate.fail(failure::translate(error, "write", &self.folder)));
         }
         *writer = match durability {
             Durability::Flushed => synced(marker),
@@ -256,21 +197,19 @@ impl Datastore for FjallStore {
 
     fn recover(&self) -> Result<(), StoreError> {
         let mut writer = self.writer();
-        match &*self.state() {
-            State::Open { engine, .. } if !engine.is_poisoned() => return Ok(()),
-            State::Open { .. } | State::Failed { .. } => {}
-            State::Closed => return Err(StoreError::Closed),
+        match self.gate.writable(|opened| opened.engine.is_poisoned()) {
+            Ok(false) => return Ok(()),
+            // A background thread failed without any commit noticing yet.
+            Ok(true) => drop(self.gate.fail(self.gate.read_only(failure::BACKGROUND_FAILURE))),
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(_) => {}
         }
-        // A background thread may have failed without any commit noticing yet.
-        self.fail(self.read_only(failure::BACKGROUND_FAILURE));
-        probe(&self.folder)?;
-        self.take_engine()?;
+        self.gate.probe(PROBE_LEN)?;
+        self.gate.give_up(Opened::is_read)?;
         let database = self.folder.join("db");
         let (engine, last) = Engine::open(&database, self.budget, Arc::clone(&self.lock), true)?;
-        let engine = Arc::new(engine);
-        let view = View::take(&engine);
         *writer = synced(last);
-        *self.state_mut() = State::Open { engine, view };
+        self.gate.reopen(Opened::new(engine));
         tracing::info!(store = %self.folder.display(), last_commit = last.number, "the store takes writes again");
         Ok(())
     }
@@ -282,7 +221,7 @@ impl Datastore for FjallStore {
 
     fn is_compacting(&self) -> bool {
         self.refresh();
-        matches!(&*self.state(), State::Open { engine, .. } if engine.is_busy())
+        self.gate.writable(|opened| opened.engine.is_busy()).unwrap_or(false)
     }
 
     fn tidy(&self) -> Result<(), StoreError> {
@@ -301,12 +240,7 @@ impl Datastore for FjallStore {
 
     fn close(&self) -> Result<(), StoreError> {
         let _writer = self.writer();
-        let state = std::mem::replace(&mut *self.state_mut(), State::Closed);
-        let (engine, view) = match state {
-            State::Open { engine, view } => (engine, view),
-            State::Failed { cause, .. } => return Err(self.read_only(&cause)),
-            State::Closed => return Ok(()),
-        };
+        let Some(Opened { view, engine }) = self.gate.close()? else { return Ok(()) };
         drop(view);
         let settled = engine.settle()?;
         drop(engine);
@@ -345,15 +279,6 @@ fn holds_tables(database: &Path) -> Result<bool, StoreError> {
         }
     }
     Ok(false)
-}
-
-/// Writes and syncs a little, to see whether the disk takes data before the old handle is given up.
-fn probe(folder: &Path) -> Result<(), StoreError> {
-    let path = folder.join("PROBE");
-    let written = std::fs::write(&path, vec![0xa5; PROBE_LEN])
-        .and_then(|()| std::fs::File::open(&path).and_then(|file| file.sync_all()));
-    let removed = std::fs::remove_file(&path);
-    written.and(removed).map_err(|error| StoreError::io("write", path, error))
 }
 
 #[cfg(test)]

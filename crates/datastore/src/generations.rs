@@ -7,7 +7,7 @@ pub use build_purpose::BuildPurpose;
 pub use building::Building;
 
 use crate::{
-    EngineKind, FjallStore, MemoryStore, OpenError, StoreOptions, durable_file, engine_marker,
+    EngineKind, FjallStore, MemoryStore, OpenError, SledStore, StoreOptions, durable_file, engine_marker,
     folder_lock::FolderLock,
 };
 use cluster_core::ports::datastore::{Datastore, StoreError};
@@ -97,10 +97,13 @@ impl Generations {
             }
             let folder = self.root.join(&name);
             let interrupted = self.note(&name, BUILDING)?.or(self.note(&name, BUILT)?);
-            if let Some(purpose) = interrupted {
+            if interrupted.is_some() || number(&name) > number(&current) {
+                // What was killed right away had no time to write down what it was.
+                let what =
+                    interrupted.map_or("a change of the whole state".to_owned(), |what| what.to_string());
                 tracing::warn!(
                     target: "service",
-                    "{purpose} was interrupted before it was complete: the state before it is in use, unchanged"
+                    "{what} was interrupted before it was complete: the state before it is in use, unchanged"
                 );
             }
             tracing::info!(target: "service", folder = %folder.display(), "removing a generation that is not in use");
@@ -194,6 +197,7 @@ fn number(name: &str) -> Option<u64> {
 fn open_engine(folder: &Path, options: StoreOptions) -> Result<Arc<dyn Datastore>, OpenError> {
     match options.engine {
         EngineKind::Fjall => Ok(Arc::new(FjallStore::open(folder, options.memory_budget)?)),
+        EngineKind::Sled => Ok(Arc::new(SledStore::open(folder, options.memory_budget)?)),
         EngineKind::Memory => {
             if !engine_marker::check(folder, EngineKind::Memory)? {
                 engine_marker::write(folder, EngineKind::Memory)?;

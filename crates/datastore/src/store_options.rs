@@ -10,7 +10,8 @@ pub const DEFAULT_MEMORY_BUDGET: u64 = 96 * 1024 * 1024;
 pub struct StoreOptions {
     /// Engine that reads and writes the rows.
     pub engine: EngineKind,
-    /// Memory for caches and buffers, in bytes; [`MemoryBudget`](crate::MemoryBudget) says what it divides into.
+    /// Memory for caches and buffers, in bytes; [`MemoryBudget`](crate::MemoryBudget) and
+    /// [`SledStore`](crate::SledStore) say what it divides into.
     pub memory_budget: u64,
 }
 

@@ -6,9 +6,9 @@ mod support;
 
 use cluster_core::ports::datastore::Datastore;
 use cluster_datastore::conformance::{self, Fixture};
-use cluster_datastore::{FailMode, FjallStore, MemoryStore};
+use cluster_datastore::{EngineKind, FailMode, MemoryStore};
 use std::sync::Arc;
-use support::{BUDGET, copy_folder};
+use support::{copy_folder, open};
 use tempfile::TempDir;
 
 struct Memory {
@@ -39,12 +39,13 @@ impl Fixture for Memory {
 
 /// A crash of this one is what `kill -9` leaves: an image of the files taken while the store is open.
 struct OnDisk {
+    engine: EngineKind,
     folders: Vec<TempDir>,
 }
 
 impl Fixture for OnDisk {
     fn open(&mut self) -> Arc<dyn Datastore> {
-        Arc::new(FjallStore::open(self.folders.last().unwrap().path(), BUDGET).unwrap())
+        open(self.engine, self.folders.last().unwrap().path()).unwrap()
     }
 
     fn crash(&mut self, store: Arc<dyn Datastore>) -> bool {
@@ -69,7 +70,16 @@ fn in_memory() {
     });
 }
 
+fn on_disk(engine: EngineKind) {
+    conformance::run(&|| Box::new(OnDisk { engine, folders: vec![tempfile::tempdir().unwrap()] }));
+}
+
 #[test]
-fn on_disk() {
-    conformance::run(&|| Box::new(OnDisk { folders: vec![tempfile::tempdir().unwrap()] }));
+fn on_disk_with_fjall() {
+    on_disk(EngineKind::Fjall);
+}
+
+#[test]
+fn on_disk_with_sled() {
+    on_disk(EngineKind::Sled);
 }

@@ -4,12 +4,12 @@
 #[path = "support/stores.rs"]
 mod support;
 
-use cluster_core::ports::datastore::{Batch, Datastore as _, Durability, StoreError, Tree};
-use cluster_datastore::FjallStore;
+use cluster_core::ports::datastore::{Batch, Datastore, Durability, StoreError, Tree};
+use cluster_datastore::{EngineKind, FjallStore};
 use cluster_testkit::small_disk::SmallDisk;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use support::{numbers, write};
+use support::{ON_DISK, numbers, open_with, write};
 
 /// Returns where the store goes.
 fn store_on(disk: &SmallDisk) -> PathBuf {
@@ -24,7 +24,7 @@ fn block(number: u32) -> Batch {
     batch
 }
 
-fn recover_within(store: &FjallStore, limit: Duration) {
+fn recover_within(store: &dyn Datastore, limit: Duration) {
     let deadline = Instant::now() + limit;
     while let Err(error) = store.recover() {
         assert!(Instant::now() < deadline, "{error}");
@@ -34,10 +34,15 @@ fn recover_within(store: &FjallStore, limit: Duration) {
 
 #[test]
 fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
+    ON_DISK.into_iter().for_each(fill_and_recover);
+}
+
+fn fill_and_recover(engine: EngineKind) {
     let Some(disk) = SmallDisk::mount(48).unwrap() else { return };
-    let store = FjallStore::open(&store_on(&disk), 64 * 1024 * 1024).unwrap();
+    let open = || open_with(engine, &store_on(&disk), 64 * 1024 * 1024).unwrap();
+    let store = open();
     for number in 0..10 {
-        write(&store, number, Durability::Flushed);
+        write(&*store, number, Durability::Flushed);
     }
     for round in 0..3 {
         disk.fill(256 * 1024).unwrap();
@@ -51,10 +56,10 @@ fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
         assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
         let refused = store.commit(block(9_000), Durability::Flushed).unwrap_err();
         assert!(matches!(refused, StoreError::ReadOnly { .. }), "{refused}");
-        assert_eq!(numbers(&store).len(), 10 + round as usize);
+        assert_eq!(numbers(&*store).len(), 10 + round as usize);
         let still_full = store.recover().unwrap_err();
         assert!(matches!(still_full, StoreError::DiskFull { .. }), "{still_full}");
-        assert_eq!(numbers(&store).len(), 10 + round as usize, "reads go on after a recovery that failed");
+        assert_eq!(numbers(&*store).len(), 10 + round as usize, "reads go on after a recovery that failed");
         disk.free().unwrap();
         let reader = store.snapshot().unwrap();
         // The system may take a moment to give the space back.
@@ -67,16 +72,16 @@ fn a_commit_that_finds_the_disk_full_leaves_a_readable_store_that_recovers() {
         };
         assert!(matches!(held, StoreError::ReadOnly { .. }), "{held}");
         drop(reader);
-        recover_within(&store, Duration::from_secs(10));
+        recover_within(&*store, Duration::from_secs(10));
         for number in 0..stored {
             let key = (round * 1000 + number).to_be_bytes();
             assert!(store.snapshot().unwrap().get(Tree::Blocks, &key).unwrap().is_some());
         }
-        write(&store, 10 + round, Durability::Flushed);
+        write(&*store, 10 + round, Durability::Flushed);
     }
     store.close().unwrap();
     drop(store);
-    assert_eq!(numbers(&FjallStore::open(&store_on(&disk), 64 * 1024 * 1024).unwrap()).len(), 13);
+    assert_eq!(numbers(&*open()).len(), 13);
 }
 
 /// The journal fits, the tables do not: the engine fails in the background, and stops the writer for good unless the
@@ -121,11 +126,13 @@ fn check(store: &FjallStore, stored: &[u32]) {
 
 #[test]
 fn a_store_cannot_be_created_on_a_full_disk_but_later() {
-    let Some(disk) = SmallDisk::mount(8).unwrap() else { return };
-    disk.fill(16 * 1024).unwrap();
-    let open = |path: &Path| FjallStore::open(path, 4 * 1024 * 1024);
-    let error = open(&store_on(&disk)).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("full"), "{error}");
-    disk.free().unwrap();
-    write(&open(&store_on(&disk)).unwrap(), 1, Durability::Flushed);
+    for engine in ON_DISK {
+        let Some(disk) = SmallDisk::mount(8).unwrap() else { return };
+        disk.fill(0).unwrap();
+        let open = || open_with(engine, &store_on(&disk), 4 * 1024 * 1024);
+        let error = open().map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("full"), "{engine}: {error}");
+        disk.free().unwrap();
+        write(&*open().unwrap(), 1, Durability::Flushed);
+    }
 }

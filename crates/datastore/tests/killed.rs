@@ -5,24 +5,36 @@
 mod support;
 
 use cluster_core::ports::datastore::Durability;
-use cluster_datastore::FjallStore;
+use cluster_datastore::EngineKind;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support::{BUDGET, numbers, write};
+use support::{numbers, open, write};
 
 const ROUNDS: u32 = 10;
 /// Set for the child process: which folder it writes to.
 const FOLDER: &str = "CLUSTER_TEST_KILLED_FOLDER";
+/// And with which engine.
+const ENGINE: &str = "CLUSTER_TEST_KILLED_ENGINE";
 
 #[test]
-fn everything_acknowledged_is_there_after_a_kill() {
+fn everything_acknowledged_is_there_after_a_kill_of_fjall() {
+    kill_often(EngineKind::Fjall);
+}
+
+#[test]
+fn everything_acknowledged_is_there_after_a_kill_of_sled() {
+    kill_often(EngineKind::Sled);
+}
+
+fn kill_often(engine: EngineKind) {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = 0;
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_that_writes", "--ignored", "--nocapture"])
             .env(FOLDER, folder.path())
+            .env(ENGINE, engine.name())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -42,7 +54,7 @@ fn everything_acknowledged_is_there_after_a_kill() {
         for number in rest.filter_map(|line| line.strip_prefix("stored ")?.parse().ok()) {
             acknowledged = acknowledged.max(number);
         }
-        let found = numbers(&FjallStore::open(folder.path(), BUDGET).unwrap());
+        let found = numbers(&*open(engine, folder.path()).unwrap());
         let stored = u32::try_from(found.len()).unwrap();
         assert_eq!(found, (1..=stored).collect::<Vec<_>>(), "round {round}: a prefix");
         assert!(stored >= acknowledged, "round {round}: {acknowledged} acknowledged, {stored} found");
@@ -50,15 +62,16 @@ fn everything_acknowledged_is_there_after_a_kill() {
 }
 
 #[test]
-#[ignore = "the child of everything_acknowledged_is_there_after_a_kill"]
+#[ignore = "the child of everything_acknowledged_is_there_after_a_kill_of_…"]
 fn child_that_writes() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let store = FjallStore::open(Path::new(&folder), BUDGET).unwrap();
-    let mut number = u32::try_from(numbers(&store).len()).unwrap();
+    let engine = EngineKind::parse(&std::env::var(ENGINE).unwrap()).unwrap();
+    let store = open(engine, Path::new(&folder)).unwrap();
+    let mut number = u32::try_from(numbers(&*store).len()).unwrap();
     loop {
         number += 1;
         let durability = if number.is_multiple_of(3) { Durability::Flushed } else { Durability::Lazy };
-        write(&store, number, durability);
+        write(&*store, number, durability);
         if durability == Durability::Flushed {
             println!("stored {number}");
         }

@@ -4,11 +4,11 @@
 #[path = "support/stores.rs"]
 mod support;
 
-use cluster_core::ports::datastore::{Datastore as _, StoreError};
-use cluster_datastore::{FjallStore, Generations, OpenError, StoreOptions};
+use cluster_core::ports::datastore::StoreError;
+use cluster_datastore::{Generations, OpenError, StoreOptions};
 use std::path::Path;
 use std::process::Command;
-use support::BUDGET;
+use support::{ON_DISK, open};
 
 /// Set for the child process: which folder it tries to open.
 const FOLDER: &str = "CLUSTER_TEST_LOCKED_FOLDER";
@@ -19,15 +19,17 @@ fn is_locked<T>(answer: Result<T, OpenError>) -> bool {
 
 #[test]
 fn a_second_handle_in_this_process_is_refused_until_the_first_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = FjallStore::open(folder.path(), BUDGET).unwrap();
-    assert!(is_locked(FjallStore::open(folder.path(), BUDGET)));
-    let snapshot = first.snapshot().unwrap();
-    first.close().unwrap();
-    drop(first);
-    assert!(is_locked(FjallStore::open(folder.path(), BUDGET)), "a snapshot still reads the files");
-    drop(snapshot);
-    FjallStore::open(folder.path(), BUDGET).unwrap();
+    for engine in ON_DISK {
+        let folder = tempfile::tempdir().unwrap();
+        let first = open(engine, folder.path()).unwrap();
+        assert!(is_locked(open(engine, folder.path())), "{engine}");
+        let snapshot = first.snapshot().unwrap();
+        first.close().unwrap();
+        drop(first);
+        assert!(is_locked(open(engine, folder.path())), "{engine}: a snapshot still reads the files");
+        drop(snapshot);
+        open(engine, folder.path()).unwrap();
+    }
 }
 
 #[test]

@@ -51,7 +51,14 @@ pub(crate) fn merge(
         loop {
             let page = merging.next_page(limit).await;
             limit = PAGE;
-            if page.is_empty() || sender.send(Ok(page)).await.is_err() {
+            if page.is_empty() {
+                // Whether it is one or not.
+                if let Some(error) = merging.end() {
+                    let _ = sender.send(Err(error)).await;
+                }
+                return;
+            }
+            if sender.send(Ok(page)).await.is_err() {
                 return;
             }
         }
@@ -64,6 +71,15 @@ struct Merging {
 }
 
 impl Merging {
+    /// Says that the end is none: nobody was heard to the end, so that nobody knows what is missing.
+    fn end(&self) -> Option<ApiError> {
+        if self.inputs.iter().any(|input| input.is_heard_out) {
+            return None;
+        }
+        let message = self.inputs.iter().find_map(|input| input.failed.clone())?;
+        Some(CallError::Failed { message }.into())
+    }
+
     async fn next_page(&mut self, limit: usize) -> Vec<GlobalPinStatus> {
         let mut page = Vec::new();
         while page.len() < limit {
@@ -113,6 +129,8 @@ struct Input {
     rest: Option<Rest>,
     ahead: VecDeque<(PinKey, LocalPinStatus)>,
     failed: Option<String>,
+    /// It told everything.
+    is_heard_out: bool,
 }
 
 enum Rest {
@@ -123,8 +141,13 @@ enum Rest {
 impl Input {
     async fn open(source: Source, scratch: PathBuf) -> Self {
         let Source { template, ordered, statuses } = source;
-        let mut input =
-            Self { template, rest: Some(Rest::Stream(statuses)), ahead: VecDeque::new(), failed: None };
+        let mut input = Self {
+            template,
+            rest: Some(Rest::Stream(statuses)),
+            ahead: VecDeque::new(),
+            failed: None,
+            is_heard_out: false,
+        };
         if !ordered {
             input.sort(scratch).await;
         }
@@ -165,7 +188,11 @@ impl Input {
             };
             match page {
                 Some(Ok(page)) => self.ahead.extend(page.into_iter().map(|s| (s.pin.key(), s))),
-                None | Some(Err(CallError::Refused { .. })) => self.rest = None,
+                None => {
+                    self.rest = None;
+                    self.is_heard_out = self.failed.is_none();
+                }
+                Some(Err(CallError::Refused { .. })) => self.rest = None,
                 Some(Err(error)) => {
                     self.failed = Some(error.to_string());
                     self.rest = None;

@@ -21,7 +21,7 @@ use cluster_core::{
     ports::{
         Consensus, Datastore, HeadsExchange, IpfsConnector, Network, PeerCalls, Rpc,
         cluster_api::{ApiError, PinStatusOnPeer},
-        consensus::{Etag, Operation, OperationKind, Precondition, RequestId},
+        consensus::{Etag, Operation, OperationKind},
     },
     tracker::InFlight,
     trust::TrustSet,
@@ -159,24 +159,19 @@ impl Peer {
         })
     }
 
-    async fn submit(
-        &self,
-        kind: OperationKind,
-        precondition: Precondition,
-        request_id: Option<RequestId>,
-    ) -> Result<(Pin, Etag), ApiError> {
+    /// Submits what was asked, with the peers that could hold the pin.
+    async fn submit(&self, asked: Operation) -> Result<(Pin, Etag), ApiError> {
         if self.config().follower {
             return Err(ApiError::FollowerMode);
         }
-        let ranked_candidates = match &kind {
+        let ranked_candidates = match &asked.kind {
             OperationKind::Pin(pin) if !self.is_everywhere(pin) => {
                 self.candidates(&pin.options.user_allocations, &[])
             }
             // Nobody is chosen, or allocations are copied, or go.
             OperationKind::Pin(_) | OperationKind::PinUpdate { .. } | OperationKind::Unpin(_) => Vec::new(),
         };
-        let operation = Operation { kind, precondition, request_id, ranked_candidates };
-        let applied = self.parts().consensus.submit(operation).await?;
+        let applied = self.parts().consensus.submit(Operation { ranked_candidates, ..asked }).await?;
         Ok((applied.pin, applied.etag))
     }
 

@@ -18,6 +18,10 @@ use cluster_core::{
     },
 };
 use cluster_runtime::{Feed, Pinset, WorkerThread, now};
+use opentelemetry::{
+    Context, KeyValue, global,
+    trace::{FutureExt, Span, Status, TraceContextExt, Tracer},
+};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
@@ -230,12 +234,19 @@ impl Jobs {
         tracing::debug!(target: "pintracker", cid = %job.key, action = ?job.action, attempt = job.attempts + 1, "starting");
         let (ipfs, in_flight, informers) =
             (self.ipfs.clone(), self.in_flight.clone(), self.informers.clone());
-        self.running.spawn((job.key.clone(), job.revision), async move {
-            match pin {
+        let (place, traced) = ((job.key.clone(), job.revision), traced(&job));
+        let span = traced.clone();
+        let work = async move {
+            let result = match pin {
                 Ok(pin) => perform(&*ipfs, &job, pin, &in_flight, &informers).await,
                 Err(error) => JobResult::Failed(error.to_string()),
+            };
+            if let JobResult::Failed(error) = &result {
+                span.span().set_status(Status::error(error.clone()));
             }
-        });
+            result
+        };
+        self.running.spawn(place, work.with_context(traced));
     }
 
     fn transition(&mut self, input: TrackerInput) {
@@ -270,6 +281,26 @@ impl Jobs {
             self.in_flight.end(key, *revision);
         }
         self.running.abort_all();
+    }
+}
+
+/// Begins a span of a job, to which its calls belong (api §11.2). It stands for itself: the request that it serves was
+/// answered once it was stored, perhaps on another peer and days ago. Nothing where nobody collects traces.
+fn traced(job: &Job) -> Context {
+    let tracer = global::tracer("pintracker");
+    let mut span = tracer.start_with_context(name_of(job.action), &Context::new());
+    if span.is_recording() {
+        span.set_attribute(KeyValue::new("cid", job.key.to_string()));
+        span.set_attribute(KeyValue::new("attempt", i64::from(job.attempts) + 1));
+    }
+    Context::new().with_span(span)
+}
+
+fn name_of(action: Action) -> &'static str {
+    match action {
+        Action::Pin => "tracker pin",
+        Action::Unpin => "tracker unpin",
+        Action::Check => "tracker check",
     }
 }
 

@@ -242,6 +242,16 @@ impl Kubo {
         &self.api
     }
 
+    /// Returns the URL of the gateway, on a port that every start chooses anew.
+    ///
+    /// # Errors
+    /// When the daemon has none.
+    pub fn gateway(&self) -> Result<String> {
+        let file = self.repo_path().join("gateway");
+        let url = fs::read_to_string(&file).with_context(|| format!("no {}", file.display()))?;
+        Ok(url.trim().trim_end_matches('/').to_owned())
+    }
+
     /// Runs the `ipfs` program on this repository and returns what it printed.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub(crate) struct Connection {
     unread: Range<usize>,
     body: Body,
     stream_error: Option<String>,
+    etag: Option<String>,
+    next_cursor: Option<String>,
     closing: bool,
 }
 
@@ -38,6 +40,8 @@ impl Connection {
             unread: 0..0,
             body: Body::Done,
             stream_error: None,
+            etag: None,
+            next_cursor: None,
             closing: false,
         })
     }
@@ -119,8 +123,18 @@ impl Connection {
         self.stream_error.take()
     }
 
+    /// Takes the tag of the pin in the last answer, if it had one.
+    pub(crate) fn take_etag(&mut self) -> Option<String> {
+        self.etag.take()
+    }
+
+    /// Takes the place where the next page begins, if the last answer named one.
+    pub(crate) fn take_next_cursor(&mut self) -> Option<String> {
+        self.next_cursor.take()
+    }
+
     async fn head(&mut self) -> Result<u16> {
-        self.stream_error = None;
+        (self.stream_error, self.etag, self.next_cursor) = (None, None, None);
         let mut status = 0;
         while status < 200 {
             let first = self.line().await?;
@@ -140,6 +154,10 @@ impl Connection {
                     chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
                 } else if let Some(value) = header(line, b"connection") {
                     self.closing |= value.trim_ascii().eq_ignore_ascii_case(b"close");
+                } else if let Some(value) = header(line, b"etag") {
+                    self.etag = Some(text(value));
+                } else if let Some(value) = header(line, b"x-next-cursor") {
+                    self.next_cursor = Some(text(value));
                 }
             }
             self.body = match (chunked, length) {
@@ -154,10 +172,7 @@ impl Connection {
 
     fn note_trailer(&mut self, line: &[u8]) {
         if let Some(value) = header(line, b"x-stream-error") {
-            let value = value.trim_ascii();
-            if !value.is_empty() {
-                self.stream_error = Some(String::from_utf8_lossy(value).into_owned());
-            }
+            self.stream_error = Some(text(value)).filter(|value| !value.is_empty());
         }
     }
 
@@ -205,6 +220,11 @@ impl Connection {
         self.unread.end += read;
         Ok(())
     }
+}
+
+/// Reads a header's value.
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value.trim_ascii()).into_owned()
 }
 
 /// Writes a GET request; the header asks for the error trailer.

@@ -6,16 +6,20 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Writes pins 0 to `count` of the sequence `seed`, one JSON object a line.
+/// Every so many pins have metadata.
+pub(crate) const DESCRIBED: u64 = 10;
+
+/// Writes pins 0 to `count` of the sequence `seed`, one JSON object a line; every tenth is in the group `bench`.
 pub(crate) fn write(path: &Path, seed: u64, count: u64) -> Result<()> {
     let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     for index in 0..count {
+        let metadata = if index.is_multiple_of(DESCRIBED) { "{\"group\":\"bench\"}" } else { "null" };
         writeln!(
             out,
             "{{\"replication_factor_min\":-1,\"replication_factor_max\":-1,\"name\":\"bench-{index:010}\",\
              \"mode\":\"recursive\",\"shard_size\":0,\"user_allocations\":null,\
-             \"expire_at\":\"0001-01-01T00:00:00Z\",\"metadata\":null,\"pin_update\":null,\"origins\":[],\
+             \"expire_at\":\"0001-01-01T00:00:00Z\",\"metadata\":{metadata},\"pin_update\":null,\"origins\":[],\
              \"cid\":\"{}\",\"type\":\"pin\",\"allocations\":[],\"max_depth\":-1,\"reference\":null,\
              \"timestamp\":\"2026-01-01T00:00:00Z\"}}",
             cids::as_str(&cids::text(seed, index))

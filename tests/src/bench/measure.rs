@@ -3,12 +3,15 @@
 mod acks;
 mod arrival;
 mod empty;
+mod events;
 mod filters;
 mod join_go;
 mod kills;
 mod million;
+mod mixed;
 mod newcomer;
 mod onto;
+mod pages;
 mod replicate;
 mod restart;
 mod statuses;
@@ -37,12 +40,18 @@ pub(crate) enum Measure {
     Kills,
     /// state import and state export
     Transfer,
+    /// Events under load, read by clients that are cut off again and again
+    Events,
     /// Load the large pinset: rate, memory, bytes written, bytes at rest
     Million,
     /// Stream the status of everything
     Statuses,
     /// Ask for every status that few pins have
     Filters,
+    /// Pages of a search, and the list of everything, also amid writes
+    Pages,
+    /// Mixed requests on 2,000 connections, some of which hardly read
+    Mixed,
     /// First correct answer after a stop and after a kill, idle memory
     Restart,
     /// Load more onto the large pinset
@@ -71,9 +80,12 @@ impl Measure {
             Self::Empty => empty::run(stage, results).await,
             Self::Kills => kills::run(stage, results).await,
             Self::Transfer => transfer::run(stage, results).await,
+            Self::Events => events::run(stage, results).await,
             Self::Million => million::run(stage, results).await,
             Self::Statuses => statuses::run(stage, results).await,
             Self::Filters => filters::run(stage, results).await,
+            Self::Pages => pages::run(stage, results).await,
+            Self::Mixed => mixed::run(stage, results).await,
             Self::Restart => restart::run(stage, results).await,
             Self::Onto => onto::run(stage, results).await,
             Self::Replicate => replicate::run(stage, results).await,

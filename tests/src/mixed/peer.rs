@@ -138,8 +138,10 @@ impl MixedPeer {
     pub fn export(&self) -> Result<Vec<String>> {
         let mut output = self.service.command(&["state", "export"])?;
         let mut error = String::from_utf8_lossy(&output.stderr);
-        if self.family == Family::Go && error.contains("bloomCached") {
-            // It closes its store while it still reads it for a filter, and panics when that comes too late.
+        let closed_too_soon =
+            ["bloomCached", "panic: pebble: closed"].iter().any(|said| error.contains(said));
+        if self.family == Family::Go && closed_too_soon {
+            // It closes its store while it still reads it, for a filter or a repair, and panics when that comes too late.
             output = self.service.command(&["state", "export"])?;
             error = String::from_utf8_lossy(&output.stderr);
         }

@@ -69,8 +69,7 @@ impl fmt::Display for KillSummary {
 /// # Errors
 /// When something prevents the check itself; what it finds is in the summary.
 pub fn kill_often(program: &PeerProgram, options: &KillOptions) -> Result<KillSummary> {
-    let mut summary =
-        KillSummary { name: program.name().to_owned(), seed: options.seed, ..KillSummary::default() };
+    let mut summary = KillSummary { name: program.name(), seed: options.seed, ..KillSummary::default() };
     while summary.kills < options.kills && summary.failures.is_empty() {
         let folder = tempfile::tempdir()?;
         program.init(folder.path())?;

@@ -26,11 +26,31 @@ pub enum Variant {
     Batching,
 }
 
+/// Which engine the peer's store has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// The default.
+    Fjall,
+    /// The other one.
+    Sled,
+}
+
+impl Engine {
+    /// Returns the name as `init` takes it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fjall => "fjall",
+            Self::Sled => "sled",
+        }
+    }
+}
+
 /// `cluster-service`, and how it is to be run.
 #[derive(Debug, Clone)]
 pub struct PeerProgram {
     program: PathBuf,
     variant: Variant,
+    engine: Engine,
 }
 
 impl PeerProgram {
@@ -38,26 +58,27 @@ impl PeerProgram {
     ///
     /// # Errors
     /// When the build fails.
-    pub fn find(variant: Variant) -> Result<Self> {
+    pub fn find(variant: Variant, engine: Engine) -> Result<Self> {
         let program = match std::env::var_os("CLUSTER_SERVICE_BIN") {
             Some(path) => PathBuf::from(path),
             None => Programs::build()?.service,
         };
-        Ok(Self { program: program.canonicalize().context("cluster-service")?, variant })
+        Ok(Self { program: program.canonicalize().context("cluster-service")?, variant, engine })
     }
 
     /// Names the variant in reports.
-    pub fn name(&self) -> &'static str {
-        match self.variant {
-            Variant::Default => "cluster-service",
-            Variant::Batching => "cluster-service with batching",
-        }
+    pub fn name(&self) -> String {
+        let variant = match self.variant {
+            Variant::Default => "",
+            Variant::Batching => " with batching",
+        };
+        format!("cluster-service on {}{variant}", self.engine.name())
     }
 
     /// Makes a new peer's folder.
     pub(super) fn init(&self, root: &Path) -> Result<()> {
         let [port] = free_ports()?;
-        let output = self.command(root, port)?.arg("init").output()?;
+        let output = self.command(root, port)?.args(["init", "--datastore", self.engine.name()]).output()?;
         ensure!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }

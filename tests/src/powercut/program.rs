@@ -1,6 +1,6 @@
 //! The command `powercut`.
 
-use super::{Fault, KillOptions, PeerProgram, ServiceWorkload, Variant, kill_often, toy};
+use super::{Engine, Fault, KillOptions, PeerProgram, ServiceWorkload, Variant, kill_often, toy};
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use cluster_testkit::powercut::{Campaign, CampaignOptions, NameModel, is_permitted};
@@ -32,6 +32,9 @@ struct Arguments {
     /// Configure the peer with batching
     #[arg(long)]
     batching: bool,
+    /// Engine of the peer's store
+    #[arg(long, value_enum, default_value_t = Engine::Fjall)]
+    engine: Engine,
     /// Let any sync commit all earlier changes of names, as ext4 does
     #[arg(long)]
     ext4: bool,
@@ -84,7 +87,7 @@ fn run(arguments: Arguments) -> Result<bool> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let seed = arguments.seed.unwrap_or(now);
     let variant = if arguments.batching { Variant::Batching } else { Variant::Default };
-    let program = PeerProgram::find(variant)?;
+    let program = PeerProgram::find(variant, arguments.engine)?;
     println!("{}: seed {seed}", program.name());
     let mut is_clean = true;
     if arguments.disks > 0 {

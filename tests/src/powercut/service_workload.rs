@@ -40,7 +40,7 @@ impl ServiceWorkload {
 
 impl Workload for ServiceWorkload {
     fn name(&self) -> String {
-        self.program.name().to_owned()
+        self.program.name()
     }
 
     /// Every second recording begins on a folder that was in use and killed, so that the recovery is recorded too.

@@ -40,8 +40,9 @@ pub(crate) struct Case {
     pub(crate) peer: Settings,
     /// A second peer of the same cluster, which joins the first one.
     pub(crate) other: Option<Settings>,
-    /// The test that proves the row, `file::function`, where a case cannot.
-    pub(crate) proved_by: Option<String>,
+    /// Tests that prove the row, each `file::function`, where a case cannot.
+    #[serde(default)]
+    pub(crate) proved_by: Vec<String>,
     #[serde(default)]
     pub(crate) steps: Vec<Step>,
 }

@@ -1,7 +1,7 @@
 //! Cases that each have a peer of their own, set up as the case says.
 
 use crate::case::{Case, Player, Settings, Stage, is_there};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use cluster_testkit::{
     mock_kubo::{End, Endpoint, MockKubo, Script},
     ports::free_ports,
@@ -64,12 +64,12 @@ struct Made {
 }
 
 fn run(case: &Case, runtime: &Handle) -> Result<()> {
-    if let Some(test) = &case.proved_by {
+    for test in &case.proved_by {
         ensure!(is_there(test), "there is no test {test}");
     }
     let settings = [Some(&case.peer), case.other.as_ref()];
     if settings[0].is_none_or(|first| first.refused.is_empty()) && case.steps.is_empty() {
-        return case.proved_by.as_ref().map(|_| ()).context("it proves nothing");
+        return if case.proved_by.is_empty() { Err(anyhow!("it proves nothing")) } else { Ok(()) };
     }
     let folder = tempfile::tempdir()?;
     let secret = random_secret()?;

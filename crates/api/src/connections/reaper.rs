@@ -49,9 +49,15 @@ impl Reaper {
         }
     }
 
-    /// Closes every connection at once.
-    pub(super) fn close_all(&self) {
-        self.lock().drain(..).for_each(|(_, task)| task.abort());
+    /// Closes at once every connection that is `wanted` closed.
+    pub(super) fn close(&self, wanted: impl Fn(&Activity) -> bool) {
+        self.lock().retain(|(activity, task)| {
+            let closed = wanted(activity);
+            if closed {
+                task.abort();
+            }
+            !closed
+        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<Activity>, AbortHandle)>> {

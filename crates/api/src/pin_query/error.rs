@@ -28,7 +28,7 @@ pub(crate) enum PinQueryError {
     TooShort,
     /// The pin to copy from is no CID.
     #[error("error decoding update option parameter: {0}")]
-    PinUpdate(cid::Error),
+    PinUpdate(cluster_core::NotACid),
     /// An origin is no multiaddress.
     #[error("error decoding multiaddress: {0}")]
     Origin(multiaddr::Error),

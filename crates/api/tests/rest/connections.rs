@@ -1,17 +1,17 @@
 //! Connections: keep-alive, pipelines, limits, time-outs, garbage, orderly stop.
 
 use crate::{
-    fake_api::CID,
-    raw_client::{DEADLINE, connect, exchange, parse, read_all, read_until},
+    fake_api::{CID, FakeApi},
+    raw_client::{DEADLINE, ask, connect, exchange, parse, read_all, read_until},
     server::{TestServer, config},
 };
-use cluster_api::{BindError, ConnectionLimits, RestServer};
+use cluster_api::{BindError, ConnectionLimits, HttpStreams, RestConfig, RestServer};
 use cluster_core::{Pin, ports::cluster_api::ApiError};
 use futures_util::{StreamExt, stream};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    sync::oneshot,
+    sync::{Mutex, mpsc, oneshot},
     time::timeout,
 };
 
@@ -235,6 +235,45 @@ async fn connections_beyond_the_limit_wait_their_turn() {
 }
 
 #[tokio::test]
+async fn each_listener_has_places_of_its_own() {
+    let limits = ConnectionLimits { max_connections: 1, ..ConnectionLimits::default() };
+    let mut two = config();
+    two.listen.push("/ip4/127.0.0.1/tcp/0".parse().unwrap());
+    let server = RestServer::bind(two, Arc::new(FakeApi::default())).await.unwrap().with_limits(limits);
+    let addresses = server.local_addrs();
+    tokio::spawn(server.serve(std::future::pending()));
+    let mut first = connect(addresses[0]).await;
+    first.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    read_until(&mut first, "}\n").await;
+    assert_eq!(ask(addresses[1], "GET /version", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_end_of_an_answer_is_not_cut_when_its_reader_is_slow() {
+    let limits = ConnectionLimits { idle_timeout: Some(SHORT), ..ConnectionLimits::default() };
+    let api = Arc::new(FakeApi::default());
+    // Less than the HTTP layer's buffer takes at once, more than the connection does.
+    api.stream_pins(stream::iter([Ok(vec![Pin::new(CID.parse().unwrap()); 5])]));
+    let (connections, incoming) = mpsc::channel(1);
+    let streams = HttpStreams { name: "test".to_owned(), incoming: Mutex::new(incoming) };
+    let server = RestServer::bind(RestConfig { listen: Vec::new(), ..config() }, api).await.unwrap();
+    tokio::spawn(server.with_limits(limits).with_streams(streams).serve(std::future::pending()));
+    let (mut client, served) = tokio::io::duplex(64);
+    connections.send(Box::new(served)).await.unwrap();
+    client.write_all(b"GET /allocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    // One that is idle is closed later than this one would have been.
+    let (mut idle, served) = tokio::io::duplex(64);
+    connections.send(Box::new(served)).await.unwrap();
+    idle.write_all(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let closed = timeout(DEADLINE, idle.read_to_end(&mut Vec::new())).await;
+    assert!(closed.expect("closed in time").unwrap() > 0);
+    let mut text = String::new();
+    timeout(DEADLINE, client.read_to_string(&mut text)).await.unwrap().unwrap();
+    assert!(text.ends_with("0\r\nX-Stream-Error: \r\n\r\n"), "{text}");
+    assert_eq!(parse(&text).body.lines().count(), 5);
+}
+
+#[tokio::test]
 async fn an_orderly_stop_finishes_running_streams() {
     let server = TestServer::start().await;
     let (go_on, wait) = oneshot::channel::<()>();
@@ -277,7 +316,7 @@ async fn a_stop_does_not_wait_for_ever() {
 
 #[tokio::test]
 async fn several_addresses_and_those_that_cannot_be_had() {
-    let api = Arc::new(crate::fake_api::FakeApi::default());
+    let api = Arc::new(FakeApi::default());
     let mut two = config();
     two.listen.push("/ip4/127.0.0.1/tcp/0/http".parse().unwrap());
     let server = RestServer::bind(two, api.clone()).await.unwrap();

@@ -40,6 +40,10 @@ async fn pin_by_cid_and_by_path() {
             vec![format!("resolve /ipfs/{CID}/a b/c"), format!("pin {RESOLVED}")],
         ),
         (
+            format!("POST /pins/ipfs/{CID}/ipfs/bafkqaaa"),
+            vec![format!("resolve /ipfs/{CID}/ipfs/bafkqaaa"), format!("pin {RESOLVED}")],
+        ),
+        (
             "POST /pins/ipns/example.org".to_owned(),
             vec!["resolve /ipns/example.org".to_owned(), format!("pin {RESOLVED}")],
         ),
@@ -144,13 +148,18 @@ async fn what_is_no_cid_or_path_is_a_bad_request() {
         "GET /pins/recover",
         "POST /pins/ipfs/recover",
         "POST /pins/ipfs",
+        // Not the CID at the end.
+        "DELETE /pins/x%2Fipfs%2Fbafkqaaa",
+        "GET /pins/x%2Fipfs%2Fbafkqaaa",
     ] {
         let answer = server.ask(line, &[]).await;
         assert_eq!(answer.status, 400, "{line} {answer:?}");
         let message = answer.json()["message"].as_str().unwrap().to_owned();
         assert!(message.starts_with("error decoding Cid: "), "{line} {message}");
     }
-    for line in ["POST /pins/ipfs/nonsense", "DELETE /pins/ipld/nonsense/x"] {
+    for line in
+        ["POST /pins/ipfs/nonsense", "DELETE /pins/ipld/nonsense/x", "POST /pins/ipfs/nonsense/ipfs/bafkqaaa"]
+    {
         let answer = server.ask(line, &[]).await;
         assert_eq!(answer.status, 400, "{line}");
         let message = answer.json()["message"].as_str().unwrap().to_owned();

@@ -21,7 +21,10 @@ use cluster_core::{
     },
 };
 use futures_util::{StreamExt, stream};
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 /// A CID that every test may use.
 pub(crate) const CID: &str = "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy";
@@ -42,6 +45,7 @@ pub(crate) struct FakeApi {
     statuses: Pages<GlobalPinStatus>,
     garbage: Mutex<Vec<RepoGc>>,
     metrics: Mutex<Vec<Metric>>,
+    events_last: AtomicBool,
 }
 
 impl FakeApi {
@@ -71,6 +75,11 @@ impl FakeApi {
     /// Sets the metrics there are; each has an alert.
     pub(crate) fn set_metrics(&self, metrics: Vec<Metric>) {
         *self.metrics.lock().unwrap() = metrics;
+    }
+
+    /// Lets the stream of changes go on without an end.
+    pub(crate) fn let_events_last(&self) {
+        self.events_last.store(true, Relaxed);
     }
 
     /// Returns what was asked since the last time.
@@ -302,7 +311,10 @@ impl BrowseApi for FakeApi {
                 Ok(EventPage::Quiet(EventPosition::end_of(0x0a0b_0c0d, 9))),
                 Err(ApiError::Stopping),
             ];
-            stream::iter(pages).boxed()
+            match self.events_last.load(Relaxed) {
+                true => stream::iter(pages).take(2).chain(stream::pending()).boxed(),
+                false => stream::iter(pages).boxed(),
+            }
         });
         Box::pin(async { answer })
     }

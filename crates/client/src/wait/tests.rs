@@ -23,17 +23,17 @@ fn wait(target: S, limit: usize) -> WaitFor {
 
 #[test]
 fn limits_and_remote_peers() {
-    assert!(wait(S::Pinned, 0).is_reached(&info(&[S::Pinned, S::Remote])));
-    assert!(!wait(S::Pinned, 0).is_reached(&info(&[S::Pinned, S::Pinning])));
-    assert!(wait(S::Pinned, 1).is_reached(&info(&[S::Pinned, S::PinError])));
-    assert!(!wait(S::Pinned, 2).is_reached(&info(&[S::Pinned, S::PinError])));
-    assert!(wait(S::Pinned, 9).is_reached(&info(&[S::Pinned, S::Pinned])));
-    assert!(!wait(S::Unpinned, 0).is_reached(&info(&[S::Unpinned, S::Remote])));
-    assert!(!wait(S::Pinned, 0).is_reached(&info(&[])));
+    assert!(wait(S::Pinned, 0).look(&info(&[S::Pinned, S::Remote])).is_enough());
+    assert!(!wait(S::Pinned, 0).look(&info(&[S::Pinned, S::Pinning])).is_enough());
+    assert!(wait(S::Pinned, 1).look(&info(&[S::Pinned, S::PinError])).is_enough());
+    assert!(!wait(S::Pinned, 2).look(&info(&[S::Pinned, S::PinError])).is_enough());
+    assert!(wait(S::Pinned, 9).look(&info(&[S::Pinned, S::Pinned])).is_enough());
+    assert!(!wait(S::Unpinned, 0).look(&info(&[S::Unpinned, S::Remote])).is_enough());
+    assert!(!wait(S::Pinned, 0).look(&info(&[])).is_enough());
     // More than shall pin it would never come.
-    assert!(wait(S::Pinned, 3).is_reached(&info(&[S::Pinned, S::Remote, S::Pinned])));
-    assert!(!wait(S::Pinned, 3).is_reached(&info(&[S::Pinned, S::Remote, S::Pinning])));
-    assert!(!wait(S::Unpinned, 2).is_reached(&info(&[S::Unpinned, S::Remote])));
+    assert!(wait(S::Pinned, 3).look(&info(&[S::Pinned, S::Remote, S::Pinned])).is_enough());
+    assert!(!wait(S::Pinned, 3).look(&info(&[S::Pinned, S::Remote, S::Pinning])).is_enough());
+    assert!(!wait(S::Unpinned, 2).look(&info(&[S::Unpinned, S::Remote])).is_enough());
 }
 
 #[test]

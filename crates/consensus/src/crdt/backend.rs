@@ -12,7 +12,7 @@ use cluster_core::{
         counters::{Counter, Counters},
         mutation::Mutation,
     },
-    ports::datastore::{StoreError, Tree},
+    ports::datastore::{Snapshot, StoreError, Tree},
 };
 use std::collections::BTreeMap;
 
@@ -180,8 +180,16 @@ impl CrdtBackend {
 }
 
 fn read_int(staged: &Staged, key: &[u8]) -> Result<Option<u64>, StoreError> {
-    let row = staged.get(Tree::Meta, key)?;
-    Ok(row.as_deref().and_then(|row| RowReader::new(row, VERSION)).and_then(|mut r| r.int()))
+    Ok(staged.get(Tree::Meta, key)?.as_deref().and_then(decode_int))
+}
+
+fn decode_int(row: &[u8]) -> Option<u64> {
+    RowReader::new(row, VERSION).and_then(|mut r| r.int())
+}
+
+/// Reads the greatest priority seen; 0 when there is no block.
+pub(super) fn max_priority(view: &dyn Snapshot) -> Result<u64, StoreError> {
+    Ok(view.get(Tree::Meta, MAX_PRIORITY_KEY)?.as_deref().and_then(decode_int).unwrap_or(0))
 }
 
 impl Backend for CrdtBackend {

@@ -2,6 +2,7 @@
 
 use super::{
     BlockId, MAX_OPEN_WALKS,
+    backend::max_priority,
     rows::{WalkRow, decode_height},
 };
 use cluster_core::{
@@ -27,6 +28,9 @@ pub struct WalkProgress {
     pub merged: u64,
     /// Blocks known of that are not here. What is below them is not known yet.
     pub missing: u64,
+    /// The greatest priority of a block merged. Each is greater than those below it, so a whole DAG has about as many
+    /// blocks at least.
+    pub priority: u64,
 }
 
 /// Reads how far the open walks are.
@@ -40,6 +44,7 @@ pub fn read_progress(view: &dyn Snapshot) -> Result<WalkProgress, StoreError> {
         walks: walks.len() as u64,
         merged: Counters::read(view, Counter::Merged)?,
         missing: walks.iter().map(|walk| walk.missing).sum(),
+        priority: max_priority(view)?,
     })
 }
 
@@ -58,7 +63,7 @@ pub fn read_health(view: &dyn Snapshot) -> Result<CrdtHealth, StoreError> {
             }
         }
     }
-    let WalkProgress { walks, merged, missing } = read_progress(view)?;
+    let WalkProgress { walks, merged, missing, .. } = read_progress(view)?;
     Ok(CrdtHealth {
         heads,
         height,

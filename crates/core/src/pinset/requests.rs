@@ -50,7 +50,7 @@ impl RequestRow {
 }
 
 /// Hashes what was asked: the change and its precondition, not the candidates, which vary between attempts,
-/// nor the time stamp, which a server adds.
+/// nor the time stamp and the end of a lifetime, which a server computes.
 pub fn hash(operation: &Operation) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -60,6 +60,10 @@ pub fn hash(operation: &Operation) -> [u8; 32] {
     let mut pin = |pin: &crate::Pin| {
         let mut asked = pin.clone();
         asked.timestamp = None;
+        if let Some(lifetime) = operation.expires_in {
+            asked.options.expire_at = None;
+            part(&lifetime.as_nanos().to_be_bytes());
+        }
         part(&asked.encode());
         for peer in &asked.options.user_allocations {
             part(&peer.to_bytes());

@@ -16,7 +16,7 @@ use crate::{
 use cid::Cid;
 use libp2p_identity::PeerId;
 use multiaddr::Multiaddr;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What a peer says of itself (api §2.7, ID).
 #[derive(Debug, Clone)]
@@ -192,6 +192,8 @@ impl IpfsPath {
 pub struct PinWish {
     /// The pin; its CID and options are what the user gave, allocations are empty.
     pub pin: Pin,
+    /// How long it shall live, when that is what the user gave: `expire_at` was computed from it.
+    pub expires_in: Option<Duration>,
     /// What must hold.
     pub precondition: Precondition,
     /// Idempotency key.

@@ -4,6 +4,7 @@ use super::BoxFuture;
 use crate::{ErrorKind, Pin, PinKey, ports::datastore::StoreError};
 use cid::Cid;
 use libp2p_identity::PeerId;
+use std::time::Duration;
 
 /// What shall change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,9 @@ pub struct Operation {
     pub precondition: Precondition,
     /// Makes a repeated submission apply once.
     pub request_id: Option<RequestId>,
+    /// How long the pin shall live, when that was asked rather than until when: its `expire_at` was computed then, and
+    /// a repetition has another one.
+    pub expires_in: Option<Duration>,
     /// Peers that could hold the pin, best first; the choice among them is made where the operation is applied.
     pub ranked_candidates: Vec<PeerId>,
 }
@@ -89,7 +93,13 @@ pub struct Operation {
 impl Operation {
     /// Makes an operation without precondition, request id or candidates.
     pub fn new(kind: OperationKind) -> Self {
-        Self { kind, precondition: Precondition::None, request_id: None, ranked_candidates: Vec::new() }
+        Self {
+            kind,
+            precondition: Precondition::None,
+            request_id: None,
+            expires_in: None,
+            ranked_candidates: Vec::new(),
+        }
     }
 }
 

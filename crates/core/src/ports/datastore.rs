@@ -60,21 +60,21 @@ pub trait Datastore: Send + Sync + 'static {
     /// Applies `batch` atomically. An empty flushed batch still makes earlier lazy ones durable.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`] without having tried; any other error leaves the outcome unknown and the engine
-    /// read-only.
+    /// [`StoreError::ReadOnly`] and [`StoreError::Busy`] without having tried; any other error leaves the outcome unknown
+    /// and the engine read-only.
     fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError>;
 
     /// Makes every commit so far durable.
     ///
     /// # Errors
-    /// As [`Datastore::commit`].
+    /// As [`Datastore::commit`], but it is never busy.
     fn sync(&self) -> Result<(), StoreError>;
 
     /// Tries to leave the read-only state after a failed write: reopens what is on the disk and drops a torn
     /// end. Does nothing on a healthy engine. The caller re-reads whatever it held in memory.
     ///
     /// # Errors
-    /// When the disk is still not usable.
+    /// When the disk is still not usable; [`StoreError::Busy`] as long as a healthy engine answers commits with it.
     fn recover(&self) -> Result<(), StoreError>;
 
     /// Measures what the engine occupies on disk, in bytes.

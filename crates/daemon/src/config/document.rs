@@ -16,6 +16,11 @@ use std::{
     path::PathBuf,
 };
 
+/// Section of the store when no file says otherwise.
+const DEFAULT_STORE: &str = "datastore.fjall";
+/// Section of the store with the other engine; with it there is no default.
+const OTHER_STORE: &str = "datastore.sled";
+
 /// The layered values, later layers over earlier ones. Holds secrets, hence no `Debug`.
 pub(crate) struct Document {
     values: BTreeMap<String, Value>,
@@ -30,9 +35,11 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Starts without a file: every section is there, everything has its default.
+    /// Starts without a file: every section is there, of the store's that of the default engine, and everything has its
+    /// default.
     pub(crate) fn defaults() -> Self {
-        let present = keys::SECTIONS.iter().map(|section| section.path).collect();
+        let sections = keys::SECTIONS.iter().map(|section| section.path);
+        let present = sections.filter(|path| *path != OTHER_STORE).collect();
         Self {
             values: BTreeMap::new(),
             origins: BTreeMap::new(),
@@ -51,10 +58,19 @@ impl Document {
         let mut document = Self { format, ..Self::defaults() };
         document.present.clear();
         document.take("", root);
+        if !document.has(OTHER_STORE) {
+            document.present.insert(DEFAULT_STORE);
+        }
         if format == ConfigFormat::Json {
             document.fill_as_go();
         }
         document
+    }
+
+    /// Puts the section of the other engine in the place of the default one's.
+    pub(crate) fn store_in_sled(&mut self) {
+        self.present.remove(DEFAULT_STORE);
+        self.present.insert(OTHER_STORE);
     }
 
     /// Gives keys that are missing the value that Go takes for them.

@@ -38,8 +38,27 @@ impl Environment {
     }
 }
 
+/// Nobody said where a program's folder is, and the person has none either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no home folder: use --config")]
+pub struct NoHome;
+
+/// Settles where a program's folder is: as given, where `IPFS_CLUSTER_PATH` says, or by its usual name in the home folder.
+///
+/// # Errors
+/// There is no home folder.
+pub fn program_folder(
+    given: Option<PathBuf>,
+    usual: &str,
+    environment: &Environment,
+) -> Result<PathBuf, NoHome> {
+    let named = || environment.non_empty("IPFS_CLUSTER_PATH").map(PathBuf::from);
+    let at_home = || user_home(environment).map(|home| home.join(usual));
+    given.or_else(named).or_else(at_home).ok_or(NoHome)
+}
+
 /// Finds the home folder of the person: `HOME`, else the one that the user database names.
-pub fn user_home(environment: &Environment) -> Option<PathBuf> {
+fn user_home(environment: &Environment) -> Option<PathBuf> {
     if let Some(home) = environment.non_empty("HOME") {
         return Some(PathBuf::from(home));
     }
@@ -53,6 +72,17 @@ pub fn user_home(environment: &Environment) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flag_comes_before_the_variable_and_that_before_the_home_folder() {
+        let home = Environment::of([("HOME", "/h")]);
+        assert_eq!(program_folder(None, ".usual", &home), Ok(PathBuf::from("/h/.usual")));
+        for (path, expected) in [("/v", "/v"), ("", "/h/.usual")] {
+            let environment = Environment::of([("HOME", "/h"), ("IPFS_CLUSTER_PATH", path)]);
+            assert_eq!(program_folder(None, ".usual", &environment), Ok(PathBuf::from(expected)));
+            assert_eq!(program_folder(Some("/f".into()), ".usual", &environment), Ok(PathBuf::from("/f")));
+        }
+    }
 
     #[test]
     fn an_empty_home_falls_back_to_the_user_database() {

@@ -29,12 +29,12 @@ pub(crate) const SECTIONS: &[Section] = &[
     components::METRICS,
     components::TRACING,
     components::FJALL,
+    components::SLED,
 ];
 
 /// Sections that exist elsewhere and are not taken here, each with a sentence that says what to do.
 const REFUSED_IN_TOML: &[(&str, &str)] = &[
     ("consensus.raft", "Raft consensus is not in this version; use [consensus.crdt]"),
-    ("datastore.sled", "the sled datastore is not in this version; use [datastore.fjall]"),
     ("datastore.pebble", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
     ("datastore.badger", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
     ("datastore.badger3", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
@@ -42,14 +42,11 @@ const REFUSED_IN_TOML: &[(&str, &str)] = &[
 ];
 
 /// As above, for a file that the Go implementation uses as well.
-const REFUSED_IN_JSON: &[(&str, &str)] = &[
-    (
-        "consensus.raft",
-        "Raft consensus is not in this version; write the pins out with the Go program (state export), and import \
+const REFUSED_IN_JSON: &[(&str, &str)] = &[(
+    "consensus.raft",
+    "Raft consensus is not in this version; write the pins out with the Go program (state export), and import \
          them in a folder made by init",
-    ),
-    ("datastore.sled", "the sled datastore is not in this version; remove this section"),
-];
+)];
 
 /// Datastores of the Go implementation: section, environment name, folder. Their sections of a `service.json` are
 /// passed over.

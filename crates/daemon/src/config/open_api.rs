@@ -25,7 +25,9 @@ impl Config {
     pub fn check_open_api(&self) -> Result<(), OpenApiError> {
         let apis = [("api.restapi", &self.restapi), ("api.pinsvcapi", &self.pinsvcapi)];
         for (section, api) in apis.into_iter().filter_map(|(name, api)| api.as_ref().map(|api| (name, api))) {
-            let open = api.http_listen_multiaddress.iter().find(|listen| !address::is_local(listen));
+            // An API over libp2p is in no private network: whoever reaches it may use it.
+            let listens = api.http_listen_multiaddress.iter().chain(&api.libp2p_listen_multiaddress);
+            let open = listens.into_iter().find(|listen| !address::is_local(listen));
             if let (Some(listen), None) = (open, &api.basic_auth_credentials) {
                 return Err(OpenApiError { section, listen: listen.clone() });
             }

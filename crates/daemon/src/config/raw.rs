@@ -14,7 +14,7 @@ pub(crate) use cluster::{
     RawBatching, RawCluster, RawConnectionManager, RawCrdt, RawPubsub, RawResourceManager,
 };
 pub(crate) use components::{
-    RawBalanced, RawDisk, RawFjall, RawIpfsHttp, RawMetrics, RawPinqueue, RawPubsubmon, RawStateless,
+    RawBalanced, RawDisk, RawIpfsHttp, RawMetrics, RawPinqueue, RawPubsubmon, RawStateless, RawStore,
     RawTags, RawTracing,
 };
 pub(crate) use secret_text::SecretText;
@@ -62,7 +62,7 @@ raw_sections! {
     RawAllocator { balanced: Option<RawBalanced>, }
     RawInformer { disk: Option<RawDisk>, tags: Option<RawTags>, pinqueue: Option<RawPinqueue>, }
     RawObservations { metrics: RawMetrics, tracing: RawTracing, }
-    RawDatastore { fjall: RawFjall, }
+    RawDatastore { fjall: Option<RawStore>, sled: Option<RawStore>, }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ mod reference;
 mod source;
 
 use super::*;
+use cluster_datastore::EngineKind;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -49,6 +50,27 @@ fn what_is_written_reads_back_equal_and_is_the_same_text_again() {
     assert_eq!(*again.to_toml(), *text);
     assert!(text.contains(&format!("secret = \"{SECRET}\"")), "{}", *text);
     assert!(!text.contains("peerstore_file"), "a hidden key is written with its default");
+}
+
+#[test]
+fn one_engine_has_the_store() {
+    let config = parse(MINIMAL).unwrap();
+    assert_eq!(
+        (config.datastore.engine, effective(&config, "datastore.sled")),
+        (EngineKind::Fjall, Value::Null)
+    );
+    let config = parse(&format!("{MINIMAL}[datastore.sled]\nmemory_budget = \"64MiB\"\n")).unwrap();
+    assert_eq!(
+        (config.datastore.engine, effective(&config, "datastore.fjall")),
+        (EngineKind::Sled, Value::Null)
+    );
+    assert_eq!(effective(&config, "datastore.sled"), json!({"folder": "store", "memory_budget": "64MiB"}));
+    assert_eq!(parse(&config.to_toml()).unwrap(), config);
+    // A variable of the engine that is not there says nothing.
+    let environment = Environment::of([("CLUSTER_FJALL_FOLDER", "f"), ("CLUSTER_SLED_FOLDER", "s")]);
+    let folder = |text: &str| parse_with(text, &environment).unwrap().datastore.folder;
+    assert_eq!(folder(MINIMAL), Path::new("f"));
+    assert_eq!(folder(&format!("{MINIMAL}[datastore.sled]\n")), Path::new("s"));
 }
 
 /// A value for each variable, other than the default, and what it becomes.
@@ -126,10 +148,12 @@ fn every_variable_takes_effect() {
         crate::init::durable_file::write(&folder.path().join(name), text.as_bytes()).unwrap();
     }
     let initial = Config::initial(Path::new("/nowhere"), &nothing()).unwrap();
-    let file = initial.to_toml();
+    let on_sled = Config::initial_on(EngineKind::Sled, Path::new("/nowhere"), &nothing()).unwrap();
     for (section, key) in keys::all() {
         let (path, variable) = (keys::path(section, key), keys::variable(section, key));
-        let default = effective(&initial, &path);
+        let initial = if section.path == "datastore.sled" { &on_sled } else { &initial };
+        let file = initial.to_toml();
+        let default = effective(initial, &path);
         let (value, expected) = sample(&path, key.kind, &default, folder.path());
         assert_ne!(default, expected, "{path}: the sample is the default");
         let mut pairs = companions(&path);
@@ -196,7 +220,11 @@ fn each_rule_has_its_report() {
         ("[observations.tracing]\nsampling_prob = 2", "found 2; expected a number between 0 and 1"),
         ("[datastore.fjall]\nmemory_budget = \"1KiB\"", "a size of at least 16MiB"),
         ("[datastore.pebble]\nfolder = \"x\"", "belongs to the Go implementation"),
-        ("[datastore.sled]", "sled datastore is not in this version"),
+        ("[datastore.sled]\nmemory_budget = \"1KiB\"", "datastore.sled.memory_budget: found \"1KiB\""),
+        (
+            "[datastore.fjall]\n[datastore.sled]",
+            "datastore.sled: found a section beside [datastore.fjall]; expected one datastore",
+        ),
         ("[consensus.raft]", "consensus.raft: Raft consensus is not in this version; use [consensus.crdt]"),
         ("[informer.numpin]\nmetric_ttl = \"10s\"", "informer.numpin: unknown key"),
         ("[cluster]\ntrusted_peers = []", "did you mean consensus.crdt.trusted_peers?"),
@@ -327,6 +355,14 @@ fn an_open_api_is_refused() {
     open("/ip4/0.0.0.0/tcp/9094", "basic_auth_credentials = { user = \"word\" }").unwrap();
     open("/ip4/127.0.0.1/tcp/9094", "").unwrap();
     open("/ip6/::1/tcp/9094", "").unwrap();
+    let by_libp2p = |ip: &str, more: &str| {
+        let key = "id = \"".to_owned() + PEER + "\"\nprivate_key = \"" + PEER_KEY + "\"\n";
+        let listen = format!("libp2p_listen_multiaddress = \"/ip4/{ip}/tcp/9098\"\n");
+        open("/ip4/127.0.0.1/tcp/9094", &(key + &listen + more))
+    };
+    assert!(by_libp2p("0.0.0.0", "").unwrap_err().to_string().contains("tcp/9098"));
+    by_libp2p("127.0.0.1", "").unwrap();
+    by_libp2p("0.0.0.0", "basic_auth_credentials = { user = \"word\" }").unwrap();
 }
 
 #[test]

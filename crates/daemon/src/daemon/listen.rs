@@ -14,7 +14,8 @@ use tokio_util::compat::FuturesAsyncReadCompatExt;
 /// Streams of libp2p that wait for the server; more are dropped.
 const WAITING_STREAMS: usize = 64;
 
-/// Lets the server answer over libp2p too, by a host of its own, if the configuration names one (api §3.9).
+/// Lets the server answer over libp2p too, by a host of its own, if the configuration names one (api §3.9). The host
+/// carries answers, so `tasks` are those that stop after the server.
 pub(super) async fn with_libp2p(
     server: RestServer,
     rest: &HttpApiConfig,
@@ -73,4 +74,25 @@ pub(super) fn rest_config(
         },
     };
     Ok(Some((settings, limits)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Environment, config::ConfigFormat};
+    use std::time::Duration;
+
+    #[test]
+    fn the_api_is_told_what_is_configured() {
+        let text = "[consensus.crdt]\ntrusted_peers = [\"*\"]\n[api.restapi]\nread_timeout = \"7s\"\n\
+                    write_timeout = \"8s\"\nidle_timeout = \"9s\"\n";
+        let file = Path::new("/nowhere/service.toml");
+        let (config, _) = Config::from_text(text, file, ConfigFormat::Toml, &Environment::default()).unwrap();
+        let (_, limits) = rest_config(&config, Path::new("/nowhere")).unwrap().unwrap();
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(
+            [limits.read_timeout, limits.write_timeout, limits.idle_timeout],
+            [seconds(7), seconds(8), seconds(9)]
+        );
+    }
 }

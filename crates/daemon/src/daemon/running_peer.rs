@@ -2,7 +2,7 @@
 //! [`RunningPeer::stop`].
 
 use super::{
-    DaemonError, agreement,
+    Counts, DaemonError, agreement,
     drops::Drops,
     effects::CommitEffects,
     events::{ForeignPeers, SwarmEvents, UntrustedPeers},
@@ -77,8 +77,8 @@ impl RunningPeer {
     pub async fn start(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<Self, DaemonError> {
         let (assembly, followers) = Box::pin(Assembly::make(prepared, bootstrap)).await?;
         // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
-        let serving = Tasks::new();
-        let server = match assembly.bind(prepared, &serving).await {
+        let (serving, tasks) = (Tasks::new(), Tasks::new());
+        let server = match assembly.bind(prepared, &tasks).await {
             Ok(server) => server,
             Err(error) => {
                 assembly.swarm.stop().await;
@@ -86,7 +86,6 @@ impl RunningPeer {
             }
         };
         assembly.swarm.serve(Arc::new(assembly.peer.clone()));
-        let tasks = Tasks::new();
         let threads = assembly.start_workers(prepared, followers, &tasks)?;
         let config = &prepared.config;
         let traces = Traces::start(&config.tracing, &config.cluster.peername, &prepared.identity.id());
@@ -126,6 +125,16 @@ impl RunningPeer {
     /// Returns the store; whoever reads it after the peer has stopped gets an error.
     pub fn store(&self) -> Arc<dyn Datastore> {
         self.assembly.opened.store.clone()
+    }
+
+    /// Returns what its work is counted by.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts::new(self.assembly.opened.store.clone(), self.assembly.in_flight.clone())
+    }
+
+    /// Starts what runs beside the API and stops with it.
+    pub(crate) fn run_beside(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.serving.spawn(name, OnEnd::Nothing, until_stopped(&self.serving, work));
     }
 
     /// Waits until something has ended that the peer cannot do without.
@@ -288,7 +297,7 @@ impl Assembly {
         Ok((assembly, followers))
     }
 
-    async fn bind(&self, prepared: &Prepared, serving: &Tasks) -> Result<Option<RestServer>, DaemonError> {
+    async fn bind(&self, prepared: &Prepared, tasks: &Tasks) -> Result<Option<RestServer>, DaemonError> {
         let Some((rest, limits)) = listen::rest_config(&prepared.config, &prepared.base)? else {
             return Ok(None);
         };
@@ -296,7 +305,7 @@ impl Assembly {
         let metrics = RestMetrics::register(&self.numbers)?;
         let server = server.with_limits(limits).with_metrics(metrics);
         match &prepared.config.restapi {
-            Some(rest) => Box::pin(listen::with_libp2p(server, rest, serving)).await.map(Some),
+            Some(rest) => Box::pin(listen::with_libp2p(server, rest, tasks)).await.map(Some),
             None => Ok(Some(server)),
         }
     }

@@ -138,3 +138,57 @@ pub(super) fn swarm(prepared: &Prepared, crdt: &CrdtConfig) -> SwarmConfig {
         follower: cluster.follower_mode,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Environment, ExecutionLock, Identity,
+        config::{ConfigFormat, ConsensusConfig},
+    };
+    use std::path::Path;
+
+    const CONFIGURED: &str = r#"
+        [cluster]
+        enable_relay_hop = false
+        dial_peer_timeout = "7s"
+        mdns_interval = "0s"
+        [cluster.connection_manager]
+        high_water = 70
+        low_water = 40
+        grace_period = "8s"
+        [cluster.resource_manager]
+        enabled = true
+        memory_limit_bytes = 123456789
+        file_descriptors_limit = 321
+        [consensus.crdt]
+        trusted_peers = ["*"]
+        rebroadcast_interval = "9s"
+        repair_interval = "11s"
+    "#;
+
+    #[test]
+    fn parts_are_told_what_is_configured() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Path::new("/nowhere/service.toml");
+        let (config, _) =
+            Config::from_text(CONFIGURED, file, ConfigFormat::Toml, &Environment::default()).unwrap();
+        let prepared = Prepared {
+            base: folder.path().to_owned(),
+            config,
+            identity: Identity::generate().unwrap(),
+            lock: ExecutionLock::acquire(folder.path()).unwrap(),
+        };
+        let ConsensusConfig::Crdt(crdt) = &prepared.config.consensus;
+        let told = swarm(&prepared, crdt);
+        assert!(!told.enable_relay_hop && !told.mdns);
+        assert_eq!(told.dial_timeout, Duration::from_secs(7));
+        let (high_water, low_water, grace_period) = (70, 40, Duration::from_secs(8));
+        assert_eq!(told.connection_manager, ConnectionManagerConfig { low_water, high_water, grace_period });
+        let limits = told.resource_limits.unwrap();
+        assert_eq!((limits.memory_bytes, limits.file_descriptors), (123_456_789, 321));
+        let told = engine(crdt);
+        assert_eq!(told.rebroadcast_interval, Duration::from_secs(9));
+        assert_eq!(told.repair_interval, Some(Duration::from_secs(11)));
+    }
+}

@@ -5,7 +5,7 @@ use crate::{
     daemon::DaemonError,
     identity::IdentityError,
     init::PromptError,
-    lock::LockError,
+    lock::LockCause,
     state::StateError,
 };
 use cluster_ipfs::KuboConfigError;
@@ -23,8 +23,15 @@ pub enum FollowError {
         name: String,
     },
     /// Nothing is there yet.
-    #[error("This cluster peer has not been initialized.")]
-    NotInitialized,
+    #[error(
+        "This cluster peer has not been initialized.\n\nRun \"{program} {name} init <template_URL>\" to initialize it."
+    )]
+    NotInitialized {
+        /// Name of the program.
+        program: &'static str,
+        /// Name of the cluster.
+        name: String,
+    },
     /// Something is there already.
     #[error(
         "Configuration for this cluster already exists.\nPlease delete {} if you wish to re-initialize.",
@@ -75,13 +82,33 @@ pub enum FollowError {
     /// The identity is not good.
     #[error("loading identity: {0}")]
     Identity(#[from] IdentityError),
-    /// The peer runs already, or another process works on the folder.
+    /// The peer runs already, or another command works on the folder.
     #[error(
-        "obtaining execution lock: lock {path}: {cause}. If no other cluster-follow process is running for this cluster, \
-         remove {path}, or make sure that the folder is writable for the user running cluster-follow",
-        path = .0.path.display(), cause = .0.cause
+        "obtaining execution lock: lock {}: {}. The follower peer for \"{name}\" runs already, or another command works \
+         on its folder; end it with: {program} {name} stop",
+        path.display(), LockCause::Held
     )]
-    Lock(#[from] LockError),
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// Name of the program.
+        program: &'static str,
+        /// Name of the cluster.
+        name: String,
+    },
+    /// The lock cannot be had although nobody has it.
+    #[error(
+        "obtaining execution lock: lock {}: {cause}. Make sure that the folder is writable for the user running {program}.",
+        path.display()
+    )]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        cause: LockCause,
+        /// Name of the program.
+        program: &'static str,
+    },
     /// The IPFS daemon's address cannot be used.
     #[error("configuring the IPFS connector: {0}")]
     Ipfs(#[from] KuboConfigError),

@@ -2,8 +2,8 @@
 
 use super::{FollowError, Follower};
 use crate::{
-    Config, ConfigError, Environment,
-    config::{ConfigFiles, Lookup, SourceError, SourceUrl},
+    ConfigError, Environment,
+    config::{Lookup, SourceError, SourceUrl, Sourced},
     daemon,
 };
 use cluster_core::ports::IpfsConnector;
@@ -46,35 +46,27 @@ pub enum SourceState {
 /// It is not initialised, or its configuration has mistakes.
 pub fn info(follower: &Follower, environment: &Environment) -> Result<Info, FollowError> {
     follower.check_initialized()?;
-    let (base, socket) = (follower.base(), follower.socket_text()?);
-    let loaded = Config::load_follower(base, &socket, environment, Lookup::UrlFirst);
+    let loaded = follower.load(environment, Lookup::UrlFirst);
     let (source, config) = match loaded {
-        Ok(Config { sourced: Some(sourced), .. }) if sourced.unavailable.is_some() => {
-            let reason = sourced.unavailable.clone().unwrap_or_default();
-            let state = SourceState::Failed { url: sourced.url, reason, has_copy: true };
-            (state, follower.defaults(environment)?)
-        }
-        Ok(config) => match &config.sourced {
-            Some(sourced) => (SourceState::Available(sourced.url.clone()), config),
-            None => {
-                let files = ConfigFiles::of(base);
-                let format = files.existing().map_err(|source| failed(follower, source))?;
-                (SourceState::Local(files.path(format).to_owned()), config)
+        Ok(config) => match config.sourced.clone() {
+            None => (SourceState::Local(follower.base().join(config.format.file_name())), config),
+            Some(Sourced { url, unavailable: None }) => (SourceState::Available(url), config),
+            Some(Sourced { url, unavailable: Some(reason) }) => {
+                let state = SourceState::Failed { url, reason, has_copy: true };
+                (state, follower.defaults(environment)?)
             }
         },
-        Err(ConfigError::Source(SourceError::Fetch { url, why, .. })) => {
+        Err(FollowError::Config {
+            source: ConfigError::Source(SourceError::Fetch { url, why, .. }), ..
+        }) => {
             let state = SourceState::Failed { url: *url, reason: why.to_string(), has_copy: false };
             (state, follower.defaults(environment)?)
         }
-        Err(source) => return Err(failed(follower, source)),
+        Err(error) => return Err(error),
     };
     let ipfs = Kubo::new(daemon::kubo_config(&config))?;
     let runtime = daemon::runtime().map_err(FollowError::Runtime)?;
     let asked = async { tokio::time::timeout(ANSWER_LIMIT, ipfs.id()).await };
     let ipfs_online = matches!(runtime.block_on(asked), Ok(Ok(_)));
     Ok(Info { source, ipfs_online })
-}
-
-fn failed(follower: &Follower, source: ConfigError) -> FollowError {
-    FollowError::Config { path: follower.base().to_owned(), source }
 }

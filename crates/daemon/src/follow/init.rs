@@ -22,8 +22,6 @@ pub struct InitFollower {
     pub gateway: String,
     /// The notation of the file to write.
     pub format: ConfigFormat,
-    /// Name of the program, for what is told.
-    pub program: &'static str,
 }
 
 /// Makes the folder of a follower, whole or not at all, and tells the person on standard output. The URL is not asked.
@@ -49,7 +47,7 @@ pub fn init(
         println!("  {}", place.url);
         println!("at every start. --gateway or IPFS_GATEWAY chooses another gateway.");
     }
-    let (name, program) = (follower.name(), options.program);
+    let (name, program) = (follower.name(), follower.program);
     println!("Identity written to {}.", Identity::path(base).display());
     println!("Configuration written to {}.", base.join(file).display());
     println!("Cluster \"{name}\" follower peer initialized.");

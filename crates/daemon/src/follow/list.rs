@@ -2,7 +2,7 @@
 
 use super::{FollowError, Follower};
 use crate::{
-    Config, Environment, ExecutionLock, Identity,
+    Environment, Identity,
     command::Prepared,
     config::Lookup,
     state::{BesideGo, OpenedState, StateError},
@@ -36,15 +36,13 @@ pub fn list_stored(
     out: &mut dyn Write,
 ) -> Result<(), FollowError> {
     follower.check_initialized()?;
+    let config = follower.load(environment, Lookup::CopyFirst)?;
     let base = follower.base().to_owned();
-    let socket = follower.socket_text()?;
-    let config = Config::load_follower(&base, &socket, environment, Lookup::CopyFirst)
-        .map_err(|source| FollowError::Config { path: base.clone(), source })?;
     if !base.join(&config.datastore.folder).exists() {
         return Ok(());
     }
     // Not before: whoever starts the peer waits for the lock for a moment only.
-    let lock = ExecutionLock::acquire(&base)?;
+    let lock = follower.lock()?;
     let identity = Identity::load(&base, environment)?;
     let prepared = Prepared { base, config, identity, lock };
     let opened = OpenedState::open(&prepared, BesideGo::Ignore)?;

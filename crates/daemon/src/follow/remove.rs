@@ -1,7 +1,7 @@
 //! `<name> remove`: the folder of a follower that does not run goes away.
 
 use super::{FollowError, Follower};
-use crate::{ExecutionLock, init::confirm_on_terminal};
+use crate::init::confirm_on_terminal;
 use std::fs;
 
 /// What became of the folder.
@@ -20,7 +20,7 @@ pub enum RemoveAnswer {
 pub fn remove(follower: &Follower, force: bool) -> Result<RemoveAnswer, FollowError> {
     follower.check_initialized()?;
     let base = follower.base();
-    let _lock = ExecutionLock::acquire(base)?;
+    let _lock = follower.lock()?;
     let question = format!(
         "The follower peer for \"{}\" will be removed with its identity: everything in {}. What it pinned in IPFS stays \
          pinned. Continue? [y/n]:",

@@ -1,18 +1,18 @@
 //! `<name> run` (api §7.4).
 
-use super::{FollowError, Follower};
+use super::{FollowError, Follower, first_sync::FirstSync};
 use crate::{
     Config, Environment, ExecutionLock, Identity,
     command::Prepared,
     config::Lookup,
-    daemon::{self, Bootstrap},
-    lock::{LockCause, LockError},
+    daemon::{self, Bootstrap, RunningPeer},
+    logging::StatusLine,
     state::BesideGo,
 };
 use cluster_core::ports::IpfsConnector;
 use cluster_ipfs::Kubo;
 use cluster_runtime::StopSignal;
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long the IPFS daemon is waited for.
@@ -21,26 +21,26 @@ const IPFS_LIMIT: Duration = Duration::from_secs(120);
 /// Between two questions whether it is there.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long the lock of the folder is waited for.
-const LOCK_LIMIT: Duration = Duration::from_secs(2);
-
-/// Between two attempts to take it.
-const LOCK_EVERY: Duration = Duration::from_millis(20);
-
 /// How long it may take to answer one of them.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Of so many questions in vain one is told of.
 const TOLD: u32 = 10;
 
-/// Runs a follower until a signal stops it.
+/// How long the lock of the folder is waited for.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
+
+/// Between two attempts to take it.
+const LOCK_EVERY: Duration = Duration::from_millis(20);
+
+/// Runs a follower until a signal stops it. A person at a terminal sees how its first sync goes on.
 ///
 /// # Errors
 /// Another one runs in the folder, there is no IPFS daemon, no configuration, or the peer does not start or stop
 /// orderly.
 pub fn run(follower: &Follower, environment: &Environment) -> Result<(), FollowError> {
     follower.check_initialized()?;
-    let lock = acquire(follower.base())?;
+    let lock = wait_for_lock(follower)?;
     let runtime = daemon::runtime().map_err(FollowError::Runtime)?;
     let result = runtime.block_on(follow(follower, lock, environment));
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -48,13 +48,11 @@ pub fn run(follower: &Follower, environment: &Environment) -> Result<(), FollowE
 }
 
 /// Takes the lock; a list of the stored pins has it for a moment.
-fn acquire(base: &Path) -> Result<ExecutionLock, LockError> {
+fn wait_for_lock(follower: &Follower) -> Result<ExecutionLock, FollowError> {
     let deadline = Instant::now() + LOCK_LIMIT;
     loop {
-        match ExecutionLock::acquire(base) {
-            Err(LockError { cause: LockCause::Held, .. }) if Instant::now() < deadline => {
-                std::thread::sleep(LOCK_EVERY);
-            }
+        match follower.lock() {
+            Err(FollowError::Held { .. }) if Instant::now() < deadline => std::thread::sleep(LOCK_EVERY),
             result => return result,
         }
     }
@@ -82,18 +80,16 @@ async fn follow(
     let prepared = Prepared { base, config, identity, lock };
     // The pinset is never this peer's own, so that of a Go follower in the folder is nothing to lose.
     let bootstrap = Bootstrap { beside_go: BesideGo::Settle, ..Bootstrap::default() };
-    Ok(Box::pin(daemon::serve(&prepared, &bootstrap, signals)).await?)
+    let peer = Box::pin(RunningPeer::start(&prepared, &bootstrap)).await?;
+    let first_sync = FirstSync::new(peer.counts(), StatusLine::on_terminal(environment));
+    peer.run_beside("first sync", first_sync.watch());
+    Ok(Box::pin(daemon::until_stopped(peer, signals)).await?)
 }
 
 /// Loads the configuration beside the runtime: fetching it takes time.
 async fn load(follower: Follower, environment: Environment) -> Result<Config, FollowError> {
-    let socket = follower.socket_text()?;
-    let base = follower.base().to_owned();
-    let loading = tokio::task::spawn_blocking(move || {
-        Config::load_follower(&base, &socket, &environment, Lookup::UrlFirst)
-    });
-    let loaded = loading.await.map_err(|error| FollowError::Runtime(std::io::Error::other(error)))?;
-    loaded.map_err(|source| FollowError::Config { path: follower.base().to_owned(), source })
+    let loading = tokio::task::spawn_blocking(move || follower.load(&environment, Lookup::UrlFirst));
+    loading.await.unwrap_or_else(|error| Err(FollowError::Runtime(std::io::Error::other(error))))
 }
 
 async fn wait_for_ipfs(config: &Config) -> Result<(), FollowError> {

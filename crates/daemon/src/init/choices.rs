@@ -3,6 +3,7 @@
 use super::{InitError, error::Choice};
 use crate::config::ConfigFormat;
 use cluster_core::{Multiaddr, PeerId};
+use cluster_datastore::EngineKind;
 use multiaddr::Protocol;
 
 /// Takes `crdt`, for now.
@@ -24,20 +25,21 @@ pub(super) fn settle_format(name: &str) -> Result<ConfigFormat, InitError> {
     }
 }
 
-/// Takes `fjall`, and the names of the Go implementation's engines for the sake of scripts: for these it returns what
-/// to tell the person.
-pub(super) fn settle_datastore(name: &str) -> Result<Option<String>, InitError> {
-    let refused = match name {
-        "fjall" => return Ok(None),
+/// Takes `fjall` and `sled`, and the names of the Go implementation's engines for the sake of scripts: for these it also
+/// returns what to tell the person.
+pub(super) fn settle_datastore(name: &str) -> Result<(EngineKind, Option<String>), InitError> {
+    match name {
+        "fjall" => Ok((EngineKind::Fjall, None)),
+        "sled" => Ok((EngineKind::Sled, None)),
         "pebble" | "badger" | "badger3" | "leveldb" => {
-            return Ok(Some(format!(
-                "datastore {name} is not part of this implementation: using fjall instead"
-            )));
+            let note = format!("datastore {name} is not part of this implementation: using fjall instead");
+            Ok((EngineKind::Fjall, Some(note)))
         }
-        "sled" => Choice::NotYet("the sled datastore is not in this version yet, use --datastore fjall"),
-        other => Choice::Unknown { found: other.to_owned(), known: "fjall" },
-    };
-    Err(InitError::Datastore(refused))
+        other => {
+            let known = "fjall or sled";
+            Err(InitError::Datastore(Choice::Unknown { found: other.to_owned(), known }))
+        }
+    }
 }
 
 /// Reads a comma separated list of addresses that name their peers.

@@ -21,8 +21,19 @@ const ROOM: usize = 256 * 1024;
 pub(super) struct LineBuffer<O> {
     waiting: Mutex<Vec<u8>>,
     more: Condvar,
-    output: Mutex<O>,
+    output: Mutex<Output<O>>,
 }
+
+/// Where the lines go.
+#[derive(Debug)]
+struct Output<O> {
+    inner: O,
+    /// What stands below the last line, on a terminal; it has no end of line.
+    status: String,
+}
+
+/// Goes to the first column and erases what stands on the line.
+pub(super) const ERASE_LINE: &str = "\r\x1b[K";
 
 impl<O: Write + Send + 'static> LineBuffer<O> {
     /// Starts the thread that writes to `output`.
@@ -31,7 +42,8 @@ impl<O: Write + Send + 'static> LineBuffer<O> {
     /// When the system refuses a thread.
     pub(super) fn start(output: O) -> io::Result<Arc<Self>> {
         let (waiting, more) = (Mutex::default(), Condvar::new());
-        let buffer = Arc::new(Self { waiting, more, output: Mutex::new(output) });
+        let output = Mutex::new(Output { inner: output, status: String::new() });
+        let buffer = Arc::new(Self { waiting, more, output });
         let kept = Arc::clone(&buffer);
         thread::Builder::new().name("log".to_owned()).spawn(move || kept.run())?;
         Ok(buffer)
@@ -50,12 +62,26 @@ impl<O: Write + Send + 'static> LineBuffer<O> {
     pub(super) fn flush(&self) {
         // First the output, so that two who write keep the order of the lines.
         let mut output = lock(&self.output);
-        let lines = std::mem::take(&mut *lock(&self.waiting));
-        // There is nowhere to report that nobody reads the log.
-        let _ = output.write_all(&lines).and_then(|()| output.flush());
+        let mut lines = std::mem::take(&mut *lock(&self.waiting));
+        if lines.is_empty() {
+            return;
+        }
+        if !output.status.is_empty() {
+            // In one write, so that nobody sees the terminal without it.
+            lines = [ERASE_LINE.as_bytes(), &lines, output.status.as_bytes()].concat();
+        }
+        output.write(&lines);
     }
 
-    fn push(&self, line: &[u8], at_once: bool) {
+    /// Keeps a text below the last line from now on, in place of the one before; nothing takes it away. Only for a
+    /// terminal, and shorter than its lines.
+    pub(super) fn show_status(&self, text: &str) {
+        let mut output = lock(&self.output);
+        text.clone_into(&mut output.status);
+        output.write(format!("{ERASE_LINE}{text}").as_bytes());
+    }
+
+    pub(super) fn push(&self, line: &[u8], at_once: bool) {
         let mut waiting = lock(&self.waiting);
         let was_empty = waiting.is_empty();
         waiting.extend_from_slice(line);
@@ -66,6 +92,13 @@ impl<O: Write + Send + 'static> LineBuffer<O> {
         } else if was_empty {
             self.more.notify_one();
         }
+    }
+}
+
+impl<O: Write> Output<O> {
+    fn write(&mut self, bytes: &[u8]) {
+        // There is nowhere to report that nobody reads the log.
+        let _ = self.inner.write_all(bytes).and_then(|()| self.inner.flush());
     }
 }
 
@@ -150,5 +183,33 @@ mod tests {
         assert_eq!(all, "one\nerror\n");
         buffer.push(&vec![b'x'; ROOM + 1], false);
         assert_eq!(written.try_iter().map(|text| text.len()).sum::<usize>(), ROOM + 1);
+    }
+    /// What a terminal shows after these bytes.
+    fn shown(bytes: &str) -> String {
+        let mut parts = bytes.split(ERASE_LINE);
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+            text += part;
+        }
+        text
+    }
+
+    #[test]
+    fn a_status_stays_below_the_lines_until_it_is_taken_away() {
+        let (buffer, written) = sink();
+        let mut all = String::new();
+        buffer.push(b"one\n", true);
+        buffer.show_status("half");
+        buffer.push(b"two\n", true);
+        buffer.show_status("done");
+        buffer.push(b"three\nfour\n", true);
+        all.extend(written.try_iter());
+        assert_eq!(shown(&all), "one\ntwo\nthree\nfour\ndone");
+        buffer.show_status("");
+        all.extend(written.try_iter());
+        assert_eq!(shown(&all), "one\ntwo\nthree\nfour\n");
+        buffer.push(b"five\n", true);
+        assert_eq!(written.try_iter().collect::<String>(), "five\n");
     }
 }

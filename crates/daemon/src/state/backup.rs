@@ -3,6 +3,7 @@
 use super::{
     BackupError, BesideGo, OpenedState, StateError,
     backup_files::{FORMAT, MANIFEST, Manifest, ManifestFile, ROWS, Summed, write_row},
+    progress::Progress,
 };
 use crate::{command::Prepared, init::durable_file};
 use cluster_core::{
@@ -57,6 +58,7 @@ fn write_rows(store: &dyn Datastore, path: &Path) -> Result<(u64, ManifestFile),
     let failed = |source: io::Error| StateError::File { action: "write", path: path.to_owned(), source };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
     let mut out = Summed::new(BufWriter::with_capacity(BUFFER, file));
+    let progress = Progress::of_rows("backing up");
     let snapshot = store.long_snapshot()?;
     let mut count = 0;
     for tree in Tree::ALL {
@@ -69,6 +71,7 @@ fn write_rows(store: &dyn Datastore, path: &Path) -> Result<(u64, ManifestFile),
                 }
                 write_row(&mut out, tree, &row).map_err(failed)?;
                 count += 1;
+                progress.advance(1);
             }
         }
     }

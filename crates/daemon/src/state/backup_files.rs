@@ -3,7 +3,7 @@
 //! A row is the number of its tree (one byte), the lengths of key and value (four bytes each, the least significant
 //! first), key and value. The manifest is written last: without one a backup is not finished.
 
-use super::{BackupError, StateError};
+use super::{BackupError, StateError, progress::Progress};
 use cluster_core::ports::datastore::{Row, Tree};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,9 @@ impl Backup {
     pub(super) fn verify(&self) -> Result<(), StateError> {
         for file in &self.manifest.files {
             let path = self.path(file)?;
-            let mut bytes = Summed::new(File::open(&path).map_err(|source| unreadable(&path, source))?);
+            let opened = File::open(&path).map_err(|source| unreadable(&path, source))?;
+            let progress = Progress::of_file("checking", &opened);
+            let mut bytes = Summed::new(progress.reading(opened));
             io::copy(&mut bytes, &mut io::sink()).map_err(|source| unreadable(&path, source))?;
             bytes.compare(file, &path)?;
         }
@@ -102,7 +104,8 @@ impl Backup {
         for file in &self.manifest.files {
             let path = self.path(file)?;
             let opened = File::open(&path).map_err(|source| unreadable(&path, source))?;
-            let mut bytes = Summed::new(BufReader::with_capacity(BUFFER, opened));
+            let progress = Progress::of_file("restoring", &opened);
+            let mut bytes = Summed::new(BufReader::with_capacity(BUFFER, progress.reading(opened)));
             loop {
                 match read_row(&mut bytes) {
                     Ok(Some((tree, row))) => take(tree, row)?,

@@ -7,6 +7,7 @@
 use super::{
     BesideGo, StateError, go_store,
     opened::{OpenedState, make_ready, writer},
+    progress::Progress,
 };
 use crate::command::{Prepared, StateImport};
 use cluster_api_types::Pin as WirePin;
@@ -41,11 +42,14 @@ pub(super) fn run(prepared: &Prepared, options: &StateImport) -> Result<(), Stat
                 path: path.clone(),
                 source,
             })?;
-            import(prepared, options, BufReader::with_capacity(1 << 20, file))
+            let progress = Progress::of_file("importing", &file);
+            let input = progress.reading(file);
+            import(prepared, options, BufReader::with_capacity(1 << 20, input), progress)
         }
         None => {
             eprintln!("reading from stdin, Ctrl-D to finish");
-            import(prepared, options, BufReader::new(io::stdin()))
+            let progress = Progress::of_input("importing");
+            import(prepared, options, BufReader::new(progress.reading(io::stdin())), progress)
         }
     }
 }
@@ -54,6 +58,7 @@ fn import(
     prepared: &Prepared,
     options: &StateImport,
     input: impl Read + Send + 'static,
+    progress: Progress,
 ) -> Result<(), StateError> {
     let opened = OpenedState::open(prepared, BesideGo::Ignore)?;
     let source = options.file.as_deref().unwrap_or(Path::new("standard input")).display().to_string();
@@ -84,6 +89,7 @@ fn import(
     opened.store.close()?;
     // Closes the new one too, and so syncs everything that was committed unsynced.
     building.finish()?;
+    drop(progress);
     tracing::info!(target: "service", pins = count, "state imported");
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::{
     StateError,
     output::{self, Output},
+    progress::Progress,
 };
 use crate::{Config, command::StateExport, config::HttpApiConfig};
 use cluster_core::Multiaddr;
@@ -99,10 +100,19 @@ pub(crate) fn run(config: &Config, options: &StateExport) -> Result<(), StateErr
     };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StateError::Thread)?;
-    output::write(options.file.as_deref(), |out| runtime.block_on(write_pins(rest, &place, out)))
+    let file = options.file.as_deref();
+    output::write(file, |out| {
+        let progress = Progress::of_pins("exporting", None, file);
+        runtime.block_on(write_pins(rest, &place, out, &progress))
+    })
 }
 
-async fn write_pins(rest: &HttpApiConfig, place: &Place, out: &mut Output<'_>) -> Result<(), StateError> {
+async fn write_pins(
+    rest: &HttpApiConfig,
+    place: &Place,
+    out: &mut Output<'_>,
+    progress: &Progress,
+) -> Result<(), StateError> {
     let unreachable = |cause: reqwest::Error| OnlineExportError::Unreachable {
         place: place.to_string(),
         cause: chain(&cause.without_url()),
@@ -141,7 +151,11 @@ async fn write_pins(rest: &HttpApiConfig, place: &Place, out: &mut Output<'_>) -
             Err(_) => return Err(broken("nothing more came".to_owned()).into()),
         };
         match frame.into_data() {
-            Ok(data) => out.write(&data)?,
+            Ok(data) => {
+                // Each has a line of its own.
+                progress.advance(data.iter().filter(|byte| **byte == b'\n').count() as u64);
+                out.write(&data)?;
+            }
             Err(other) => {
                 let error = other.trailers_ref().and_then(|trailers| trailers.get("x-stream-error"));
                 if let Some(error) = error.filter(|error| !error.is_empty()) {

@@ -8,7 +8,7 @@ use cluster_core::{
     pinset::{Writer, WriterConfig, events, format, mutation::LaneRule},
     ports::{consensus::AppliedOn, datastore::Datastore},
 };
-use cluster_datastore::{EngineKind, Generations, StoreOptions};
+use cluster_datastore::{Generations, StoreOptions};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -32,7 +32,7 @@ impl std::fmt::Debug for OpenedState {
 
 /// Returns how the store is opened.
 pub(super) fn options(config: &Config) -> StoreOptions {
-    StoreOptions { engine: EngineKind::Fjall, memory_budget: config.datastore.memory_budget.bytes() }
+    StoreOptions { engine: config.datastore.engine, memory_budget: config.datastore.memory_budget.bytes() }
 }
 
 impl OpenedState {

@@ -2,7 +2,8 @@
 
 use super::engine::Engine;
 use super::failure::translate;
-use super::layout::{Space, stored_key};
+use super::layout::Space;
+use crate::stored_key::{stored_key, stored_range};
 use cluster_core::ports::datastore::{MAX_PAGE, Row, Snapshot, StoreError, Tree};
 use fjall::Readable as _;
 use std::ops::Bound;
@@ -78,36 +79,5 @@ impl Snapshot for FjallSnapshot {
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
         self.0.range(tree, from, to, limit, true)
-    }
-}
-
-type StoredRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
-
-/// Confines a range to its tree; none when it is empty or upside down.
-fn stored_range(tree: Tree, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Option<StoredRange> {
-    if is_empty_range(from, to) {
-        return None;
-    }
-    let start = match from {
-        Bound::Included(key) => Bound::Included(stored_key(tree, key)),
-        Bound::Excluded(key) => Bound::Excluded(stored_key(tree, key)),
-        Bound::Unbounded => Bound::Included(vec![tree.number()]),
-    };
-    let end = match to {
-        Bound::Included(key) => Bound::Included(stored_key(tree, key)),
-        Bound::Excluded(key) => Bound::Excluded(stored_key(tree, key)),
-        Bound::Unbounded => Bound::Excluded(vec![tree.number() + 1]),
-    };
-    Some((start, end))
-}
-
-/// Says whether nothing can lie between two bounds. Engines may refuse such ranges; the port answers "no rows".
-pub(crate) fn is_empty_range(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
-    match (from, to) {
-        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-        (Bound::Included(from), Bound::Included(to)) => from > to,
-        (Bound::Included(from) | Bound::Excluded(from), Bound::Included(to) | Bound::Excluded(to)) => {
-            from >= to
-        }
     }
 }

@@ -91,14 +91,6 @@ impl Space {
     }
 }
 
-/// Puts the tree's number before a key.
-pub(super) fn stored_key(tree: Tree, key: &[u8]) -> Vec<u8> {
-    let mut stored = Vec::with_capacity(key.len() + 1);
-    stored.push(tree.number());
-    stored.extend_from_slice(key);
-    stored
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! A batch as the engine takes it.
 
-use super::layout::{Space, stored_key};
+use super::layout::Space;
+use crate::stored_key::stored_key;
 use cluster_core::ports::datastore::{Batch, StoreError};
 use std::io;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A view of one moment.
 
 use super::MemoryStore;
-use crate::fjall_store::is_empty_range;
+use crate::stored_key::is_empty_range;
 use cluster_core::ports::datastore::{MAX_PAGE, Row, Snapshot, StoreError, Tree};
 use std::ops::Bound;
 

@@ -2,8 +2,31 @@
 #![allow(dead_code)]
 
 use cluster_core::ports::datastore::{Batch, Cursor, Datastore, Durability, MAX_PAGE, Tree};
+use cluster_datastore::{EngineKind, FjallStore, OpenError, SledStore};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The engines that keep what they hold.
+pub(crate) const ON_DISK: [EngineKind; 2] = [EngineKind::Fjall, EngineKind::Sled];
+
+/// Opens a store of an engine on disk.
+pub(crate) fn open(engine: EngineKind, folder: &Path) -> Result<Arc<dyn Datastore>, OpenError> {
+    open_with(engine, folder, BUDGET)
+}
+
+/// Opens a store of an engine on disk with so many bytes of memory.
+pub(crate) fn open_with(
+    engine: EngineKind,
+    folder: &Path,
+    budget: u64,
+) -> Result<Arc<dyn Datastore>, OpenError> {
+    match engine {
+        EngineKind::Fjall => Ok(Arc::new(FjallStore::open(folder, budget)?)),
+        EngineKind::Sled => Ok(Arc::new(SledStore::open(folder, budget)?)),
+        EngineKind::Memory => panic!("not on disk"),
+    }
+}
 
 /// Small, so that tests reach tables soon, in bytes.
 pub(crate) const BUDGET: u64 = 16 * 1024 * 1024;

@@ -97,6 +97,15 @@ async fn who_fails_is_an_error_from_then_on_and_who_refuses_is_left_out() {
     assert_eq!(of(0, d), Some((TrackerStatus::ClusterError, "no")));
     assert_eq!(of(2, d), Some((TrackerStatus::Pinned, "why")));
     assert!((0..3).all(|index| of(index, c).is_none() && of(index, a).is_some()));
-    // Nobody has anything, so nothing shows the error.
-    assert_eq!(merged(vec![source(a, true, vec![failed()])]).await, []);
+    // Where nobody was heard to the end, that is an error: it is not known what is missing.
+    let scratch = tempfile::tempdir().unwrap();
+    let refuses = || Err(CallError::Refused { method: "PinTracker.StatusAll" });
+    let sources = vec![source(a, true, vec![one(a, 1), failed()]), source(c, true, vec![refuses()])];
+    let pages: Vec<_> = merge(sources, scratch.path().to_owned()).collect().await;
+    assert_eq!(pages.len(), 2, "{pages:?}");
+    assert_eq!(
+        (pages[0].as_ref().unwrap().len(), pages[1].as_ref().unwrap_err().to_string()),
+        (1, "no".to_owned())
+    );
+    assert_eq!(merged(vec![source(a, true, vec![]), source(b, true, vec![failed()])]).await, []);
 }

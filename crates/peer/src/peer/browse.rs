@@ -34,7 +34,13 @@ use tokio::sync::watch;
 const PAGE: usize = 1024;
 
 /// Batches of changes that are read at once. A batch has at most some thousand changes.
-const BATCHES: usize = 64;
+const BATCHES: usize = 4;
+
+/// Changes after which no more batches join a page: it is held for as long as its reader stalls.
+const CHANGES: usize = 4096;
+
+/// Batches of a page at most, however few changes they have.
+const BATCHES_A_PAGE: usize = 64;
 
 /// How long the stream of changes stays silent: a reader learns its position, and whether it is still connected.
 const QUIET: Duration = Duration::from_secs(15);
@@ -249,14 +255,21 @@ fn changes_behind(
 ) -> Result<Vec<Event>, ApiError> {
     let snapshot = store.snapshot()?;
     check_kept(Kept::read(&*snapshot)?, position)?;
-    let rows = events::batches(&*snapshot, position.batch, newest, BATCHES)?;
-    let mut changes = Vec::new();
-    for (batch, row) in rows {
-        for (index, change) in (1..).zip(row.changes) {
-            let behind = EventPosition { batch, index, ..position };
-            if behind > position {
-                changes.push(Event { position: behind, time: row.time, change });
+    let (mut changes, mut from) = (Vec::new(), position.batch);
+    for _ in 0..BATCHES_A_PAGE / BATCHES {
+        let rows = events::batches(&*snapshot, from, newest, BATCHES)?;
+        let Some((last, _)) = rows.last() else { break };
+        from = last + 1;
+        for (batch, row) in rows {
+            for (index, change) in (1..).zip(row.changes) {
+                let behind = EventPosition { batch, index, ..position };
+                if behind > position {
+                    changes.push(Event { position: behind, time: row.time, change });
+                }
             }
+        }
+        if changes.len() >= CHANGES {
+            break;
         }
     }
     Ok(changes)
@@ -364,5 +377,47 @@ impl BrowseApi for Peer {
             let pages: BoxStream<'static, _> = Box::pin(pages);
             Ok(pages)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cluster_core::{
+        UnixMillis,
+        pinset::{Change, ChangeKind, events::EventBatch},
+        ports::datastore::{Batch, Durability},
+    };
+    use cluster_datastore::MemoryStore;
+
+    #[test]
+    fn a_page_of_changes_is_bounded_and_the_next_one_follows_it() {
+        const LARGE: u64 = 1500;
+        let store = MemoryStore::default();
+        let key = PinKey::from_cid(&"bafkqaaa".parse().unwrap());
+        let mut rows = Batch::new();
+        // Small ones first: many of them are one page.
+        let sizes: Vec<u64> = (0..70).map(|_| 1).chain((0..40).map(|_| LARGE)).collect();
+        for (number, size) in (1..).zip(&sizes) {
+            let change = Change { key: key.clone(), kind: ChangeKind::Unpinned };
+            let changes = (0..*size).map(|_| change.clone()).collect();
+            let row = EventBatch { time: UnixMillis(5), changes };
+            rows.put(Tree::Events, events::key(number), row.encode());
+        }
+        store.commit(rows, Durability::Flushed).unwrap();
+
+        let (mut position, mut told) = (EventPosition { history: 0, batch: 0, index: 0 }, Vec::new());
+        let mut pages = Vec::new();
+        loop {
+            let page = changes_behind(&store, position, sizes.len() as u64).unwrap();
+            let Some(last) = page.last() else { break };
+            position = last.position;
+            pages.push(page.len());
+            told.extend(page.into_iter().map(|event| (event.position.batch, event.position.index)));
+        }
+        assert_eq!(pages[0], 64);
+        assert!(pages.iter().all(|changes| *changes < CHANGES + BATCHES * LARGE as usize), "{pages:?}");
+        let all = (1..).zip(&sizes).flat_map(|(batch, size)| (1..=*size).map(move |index| (batch, index)));
+        assert!(told.into_iter().eq(all));
     }
 }

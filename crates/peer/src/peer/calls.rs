@@ -6,7 +6,7 @@ use cluster_core::{
     ports::{
         BoxFuture, BoxStream, PeerCalls,
         cluster_api::{ApiError, LocalPinStatus, PeerInfo, RepoGc},
-        consensus::{OperationKind, Precondition},
+        consensus::{Operation, OperationKind},
         ipfs_connector::{ContentBlock, RepoStat},
         rpc::CallError,
     },
@@ -75,7 +75,7 @@ impl PeerCalls for Peer {
 
     fn log(&self, key: PinKey, pin: Option<Box<Pin>>) -> BoxFuture<'_, Result<(), CallError>> {
         let kind = pin.map_or(OperationKind::Unpin(key), OperationKind::Pin);
-        Box::pin(async move { self.submit(kind, Precondition::None, None).await.map(drop).map_err(failed) })
+        Box::pin(async move { self.submit(Operation::new(kind)).await.map(drop).map_err(failed) })
     }
 
     fn ipfs_swarm_peers(&self) -> BoxFuture<'_, Result<Vec<PeerId>, CallError>> {

@@ -11,7 +11,7 @@ use cluster_core::{
     ports::{
         BoxFuture, BoxStream, ClusterApi, PeerCalls,
         cluster_api::{ApiError, GlobalPinStatus, IpfsPath, LocalPinStatus, PinStatusOnPeer, PinWish, Scope},
-        consensus::{Etag, OperationKind, Precondition, RequestId},
+        consensus::{Etag, Operation, OperationKind, Precondition, RequestId},
         datastore::{Cursor, Tree},
         rpc::CallError,
     },
@@ -117,7 +117,13 @@ impl ClusterApi for Peer {
             Some(from) if from != wish.pin.cid => OperationKind::PinUpdate { pin: Box::new(wish.pin), from },
             _ => OperationKind::Pin(Box::new(wish.pin)),
         };
-        Box::pin(self.submit(kind, wish.precondition, wish.request_id))
+        let asked = Operation {
+            precondition: wish.precondition,
+            request_id: wish.request_id,
+            expires_in: wish.expires_in,
+            ..Operation::new(kind)
+        };
+        Box::pin(self.submit(asked))
     }
 
     fn unpin(
@@ -126,7 +132,8 @@ impl ClusterApi for Peer {
         precondition: Precondition,
         request_id: Option<RequestId>,
     ) -> BoxFuture<'_, Result<Pin, ApiError>> {
-        Box::pin(async move { Ok(self.submit(OperationKind::Unpin(key), precondition, request_id).await?.0) })
+        let asked = Operation { precondition, request_id, ..Operation::new(OperationKind::Unpin(key)) };
+        Box::pin(async move { Ok(self.submit(asked).await?.0) })
     }
 
     fn resolve(&self, path: IpfsPath) -> BoxFuture<'_, Result<Cid, ApiError>> {

@@ -24,7 +24,7 @@ const CLOSE: Duration = Duration::from_secs(10);
 /// How often changes are read. Nothing is lost in between: they are stored.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
-/// Batches of changes read at once; what is behind more than [`MAX_BATCHES`] of them is not looked at.
+/// Batches of changes read at a time; what is behind more than [`MAX_BATCHES`] of them is not looked at.
 const BATCHES: usize = 256;
 const MAX_BATCHES: u64 = 16_384;
 
@@ -71,12 +71,13 @@ impl Pins {
             (Some(added), Some(removed)) => added.max(removed) - added.min(removed) <= CLOSE,
             _ => now - pin.last <= CLOSE,
         });
-        while self.0.len() > MAX_PINS {
-            let Some(oldest) = self.0.iter().min_by_key(|(_, pin)| pin.last).map(|(key, _)| key.clone())
-            else {
-                return;
-            };
-            self.0.remove(&oldest);
+        if let Some(surplus @ 1..) = self.0.len().checked_sub(MAX_PINS) {
+            let mut touched: Vec<(Instant, PinKey)> =
+                self.0.iter().map(|(key, pin)| (pin.last, key.clone())).collect();
+            touched.sort_unstable();
+            for (_, key) in &touched[..surplus] {
+                self.0.remove(key);
+            }
         }
     }
 
@@ -107,13 +108,19 @@ impl Peer {
                 (seen, pins) = (newest, Pins::default());
                 continue;
             }
-            match self.read(move |store| changes(store, seen, newest)).await {
-                Ok(changes) => {
-                    let now = Instant::now();
-                    changes.into_iter().for_each(|(key, removal)| pins.touch(key, removal, now));
-                    seen = newest;
+            while seen < newest {
+                match self.read(move |store| changes(store, seen, newest)).await {
+                    Ok(Changes { pins: changed, upto }) => {
+                        let now = Instant::now();
+                        changed.into_iter().for_each(|(key, removal)| pins.touch(key, removal, now));
+                        pins.tidy(now);
+                        seen = upto;
+                    }
+                    Err(error) => {
+                        tracing::debug!(target: "crdt", %error, "cannot read what changed");
+                        break;
+                    }
                 }
-                Err(error) => tracing::debug!(target: "crdt", %error, "cannot read what changed"),
             }
             let now = Instant::now();
             pins.tidy(now);
@@ -192,23 +199,25 @@ fn is_held(status: &LocalPinStatus) -> bool {
     !matches!(status.on_peer.status, UnpinError | UnpinQueued | Unpinned | Unpinning)
 }
 
-/// Reads which pins were added (false) and removed (true) in the batches behind `seen`.
-fn changes(store: &dyn Datastore, seen: u64, newest: u64) -> Result<Vec<(PinKey, bool)>, ApiError> {
-    let mut all = Vec::new();
-    let mut from = seen + 1;
-    while from <= newest {
-        let rows = events::batches(&*store.snapshot()?, from, newest, BATCHES)?;
-        let Some((last, _)) = rows.last() else { break };
-        from = last + 1;
-        for change in rows.into_iter().flat_map(|(_, batch)| batch.changes) {
-            match change.kind {
-                ChangeKind::Pinned(_) => all.push((change.key, false)),
-                ChangeKind::Unpinned => all.push((change.key, true)),
-                ChangeKind::Status(_) | ChangeKind::Forgotten => {}
-            }
+/// Which pins were added (false) and removed (true), up to a batch.
+struct Changes {
+    pins: Vec<(PinKey, bool)>,
+    upto: u64,
+}
+
+/// Reads the next batches behind `seen`.
+fn changes(store: &dyn Datastore, seen: u64, newest: u64) -> Result<Changes, ApiError> {
+    let rows = events::batches(&*store.snapshot()?, seen + 1, newest, BATCHES)?;
+    let upto = rows.last().map_or(newest, |(last, _)| *last);
+    let mut pins = Vec::new();
+    for change in rows.into_iter().flat_map(|(_, batch)| batch.changes) {
+        match change.kind {
+            ChangeKind::Pinned(_) => pins.push((change.key, false)),
+            ChangeKind::Unpinned => pins.push((change.key, true)),
+            ChangeKind::Status(_) | ChangeKind::Forgotten => {}
         }
     }
-    Ok(all)
+    Ok(Changes { pins, upto })
 }
 
 #[cfg(test)]

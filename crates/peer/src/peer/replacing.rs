@@ -7,7 +7,7 @@ use cluster_core::{
     pinset::mutation::peer_prefix,
     ports::{
         cluster_api::ApiError,
-        consensus::{Etag, OperationKind, Precondition, Rejection, SubmitError},
+        consensus::{Etag, Operation, OperationKind, Precondition, Rejection, SubmitError},
         datastore::{Cursor, Tree},
     },
 };
@@ -120,7 +120,9 @@ impl Peer {
             }
         };
         pin.allocations = allocations;
-        self.submit(OperationKind::Pin(Box::new(pin)), Precondition::IfMatch(etag), None).await?;
+        let precondition = Precondition::IfMatch(etag);
+        let kind = OperationKind::Pin(Box::new(pin));
+        self.submit(Operation { precondition, ..Operation::new(kind) }).await?;
         Ok(outcome)
     }
 }

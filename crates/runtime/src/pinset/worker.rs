@@ -34,6 +34,9 @@ const INDEX_PAUSE: Duration = Duration::from_millis(2);
 /// Longest such pause.
 const RECOVER_MAX: Duration = Duration::from_secs(5);
 
+/// Longest such pause while the store is healthy and somebody exports it.
+const EXPORT_MAX: Duration = Duration::from_millis(200);
+
 /// Receives what rests on a commit. Called on the writer's thread, so it must not block: it hands over to
 /// bounded queues and notes what did not fit.
 pub trait Effects<O>: Send + Sync {
@@ -263,7 +266,11 @@ impl<B: Backend> Worker<B> {
     /// Takes no changes until the store works again. What waited for a flush may be lost: who followed it reads the rows
     /// anew then.
     fn on_failed(&mut self, error: &StoreError, outcomes: Vec<(Ticket, Outcome)>) {
-        tracing::error!(target: "service", error = %Chain(error), "a write failed; taking no changes until the store works again");
+        if matches!(error, StoreError::Busy) {
+            tracing::info!(target: "service", "taking no changes while the store is exported");
+        } else {
+            tracing::error!(target: "service", error = %Chain(error), "a write failed; taking no changes until the store works again");
+        }
         self.broken = Some(Broken {
             cause: error.to_string(),
             retry_at: Instant::now() + RECOVER_FIRST,
@@ -314,12 +321,13 @@ impl<B: Backend> Worker<B> {
         let recovered = self.writer.recover();
         match recovered {
             Ok(()) => {
-                tracing::info!(target: "service", "the store works again");
+                tracing::info!(target: "service", "the store takes changes again");
                 self.broken = None;
                 self.effects.recovered();
             }
             Err(error) => {
-                broken.pause = (broken.pause * 2).min(RECOVER_MAX);
+                let longest = if matches!(error, StoreError::Busy) { EXPORT_MAX } else { RECOVER_MAX };
+                broken.pause = (broken.pause * 2).min(longest);
                 broken.retry_at = Instant::now() + broken.pause;
                 broken.cause = error.to_string();
                 tracing::debug!(target: "service", error = %Chain(&error), "the store does not work yet");

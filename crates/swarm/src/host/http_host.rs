@@ -44,6 +44,9 @@ const DIAL_LIMIT: Duration = Duration::from_secs(10);
 /// has vanished is closed.
 const PING_EVERY: Duration = Duration::from_secs(15);
 
+/// How long what was written last may take to go out when the host stops.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
 /// Who the host is and where it listens.
 pub struct HttpHostConfig {
     /// Its identity.
@@ -168,9 +171,11 @@ impl HttpHost {
         }
         let (commands, wishes) = mpsc::channel(COMMANDS);
         let stop = tasks.stopping();
-        let worker = Worker { swarm, wishes, waiting: HashMap::new() };
+        let mut worker = Worker { swarm, wishes, waiting: HashMap::new() };
         tasks.spawn("libp2p http", OnEnd::Nothing, async move {
             stop.run_until_cancelled(worker.run()).await;
+            // Whoever takes nothing is not waited for.
+            let _ = tokio::time::timeout(CLOSE_LIMIT, worker.close()).await;
         });
         Ok(Self { commands, id, addresses })
     }
@@ -201,12 +206,24 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             tokio::select! {
                 Some(wish) = self.wishes.recv() => self.on_wish(wish),
                 event = self.swarm.select_next_some() => self.on_event(event),
             }
+        }
+    }
+
+    /// Closes the connections. To drop them instead would lose what their streams have written and not yet sent.
+    async fn close(&mut self) {
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            // An error says that it is gone.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        while self.swarm.connected_peers().next().is_some() {
+            self.swarm.select_next_some().await;
         }
     }
 

@@ -141,18 +141,29 @@ pub(super) const TRACING: Section = Section {
     ],
 };
 
+/// The store's own section; that of the default engine is there when no other is.
 pub(super) const FJALL: Section = Section {
     path: "datastore.fjall",
     env: "CLUSTER_FJALL",
-    optional: false,
+    optional: true,
     doc: "Where the pinset is stored.",
-    keys: &[
-        Key::new("folder", "FOLDER", Kind::Text, "Folder, seen from the one of this file."),
-        Key::new(
-            "memory_budget",
-            "MEMORYBUDGET",
-            Kind::Size,
-            "Memory the store may use; more makes large pinsets faster.",
-        ),
-    ],
+    keys: STORE_KEYS,
 };
+
+pub(super) const SLED: Section = Section {
+    path: "datastore.sled",
+    env: "CLUSTER_SLED",
+    optional: true,
+    doc: "Where the pinset is stored, with the engine sled in place of fjall.",
+    keys: STORE_KEYS,
+};
+
+const STORE_KEYS: &[Key] = &[
+    Key::new("folder", "FOLDER", Kind::Text, "Folder, seen from the one of this file."),
+    Key::new(
+        "memory_budget",
+        "MEMORYBUDGET",
+        Kind::Size,
+        "Memory the store may use; more makes large pinsets faster.",
+    ),
+];

@@ -32,5 +32,5 @@ raw_keys! {
         sampling_prob: f64,
         service_name: String,
     }
-    RawFjall { folder: String, memory_budget: String, }
+    RawStore { folder: String, memory_budget: String, }
 }

@@ -28,6 +28,7 @@ fn every_raw_key_has_one_row_in_the_table_and_an_environment_variable_of_its_own
             tags: Some(RawTags::default()),
             pinqueue: Some(RawPinqueue::default()),
         },
+        datastore: RawDatastore { fjall: Some(RawStore::default()), sled: Some(RawStore::default()) },
         ..RawConfig::default()
     };
     let mut fields = BTreeSet::new();

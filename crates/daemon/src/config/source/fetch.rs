@@ -1,8 +1,16 @@
 //! Fetches a configuration: one GET, bounded in time and size.
 
 use super::SourceUrl;
-use reqwest::Url;
-use std::{error::Error, net::IpAddr, time::Duration};
+use reqwest::{
+    Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
+use std::{
+    error::Error,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 use zeroize::Zeroizing;
 
 /// How long the whole may take. A gateway may have to look a name up in the DHT first.
@@ -90,6 +98,7 @@ fn client(url: &Url) -> Result<reqwest::Client, FetchError> {
     let builder = || {
         // What is asked for by TLS is not taken without it, wherever the answer leads.
         let builder = reqwest::Client::builder().connect_timeout(CONNECT_LIMIT).https_only(is_tls);
+        let builder = builder.dns_resolver(Arc::new(LocalNames));
         if is_of_this_machine(url) { builder.no_proxy() } else { builder }
     };
     let client = match builder().build() {
@@ -98,6 +107,24 @@ fn client(url: &Url) -> Result<reqwest::Client, FetchError> {
         built => built,
     };
     client.map_err(|error| failed(&error))
+}
+
+/// Looks names up as the system does, but for those below `localhost`, which are this machine's (RFC 6761 §6.3) and which
+/// not every system knows. Kubo's gateway sends whoever asks for it by the name `localhost` to such a one.
+struct LocalNames;
+
+impl Resolve for LocalNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let addresses: Addrs = if name.as_str().ends_with(".localhost") {
+                let all: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+                Box::new(all.into_iter().map(|ip| (ip, 0).into()))
+            } else {
+                Box::new(tokio::net::lookup_host((name.as_str(), 0)).await?.collect::<Vec<_>>().into_iter())
+            };
+            Ok(addresses)
+        })
+    }
 }
 
 fn is_of_this_machine(url: &Url) -> bool {

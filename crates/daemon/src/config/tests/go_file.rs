@@ -4,6 +4,7 @@ use super::{SECRET, effective, nothing};
 use crate::config::{
     Config, ConfigError, ConfigFormat, ConsensusConfig, CrdtConfig, Environment, TrustedPeers,
 };
+use cluster_datastore::EngineKind;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -74,6 +75,22 @@ fn what_is_written_reads_back_equal() {
     assert!(tree["cluster"]["peer_addresses"].is_array(), "Go takes nothing else");
     let names: Vec<&String> = tree["datastore"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["fjall", "pebble"]);
+}
+
+#[test]
+fn sled_may_stand_beside_the_store_of_go() {
+    let (config, warnings) = parse(&changed(|tree| tree["datastore"]["sled"] = json!({"folder": "s"})));
+    assert_eq!(warnings, [""; 0]);
+    assert_eq!(
+        (config.datastore.engine, config.datastore.folder.as_path()),
+        (EngineKind::Sled, Path::new("s"))
+    );
+    let written: Value = serde_json::from_str(&config.to_json("pebble")).unwrap();
+    let budget = effective(&config, "datastore.sled.memory_budget");
+    assert_eq!(written["datastore"], json!({"sled": {"folder": "s", "memory_budget": budget}, "pebble": {}}));
+    let alone: Value = serde_json::from_str(&config.to_json("sled")).unwrap();
+    assert_eq!(parse(&alone).0.datastore, config.datastore);
+    assert_eq!(alone["datastore"].as_object().unwrap().len(), 1);
 }
 
 #[test]

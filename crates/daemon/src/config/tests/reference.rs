@@ -220,6 +220,8 @@ const OURS: &[&str] = &[
     "api.pinsvcapi.basic_auth_credentials_file",
     "datastore.fjall.folder",
     "datastore.fjall.memory_budget",
+    "datastore.sled.folder",
+    "datastore.sled.memory_budget",
 ];
 
 #[test]
