@@ -2,7 +2,7 @@
 
 use crate::{
     command::Prepared,
-    config::{Config, CrdtConfig, DiskMetric, PinOnlyOn, TrustedPeers},
+    config::{Config, ConsensusConfig, CrdtConfig, DiskMetric, PinOnlyOn, RaftConfig, TrustedPeers},
 };
 use cluster_consensus::crdt::{Batching, EngineConfig};
 use cluster_core::{
@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// Requests to the IPFS daemon at once.
 const IPFS_CONNECTIONS: usize = 64;
+
+/// Times that a leader is heard while a peer waits for it.
+const HEARTBEATS: u32 = 10;
 
 /// First wait after a failed request to the IPFS daemon.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -43,6 +46,20 @@ pub(super) fn engine(crdt: &CrdtConfig) -> EngineConfig {
     }
 }
 
+pub(super) fn raft(prepared: &Prepared, raft: &RaftConfig) -> cluster_consensus::raft::RaftConfig {
+    cluster_consensus::raft::RaftConfig {
+        local: prepared.identity.id(),
+        replication: prepared.config.cluster.replication,
+        heartbeat: raft.heartbeat_timeout / HEARTBEATS,
+        election: raft.heartbeat_timeout,
+        leader_wait: raft.wait_for_leader_timeout,
+        submit_wait: raft.wait_for_leader_timeout + raft.network_timeout,
+        barrier_wait: raft.network_timeout,
+        snapshot_threshold: raft.snapshot_threshold,
+        trailing_logs: raft.trailing_logs,
+    }
+}
+
 pub(super) fn tracker(config: &Config) -> TrackerConfig {
     let max = config.cluster.pin_recover_interval;
     TrackerConfig {
@@ -52,11 +69,12 @@ pub(super) fn tracker(config: &Config) -> TrackerConfig {
     }
 }
 
-/// Whom to trust: those configured, and those that are joined unless that was ruled out.
-pub(super) fn trust(crdt: &CrdtConfig, joined: &[PeerId]) -> Trust {
-    match &crdt.trusted_peers {
-        TrustedPeers::Everyone => Trust::Everyone,
-        TrustedPeers::Only(peers) => Trust::Only(peers.iter().chain(joined).copied().collect()),
+/// Whom to trust: those configured, and those that are joined unless that was ruled out. With Raft everybody who has the
+/// secret: who is a member decides about changes.
+pub(super) fn trust(consensus: &ConsensusConfig, joined: &[PeerId]) -> Trust {
+    match consensus.crdt().map(|crdt| &crdt.trusted_peers) {
+        None | Some(TrustedPeers::Everyone) => Trust::Everyone,
+        Some(TrustedPeers::Only(peers)) => Trust::Only(peers.iter().chain(joined).copied().collect()),
     }
 }
 
@@ -68,6 +86,7 @@ pub(super) fn peer(prepared: &Prepared, scratch: std::path::PathBuf) -> PeerConf
         version: env!("CARGO_PKG_VERSION"),
         follower: cluster.follower_mode,
         replication: cluster.replication,
+        repinning: !cluster.disable_repinning,
         allocate_by: prepared.config.allocator.allocate_by.clone(),
         place_on: match cluster.pin_only_on {
             PinOnlyOn::AllPeers => PlaceOn::All,
@@ -102,7 +121,7 @@ pub(super) fn informers(config: &Config) -> InformersConfig {
     }
 }
 
-pub(super) fn swarm(prepared: &Prepared, crdt: &CrdtConfig) -> SwarmConfig {
+pub(super) fn swarm(prepared: &Prepared) -> SwarmConfig {
     let cluster = &prepared.config.cluster;
     let limits = &cluster.resource_manager;
     SwarmConfig {
@@ -133,7 +152,11 @@ pub(super) fn swarm(prepared: &Prepared, crdt: &CrdtConfig) -> SwarmConfig {
         mdns: cluster.mdns_interval.is_some(),
         peer_addresses: cluster.peer_addresses.clone(),
         peerstore_file: Some(prepared.base.join(&cluster.peerstore_file)),
-        cluster_name: crdt.cluster_name.clone(),
+        cluster_name: match &prepared.config.consensus {
+            ConsensusConfig::Crdt(crdt) => crdt.cluster_name.clone(),
+            // No heads are told there; peers with another consensus are warned of each other all the same.
+            ConsensusConfig::Raft(_) => "(raft)".to_owned(),
+        },
         agent_version: concat!("cluster-service/", env!("CARGO_PKG_VERSION")).to_owned(),
         follower: cluster.follower_mode,
     }

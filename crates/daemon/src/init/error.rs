@@ -12,7 +12,7 @@ use std::{io, path::PathBuf};
 /// Failure of `init`; the texts say what was being done first, as all commands do. None holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// No such consensus, or not yet.
+    /// No such consensus.
     #[error("choosing consensus: {0}")]
     Consensus(Choice),
     /// No such datastore, or not yet.
