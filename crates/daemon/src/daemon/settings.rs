@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::{
         Environment, ExecutionLock, Identity,
-        config::{ConfigFormat, ConsensusConfig},
+        config::ConfigFormat,
     };
     use std::path::Path;
 
@@ -202,15 +202,14 @@ mod tests {
             identity: Identity::generate().unwrap(),
             lock: ExecutionLock::acquire(folder.path()).unwrap(),
         };
-        let ConsensusConfig::Crdt(crdt) = &prepared.config.consensus;
-        let told = swarm(&prepared, crdt);
+        let told = swarm(&prepared);
         assert!(!told.enable_relay_hop && !told.mdns);
         assert_eq!(told.dial_timeout, Duration::from_secs(7));
         let (high_water, low_water, grace_period) = (70, 40, Duration::from_secs(8));
         assert_eq!(told.connection_manager, ConnectionManagerConfig { low_water, high_water, grace_period });
         let limits = told.resource_limits.unwrap();
         assert_eq!((limits.memory_bytes, limits.file_descriptors), (123_456_789, 321));
-        let told = engine(crdt);
+        let told = engine(prepared.config.consensus.crdt().unwrap());
         assert_eq!(told.rebroadcast_interval, Duration::from_secs(9));
         assert_eq!(told.repair_interval, Some(Duration::from_secs(11)));
     }
