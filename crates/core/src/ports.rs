@@ -6,6 +6,7 @@ pub mod consensus;
 pub mod datastore;
 pub mod ipfs_connector;
 pub mod peer_set;
+pub mod raft;
 pub mod rpc;
 pub mod swarm;
 
@@ -15,6 +16,7 @@ pub use consensus::Consensus;
 pub use datastore::Datastore;
 pub use ipfs_connector::IpfsConnector;
 pub use peer_set::PeerSet;
+pub use raft::{RaftAnswers, RaftCalls};
 pub use rpc::{PeerCalls, Rpc};
 pub use swarm::{BlockSource, Blocks, Broadcast, HeadsExchange, Network, SwarmListener};
 
