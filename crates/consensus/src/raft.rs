@@ -3,13 +3,14 @@
 //!
 //! * [`RaftLogStore`] and [`RaftStateMachine`]: what openraft stores, over the datastore port and the writer.
 //! * [`Proposal`]: what an entry carries.
-//! * [`RaftNode`]: a running member; [`RaftCalls`] is what it needs of the network.
+//! * [`RaftNode`]: a running member; [`RaftCalls`](cluster_core::ports::RaftCalls) is what it needs of the network.
 
 mod apply_group;
 mod backend;
-mod calls;
 mod codec;
 mod config;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod log_store;
 mod log_tail;
 mod log_worker;
@@ -28,10 +29,8 @@ mod type_config;
 mod waiters;
 
 pub use backend::{RaftBackend, RaftInput};
-pub use calls::{RaftCallError, RaftCalls};
 pub use config::RaftConfig;
 pub use log_store::{OpenLogError, RaftLogStore};
-pub use messages::MAX_MESSAGE;
 pub use node::{RaftNode, RaftParts, StartRaftError};
 pub use node_id::NodeId;
 pub use position::LogPosition;

@@ -7,6 +7,7 @@ pub mod datastore;
 pub mod ipfs_connector;
 pub mod members;
 pub mod peer_set;
+pub mod raft;
 pub mod rpc;
 pub mod swarm;
 
@@ -17,6 +18,7 @@ pub use datastore::Datastore;
 pub use ipfs_connector::IpfsConnector;
 pub use members::Members;
 pub use peer_set::PeerSet;
+pub use raft::{RaftAnswers, RaftCalls};
 pub use rpc::{PeerCalls, Rpc};
 pub use swarm::{BlockSource, Blocks, Broadcast, HeadsExchange, Network, SwarmListener};
 

@@ -9,15 +9,13 @@ use super::{
 use cluster_core::{
     PeerId,
     pinset::{RowReader, RowWriter},
+    ports::raft::{MAX_RAFT_MESSAGE, RaftLane},
 };
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
 };
 
 const VERSION: u8 = 1;
-
-/// Bytes of a message at most: as many entries as are sent at once, the last of which may be a large one, or a chunk.
-pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// Entries of one request at most.
 const MAX_ENTRIES: u64 = 100_000;
@@ -89,6 +87,16 @@ fn flag(row: &mut RowReader<'_>) -> Option<bool> {
 }
 
 impl Request {
+    /// Returns the way it goes: what must not overtake an entry goes with the entries.
+    pub(super) fn lane(&self) -> RaftLane {
+        match self {
+            Self::Append(request) if request.entries.is_empty() => RaftLane::Control,
+            Self::Vote(_) | Self::PreVote(_) => RaftLane::Control,
+            Self::Append(_) | Self::TransferLeader(_) | Self::Propose(_) => RaftLane::Log,
+            Self::Chunk { .. } | Self::Install { .. } => RaftLane::Snapshot,
+        }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let row = RowWriter::new(VERSION);
         match self {
@@ -118,7 +126,7 @@ impl Request {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        if bytes.len() > MAX_MESSAGE {
+        if bytes.len() > MAX_RAFT_MESSAGE {
             return None;
         }
         let mut row = RowReader::new(bytes, VERSION)?;
@@ -193,7 +201,7 @@ impl Answer {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut row = RowReader::new(bytes, VERSION).filter(|_| bytes.len() <= MAX_MESSAGE)?;
+        let mut row = RowReader::new(bytes, VERSION).filter(|_| bytes.len() <= MAX_RAFT_MESSAGE)?;
         let answer = match row.byte()? {
             1 => Self::Append(AppendEntriesResponse::Success),
             2 => Self::Append(AppendEntriesResponse::PartialSuccess(read_optional(&mut row)?)),

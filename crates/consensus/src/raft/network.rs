@@ -1,14 +1,13 @@
 //! openraft's side of the network: requests to one other member.
 
 use super::{
-    NodeId,
-    calls::{RaftCallError, RaftCalls},
-    codec,
+    NodeId, codec,
     messages::{Answer, Request},
     rows::AppliedRow,
     snapshot::{Chunks, Digest, SnapshotBody},
     type_config::{TypeConfig, Vote, alias},
 };
+use cluster_core::ports::{RaftCalls, raft::RaftCallError};
 use openraft::{
     OptionalSend, RaftNetworkFactory,
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
@@ -49,10 +48,10 @@ type CallError = RPCError<TypeConfig>;
 
 impl Client {
     async fn call(&self, request: Request, limit: Duration) -> Result<Answer, CallError> {
-        let call = self.calls.call(self.target.peer(), request.encode());
+        let call = self.calls.call(self.target.peer(), request.lane(), request.encode());
         let answer = match tokio::time::timeout(limit, call).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error @ RaftCallError::NotSent { .. })) => {
+            Ok(Err(error @ (RaftCallError::NotSent { .. } | RaftCallError::Refused(_)))) => {
                 return Err(Unreachable::from_string(error).into());
             }
             Ok(Err(error @ RaftCallError::NotAnswered { .. })) => {

@@ -6,7 +6,6 @@ mod submitting;
 use super::{
     NodeId, RaftLogStore, RaftStateMachine, StateMachineError, Waiters,
     backend::RaftInput,
-    calls::RaftCalls,
     config::RaftConfig,
     log_store::OpenLogError,
     messages::{Answer, Request},
@@ -14,7 +13,10 @@ use super::{
     snapshot::{Spool, SpoolPlace},
     type_config::{ProposalBytes, TypeConfig},
 };
-use cluster_core::{PeerId, ports::Datastore};
+use cluster_core::{
+    PeerId,
+    ports::{Datastore, RaftCalls},
+};
 use cluster_runtime::{Pinset, WorkerThread};
 use openraft::{
     Raft,

@@ -8,6 +8,8 @@ mod spool;
 
 pub(super) use body::Chunks;
 pub use body::SnapshotBody;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use chunk::sealed;
 pub use chunk::{Chunk, ChunkError, Digest, MAX_CHUNK, Section};
 pub(super) use chunk_source::ChunkSource;
 pub(super) use equal::make_equal;

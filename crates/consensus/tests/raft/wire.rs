@@ -1,7 +1,13 @@
 //! A network in memory, with faults on demand.
 
-use cluster_consensus::raft::{RaftCallError, RaftCalls, RaftNode};
-use cluster_core::{PeerId, ports::BoxFuture};
+use cluster_consensus::raft::RaftNode;
+use cluster_core::{
+    PeerId,
+    ports::{
+        BoxFuture, RaftCalls,
+        raft::{RaftCallError, RaftLane},
+    },
+};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -69,7 +75,12 @@ struct Wire {
 const PROPOSE: u8 = 7;
 
 impl RaftCalls for Wire {
-    fn call(&self, peer: PeerId, request: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, RaftCallError>> {
+    fn call(
+        &self,
+        peer: PeerId,
+        _: RaftLane,
+        request: Vec<u8>,
+    ) -> BoxFuture<'_, Result<Vec<u8>, RaftCallError>> {
         Box::pin(async move {
             let lost = |cause: &str| RaftCallError::NotAnswered { cause: cause.to_owned() };
             let unreachable = |cause: &str| RaftCallError::NotSent { cause: cause.to_owned() };

@@ -2,7 +2,6 @@
 
 use super::{
     super::{
-        calls::RaftCallError,
         proposal::{Proposal, ProposalError},
         waiters::Waiter,
     },
@@ -11,7 +10,10 @@ use super::{
 use cluster_core::{
     PeerId,
     pinset::Ordered,
-    ports::consensus::{Applied, Operation, Rejection, SubmitError},
+    ports::{
+        consensus::{Applied, Operation, Rejection, SubmitError},
+        raft::RaftCallError,
+    },
 };
 use openraft::async_runtime::WatchReceiver as _;
 use std::{sync::Arc, time::Duration};
@@ -82,9 +84,12 @@ impl RaftNode {
         let answer = if leader == self.config.local {
             timeout_at(until, self.propose(bytes)).await.ok()
         } else {
-            let request = Request::Propose(bytes.0.to_vec()).encode();
-            match timeout_at(until, self.calls.call(leader, request)).await {
-                Ok(Err(RaftCallError::NotSent { .. })) => return Attempt::NotProposed,
+            let request = Request::Propose(bytes.0.to_vec());
+            let call = self.calls.call(leader, request.lane(), request.encode());
+            match timeout_at(until, call).await {
+                Ok(Err(RaftCallError::NotSent { .. } | RaftCallError::Refused(_))) => {
+                    return Attempt::NotProposed;
+                }
                 Ok(Ok(answer)) => Answer::decode(&answer),
                 Ok(Err(RaftCallError::NotAnswered { .. })) | Err(_) => None,
             }

@@ -67,6 +67,11 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     sum
 }
 
+/// Puts its checksum behind a body.
+pub(in crate::raft) fn sealed(body: &[u8]) -> Vec<u8> {
+    [body, &checksum(body)].concat()
+}
+
 impl Chunk {
     /// Writes the chunk, with its checksum.
     pub fn encode(&self) -> Vec<u8> {
@@ -79,9 +84,7 @@ impl Chunk {
         for (key, value) in &self.rows {
             row = row.bytes(key).bytes(value);
         }
-        let mut bytes = row.finish();
-        bytes.extend_from_slice(&checksum(&bytes));
-        bytes
+        sealed(&row.finish())
     }
 
     /// Reads a chunk and checks that its rows can be stored.
