@@ -133,6 +133,20 @@ impl Service {
     /// # Errors
     /// When `init` fails.
     pub fn init(program: &Path, base: &Path, ipfs: &str, environment: &[(&str, &str)]) -> Result<Self> {
+        Self::init_agreeing(program, "crdt", base, ipfs, environment)
+    }
+
+    /// As [`Service::init`], with a consensus by its name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn init_agreeing(
+        program: &Path,
+        consensus: &str,
+        base: &Path,
+        ipfs: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let [rest, swarm, pinning, proxy] = free_ports()?.map(loopback);
         let mut variables: Vec<(String, String)> =
             environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -152,7 +166,7 @@ impl Service {
         let output = Command::new(program)
             .arg("--config")
             .arg(base)
-            .arg("init")
+            .args(["init", "--consensus", consensus])
             .envs(variables.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
             .output()
