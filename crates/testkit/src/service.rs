@@ -369,13 +369,26 @@ impl Service {
     /// # Errors
     /// When it does not end in time or not with status 0.
     pub fn stop(&mut self) -> Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let Some(child) = self.child.take() else { return Ok(()) };
         if self.program.file_name() == Some(OsStr::new("ipfs-cluster-service")) {
             // A daemon of Go 1.1.6 that is stopped right after its start may wait for itself for ever.
             std::thread::sleep(YOUNG.saturating_sub(self.started.elapsed()));
         }
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        self.until_ended(child)
+    }
+
+    /// Waits until the peer ends of itself.
+    ///
+    /// # Errors
+    /// When it does not end in time or not with status 0.
+    pub fn until_it_ends(&mut self) -> Result<()> {
+        let child = self.child.take().context("the peer does not run")?;
+        self.until_ended(child)
+    }
+
+    fn until_ended(&mut self, mut child: Child) -> Result<()> {
         let deadline = Instant::now() + STOP_LIMIT;
         loop {
             if let Some(status) = child.try_wait()? {
