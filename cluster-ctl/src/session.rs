@@ -1,8 +1,13 @@
 //! What every command works with: the client and the output.
 
-use crate::{cli::{Consistency, GlobalArgs}, failure::Failure, output::Output, text::Text};
 #[cfg(feature = "libp2p")]
 use crate::{cli::HiddenText, libp2p::AnyConnector};
+use crate::{
+    cli::{Consistency, GlobalArgs},
+    failure::Failure,
+    output::Output,
+    text::Text,
+};
 use cluster_client::{CertificateCheck, Client, Connector, Credentials, Host, HostError, Lines};
 #[cfg(feature = "libp2p")]
 use cluster_client::{ReqwestConnector, api_types::core::ClusterSecret};

@@ -217,9 +217,6 @@ pub(crate) enum StateVerb {
 pub(crate) enum RaftVerb {
     /// Go on WITHOUT the members that are lost for good, after writing the pins out
     RecoverFromLostMajority {
-        /// Comma list of the members that shall be voters from now on instead of this peer alone; this peer is one
-        #[arg(long, value_name = "peers", value_delimiter = ',', value_parser = parse_allocation)]
-        voters: Vec<PeerId>,
         /// File for the pins instead of pins-before-recovery.json in the folder
         #[arg(long, value_name = "path")]
         export: Option<PathBuf>,
@@ -313,8 +310,8 @@ impl StateVerb {
             Self::Restore { force, source } => StateCommand::Restore(StateRestore { source, force }),
             Self::Check => StateCommand::Check,
             Self::Convert { force, consensus } => StateCommand::Convert(StateConvert { consensus, force }),
-            Self::Raft(RaftVerb::RecoverFromLostMajority { voters, export, force }) => {
-                let recovery = RaftRecovery { voters, export, force };
+            Self::Raft(RaftVerb::RecoverFromLostMajority { export, force }) => {
+                let recovery = RaftRecovery { export, force };
                 StateCommand::Raft(RaftCommand::RecoverFromLostMajority(recovery))
             }
             Self::Crdt(CrdtVerb::Info) => StateCommand::Crdt(CrdtCommand::Info),

@@ -56,7 +56,11 @@ impl Text for CrdtHealth {
 impl Text for RaftHealth {
     fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
         let leader = self.leader.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-        writeln!(out, "State: {} | Ready: {} | Term: {} | Leader: {leader}", self.state, self.ready, self.term)?;
+        writeln!(
+            out,
+            "State: {} | Ready: {} | Term: {} | Leader: {leader}",
+            self.state, self.ready, self.term
+        )?;
         writeln!(
             out,
             "Log: last {}, committed {}, applied {}, snapshot {}, purged {} | Entries: {} | Lag: {}",

@@ -52,15 +52,15 @@ pub(crate) async fn delete_peer(State(api): Api, request: Request) -> Reply {
 }
 
 pub(crate) async fn promote_peer(State(api): Api, request: Request) -> Reply {
-    set_voter(api, &request, true).await
+    set_voter(api, peer_in(&request), true).await
 }
 
 pub(crate) async fn demote_peer(State(api): Api, request: Request) -> Reply {
-    set_voter(api, &request, false).await
+    set_voter(api, peer_in(&request), false).await
 }
 
-async fn set_voter(api: Arc<dyn ClusterApi>, request: &Request, votes: bool) -> Reply {
-    let peer = match peer_in(request) {
+async fn set_voter(api: Arc<dyn ClusterApi>, peer: Result<PeerId, Box<Reply>>, votes: bool) -> Reply {
+    let peer = match peer {
         Ok(peer) => peer,
         Err(reply) => return *reply,
     };

@@ -2,7 +2,7 @@
 
 use crate::{
     BindError, ConnectionLimits, HttpStreams, RestConfig, RestMetrics, access_log::AccessLogFile,
-    connections::Connections, front::Front, listener::Listener, routes::routes, tls::Tls,
+    connections::Connections, front::Front, listener::Listener, tls::Tls,
 };
 use cluster_core::ports::ClusterApi;
 use std::{net::SocketAddr, sync::Arc};

@@ -1,7 +1,7 @@
 //! Backends of the `Consensus` port: how peers agree on the pinset.
 //!
 //! * [`crdt`]: the Merkle-CRDT, wire-compatible with Go IPFS Cluster 1.1.6.
-//! * [`raft`]: a log that a quorum holds. Nothing starts it yet.
+//! * [`raft`]: a log that a quorum holds.
 //! * [`quorum_fake`]: an in-memory stand-in for a backend that needs a quorum, for tests.
 //! * [`conformance`]: what every backend has to keep, run against each of them.
 
@@ -16,6 +16,7 @@ pub mod fuzzing;
 pub mod quorum_fake;
 pub mod raft;
 mod raft_consensus;
+mod raft_ports;
 mod stored_blocks;
 
 pub use crdt_consensus::CrdtConsensus;

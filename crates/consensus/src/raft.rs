@@ -12,9 +12,9 @@ mod clocks;
 mod cluster_id;
 mod codec;
 mod config;
+mod founding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod founding;
 mod log_store;
 mod log_tail;
 mod log_worker;

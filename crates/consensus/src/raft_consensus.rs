@@ -22,6 +22,11 @@ impl RaftConsensus {
     pub fn new(node: Arc<RaftNode>) -> Self {
         Self { node }
     }
+
+    /// Returns the member.
+    pub(crate) fn node(&self) -> &Arc<RaftNode> {
+        &self.node
+    }
 }
 
 impl Consensus for RaftConsensus {
@@ -58,6 +63,7 @@ impl Consensus for RaftConsensus {
     fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>> {
         Box::pin(std::future::ready(Ok(None)))
     }
+
     fn read_barrier(&self) -> BoxFuture<'_, Result<(), BarrierError>> {
         Box::pin(self.node.read_barrier(self.node.barrier_wait()))
     }

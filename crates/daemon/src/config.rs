@@ -254,7 +254,8 @@ impl Config {
         if let Role::Follower { socket } = role {
             document.become_follower(socket);
         }
-        let missing = ![ConsensusKind::Crdt, ConsensusKind::Raft].iter().any(|kind| document.has(kind.section()));
+        let missing =
+            ![ConsensusKind::Crdt, ConsensusKind::Raft].iter().any(|kind| document.has(kind.section()));
         document.overlay(environment);
         let warnings = document.take_warnings();
         let (go_stores, go_sections) = (document.go_stores(), document.go_sections().to_vec());
@@ -262,6 +263,11 @@ impl Config {
         let mut result = Self::check(document, base);
         if missing {
             result = Err(missing_consensus(result.err().unwrap_or_default()));
+        }
+        if let (Role::Follower { .. }, Ok(Self { consensus: ConsensusConfig::Raft(_), .. })) =
+            (&role, &result)
+        {
+            result = Err(vec![cannot_be_followed()]);
         }
         match result {
             Ok(mut config) => {
@@ -320,7 +326,9 @@ impl Config {
     }
 
     fn default_values() -> RawConfig {
-        let raw = |document| Self::check(document, Path::new(".")).map(|config| config.to_raw()).unwrap_or_default();
+        let raw = |document| {
+            Self::check(document, Path::new(".")).map(|config| config.to_raw()).unwrap_or_default()
+        };
         let mut of_raft = Document::defaults();
         of_raft.agree_by(ConsensusKind::Raft);
         let mut defaults: RawConfig = raw(Document::defaults());
@@ -439,10 +447,22 @@ fn tell(warnings: &[Mistake], place: &str) {
     }
 }
 
+/// Who follows is no member, and only a Merkle-CRDT has something for those.
+fn cannot_be_followed() -> Mistake {
+    let (found, expected) =
+        ("raft consensus".to_owned(), "[consensus.crdt], which alone can be followed".to_owned());
+    Mistake {
+        key: "consensus".to_owned(),
+        problem: Problem::Value { found, expected },
+        origin: Origin::Default,
+    }
+}
+
 fn missing_consensus(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
     // A refused consensus says so itself.
     if !mistakes.iter().any(|mistake| mistake.key.starts_with("consensus")) {
-        let (found, expected) = ("no consensus section".to_owned(), "[consensus.crdt] or [consensus.raft]".to_owned());
+        let (found, expected) =
+            ("no consensus section".to_owned(), "[consensus.crdt] or [consensus.raft]".to_owned());
         let problem = Problem::Value { found, expected };
         mistakes.push(Mistake { key: "consensus".to_owned(), problem, origin: Origin::Default });
     }

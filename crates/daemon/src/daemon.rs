@@ -11,6 +11,7 @@ mod joining;
 mod listen;
 mod numbers;
 mod raft_member;
+mod raft_numbers;
 mod running_peer;
 mod settings;
 mod shared_settings;

@@ -10,8 +10,8 @@ pub use prompt::{PromptError, confirm, confirm_on_terminal};
 
 use crate::{
     config::{
-        Config, ConfigFiles, ConfigFormat, ConsensusConfig, ConsensusKind, Environment, SourceUrl, TrustedPeers,
-        source_text,
+        Config, ConfigFiles, ConfigFormat, ConsensusConfig, ConsensusKind, Environment, SourceUrl,
+        TrustedPeers, source_text,
     },
     identity::Identity,
     lock::ExecutionLock,

@@ -154,11 +154,12 @@ async fn show_leadership(cluster: &mut Cluster) -> Result<()> {
     print!("{}", cluster.ctl(other, &["--consistency", "strong", "pin", "ls", &cid.to_string()])?);
     step("starting it again");
     cluster.start_again(lost).await?;
-    cluster.converge("the members are ready", async |member| {
-        let health = member.client.raft_health().await?;
-        Ok((health.ready, format!("{health:?}")))
-    })
-    .await
+    cluster
+        .converge("the members are ready", async |member| {
+            let health = member.client.raft_health().await?;
+            Ok((health.ready, format!("{health:?}")))
+        })
+        .await
 }
 
 fn step(text: &str) {

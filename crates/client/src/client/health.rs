@@ -2,7 +2,9 @@
 
 use super::{Call, Client, pins::local};
 use crate::{ClientError, Scope};
-use cluster_api_types::{Alert, BandwidthByProtocol, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric, RaftHealth};
+use cluster_api_types::{
+    Alert, BandwidthByProtocol, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric, RaftHealth,
+};
 use http::Method;
 
 impl Client {

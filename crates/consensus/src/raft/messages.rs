@@ -124,8 +124,17 @@ impl Request {
     pub(super) fn lane(&self) -> RaftLane {
         match self {
             Self::Append(request) if request.entries.is_empty() => RaftLane::Control,
-            Self::Vote(_) | Self::PreVote(_) => RaftLane::Control,
-            Self::Append(_) | Self::TransferLeader(_) | Self::Propose(_) => RaftLane::Log,
+            Self::Vote(_)
+            | Self::PreVote(_)
+            | Self::ReadIndex
+            | Self::Lag(_)
+            | Self::Removed(_)
+            | Self::Greet => RaftLane::Control,
+            Self::Append(_)
+            | Self::TransferLeader(_)
+            | Self::Propose(_)
+            | Self::Change(_)
+            | Self::HandOver(_) => RaftLane::Log,
             Self::Chunk { .. } | Self::Install { .. } => RaftLane::Snapshot,
         }
     }

@@ -9,7 +9,7 @@ use super::{
     snapshot::{Chunks, Digest, SnapshotBody},
     type_config::{TypeConfig, Vote, alias},
 };
-use cluster_core::ports::{RaftCalls, raft::RaftCallError};
+use cluster_core::ports::raft::RaftCallError;
 use openraft::{
     OptionalSend, RaftNetworkFactory,
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},

@@ -3,7 +3,9 @@
 use super::{
     BoxFuture, BoxStream,
     browse_api::{BrowseApi, EventPosition},
-    consensus::{BarrierError, CrdtHealth, Etag, MembershipError, Precondition, RaftHealth, RequestId, SubmitError},
+    consensus::{
+        BarrierError, CrdtHealth, Etag, MembershipError, Precondition, RaftHealth, RequestId, SubmitError,
+    },
     datastore::StoreError,
     ipfs_connector::{GcItem, IpfsError, IpfsId},
     rpc::CallError,
@@ -225,7 +227,9 @@ pub enum ApiError {
     #[error(transparent)]
     Barrier(#[from] BarrierError),
     /// The pinset is not fit to be read yet.
-    #[error("this peer is not ready: it has not caught up with the other members since it started; ask again, or ask another one")]
+    #[error(
+        "this peer is not ready: it has not caught up with the other members since it started; ask again, or ask another one"
+    )]
     NotReady,
     /// The consensus has no members to remove (api §3.6).
     #[error("crdt consensus component cannot remove peers")]

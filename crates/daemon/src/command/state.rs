@@ -62,8 +62,6 @@ pub enum RaftCommand {
 /// Going on without the lost members.
 #[derive(Debug, Clone)]
 pub struct RaftRecovery {
-    /// Who shall be a voter; empty for this peer alone.
-    pub voters: Vec<PeerId>,
     /// File for the pins as they are before anything changes.
     pub export: Option<PathBuf>,
     /// Ask nothing.

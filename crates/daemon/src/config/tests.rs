@@ -149,7 +149,8 @@ fn every_variable_takes_effect() {
         crate::init::durable_file::write(&folder.path().join(name), text.as_bytes()).unwrap();
     }
     let initial = Config::initial(Path::new("/nowhere"), &nothing()).unwrap();
-    let on = |engine, consensus| Config::initial_on(engine, consensus, Path::new("/nowhere"), &nothing()).unwrap();
+    let on =
+        |engine, consensus| Config::initial_on(engine, consensus, Path::new("/nowhere"), &nothing()).unwrap();
     let on_sled = on(EngineKind::Sled, ConsensusKind::Crdt);
     let with_raft = on(EngineKind::Fjall, ConsensusKind::Raft);
     for (section, key) in keys::all() {
@@ -251,9 +252,18 @@ fn each_rule_has_its_report() {
         ["consensus: found no consensus section; expected [consensus.crdt] or [consensus.raft]"]
     );
     for (text, expected) in [
-        ("heartbeat_timeout = \"1ms\"", "heartbeat_timeout: found \"1ms\"; expected a duration of at least \"5ms\""),
-        ("heartbeat_timeout = \"2s\"", "election_timeout: found 1s; expected a duration that is not below heartbeat_timeout"),
-        ("max_append_entries = 2000", "max_append_entries: found 2000; expected a whole number from 1 to 1024"),
+        (
+            "heartbeat_timeout = \"1ms\"",
+            "heartbeat_timeout: found \"1ms\"; expected a duration of at least \"5ms\"",
+        ),
+        (
+            "heartbeat_timeout = \"2s\"",
+            "election_timeout: found 1s; expected a duration that is not below heartbeat_timeout",
+        ),
+        (
+            "max_append_entries = 2000",
+            "max_append_entries: found 2000; expected a whole number from 1 to 1024",
+        ),
         ("backups_rotate = 0", "backups_rotate: found 0; expected a whole number of at least 1"),
         ("init_peerset = [\"me\"]", "init_peerset: found \"me\"; expected a peer ID"),
     ] {

@@ -9,16 +9,13 @@ use super::{
     forgotten_file::ForgottenFile,
     joining::{self, Bootstrap},
     listen,
-    raft_member::{self, Membership},
     numbers::PinsetNumbers,
+    raft_member::{self, Membership},
+    raft_numbers::RaftNumbers,
     settings, shared_settings,
     traces::Traces,
 };
-use crate::{
-    command::Prepared,
-    config::MetricsConfig,
-    state::OpenedState,
-};
+use crate::{command::Prepared, config::MetricsConfig, state::OpenedState};
 use cluster_api::{MetricsServer, RestMetrics, RestServer};
 use cluster_consensus::StoredBlocks;
 use cluster_core::{
@@ -90,7 +87,8 @@ impl RunningPeer {
         assembly.start_tasks(prepared, &tasks);
         if let Some(raft) = &assembly.consensus.raft {
             raft_member::begin(raft, prepared, bootstrap).await?;
-            let wait = prepared.config.consensus.raft().map_or(Duration::ZERO, |raft| raft.wait_for_leader_timeout);
+            let wait =
+                prepared.config.consensus.raft().map_or(Duration::ZERO, |raft| raft.wait_for_leader_timeout);
             let watch = raft_member::watch(raft.clone(), wait);
             tasks.spawn("raft", OnEnd::Stop, until_stopped(&tasks, watch));
         }
@@ -266,6 +264,9 @@ impl Assembly {
                 return Err(error);
             }
         };
+        if consensus.raft.is_some() {
+            RaftNumbers::register(&numbers, consensus.port.clone())?;
+        }
         let parts = PeerParts {
             consensus: consensus.port.clone(),
             members: consensus.members.clone(),

@@ -165,10 +165,7 @@ pub(super) fn swarm(prepared: &Prepared) -> SwarmConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Environment, ExecutionLock, Identity,
-        config::ConfigFormat,
-    };
+    use crate::{Environment, ExecutionLock, Identity, config::ConfigFormat};
     use std::path::Path;
 
     const CONFIGURED: &str = r#"

@@ -11,7 +11,9 @@ pub(super) fn settle_consensus(name: &str) -> Result<ConsensusKind, InitError> {
     match name {
         "crdt" => Ok(ConsensusKind::Crdt),
         "raft" => Ok(ConsensusKind::Raft),
-        other => Err(InitError::Consensus(Choice::Unknown { found: other.to_owned(), known: "crdt or raft" })),
+        other => {
+            Err(InitError::Consensus(Choice::Unknown { found: other.to_owned(), known: "crdt or raft" }))
+        }
     }
 }
 

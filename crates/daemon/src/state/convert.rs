@@ -15,7 +15,6 @@ use crate::{
     config::{Config, ConsensusKind},
 };
 use cluster_core::{
-    Pin,
     pinset::{counters::Counters, read},
     ports::datastore::{Cursor, Snapshot, Tree},
 };
@@ -47,9 +46,14 @@ fn convert(prepared: &Prepared, opened: OpenedState, wanted: ConsensusKind) -> R
         let view = opened.store.long_snapshot()?;
         let total = Counters::load(&*view)?.pins();
         let progress = Progress::of_pins("converting", Some(total), None);
-        fill(prepared, wanted, &store, pins(&*view).inspect(|page| {
-            progress.advance(page.as_ref().map_or(0, |page| page.len() as u64));
-        }))?
+        fill(
+            prepared,
+            wanted,
+            &store,
+            pins(&*view).inspect(|page| {
+                progress.advance(page.as_ref().map_or(0, |page| page.len() as u64));
+            }),
+        )?
     };
     drop(store);
     opened.store.close()?;
@@ -70,7 +74,7 @@ fn pins(view: &dyn Snapshot) -> impl Iterator<Item = Chunk> {
             return None;
         }
         let page = cursor.next_page_of(view, PAGE);
-        Some(page.map(|rows| read::decode_pins(rows).collect::<Vec<Pin>>()).map_err(StateError::from))
+        Some(page.map(read::decode_pins).map_err(StateError::from))
     })
 }
 

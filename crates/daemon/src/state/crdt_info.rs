@@ -10,8 +10,12 @@ use std::sync::Arc;
 
 pub(super) fn run(prepared: &Prepared) -> Result<(), StateError> {
     let opened = OpenedState::open(prepared, BesideGo::Refuse)?;
-    let writer =
-        writer(Arc::clone(&opened.store), &prepared.config, prepared.identity.id(), CrdtBackend::new(Packing::Immediate))?;
+    let writer = writer(
+        Arc::clone(&opened.store),
+        &prepared.config,
+        prepared.identity.id(),
+        CrdtBackend::new(Packing::Immediate),
+    )?;
     let backend = writer.backend();
     let heads: Vec<String> = backend.heads().iter().map(ToString::to_string).collect();
     // An open walk is what Go calls dirty: something below a head is missing.

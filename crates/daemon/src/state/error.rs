@@ -36,13 +36,17 @@ pub enum StateError {
         found: String,
     },
     /// The configuration is kept elsewhere.
-    #[error("the configuration is what {url} serves: change its consensus there, and in a folder with a configuration of its own convert the state")]
+    #[error(
+        "the configuration is what {url} serves: change its consensus there, and in a folder with a configuration of its own convert the state"
+    )]
     Sourced {
         /// Where.
         url: String,
     },
     /// The configuration cannot be changed.
-    #[error("the state is converted, but not the configuration; give the command again once this is mended: {0}")]
+    #[error(
+        "the state is converted, but not the configuration; give the command again once this is mended: {0}"
+    )]
     Configuration(#[source] ChangeConsensusError),
     /// There is no Raft.
     #[error("this peer's consensus is not raft: there is no majority to lose, and nothing to recover")]

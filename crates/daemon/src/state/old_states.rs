@@ -16,8 +16,11 @@ const KEEP: u32 = 6;
 pub(super) fn make_room(prepared: &Prepared) -> Result<PathBuf, StateError> {
     let keep = prepared.config.consensus.raft().map_or(KEEP, |raft| raft.backups_rotate);
     let store = prepared.base.join(&prepared.config.datastore.folder);
-    shift(&store, keep)
-        .map_err(|source| StateError::File { action: "move the kept states beside", path: store, source })
+    shift(&store, keep).map_err(|source| StateError::File {
+        action: "move the kept states beside",
+        path: store,
+        source,
+    })
 }
 
 /// Names a kept state; 0 is the newest.

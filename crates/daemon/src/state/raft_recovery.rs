@@ -1,13 +1,9 @@
 //! `state raft recover-from-lost-majority`: a member goes on without those that are lost for good. The pins are written out
 //! before anything changes.
 
-use super::{
-    BesideGo, OpenedState, StateError, export,
-    output::{self},
-};
+use super::{BesideGo, OpenedState, StateError, export, output};
 use crate::command::{Prepared, RaftRecovery};
-use cluster_consensus::raft::{self, Recovered};
-use cluster_core::PeerId;
+use cluster_consensus::raft::{Recovered, recover_from_lost_majority};
 
 /// Where the pins go when no file is named.
 const EXPORT: &str = "pins-before-recovery.json";
@@ -24,15 +20,21 @@ pub(super) fn run(prepared: &Prepared, options: &RaftRecovery) -> Result<(), Sta
         Ok(())
     })?;
     tracing::info!(target: "service", pins = count, "the pins as they are were written to {}", file.display());
-    let recovered = raft::recover_majority(&*opened.store, prepared.identity.id(), &options.voters)?;
+    let recovered = recover_from_lost_majority(&*opened.store, prepared.identity.id())?;
     opened.store.close()?;
     tell(&recovered);
     Ok(())
 }
 
 fn tell(recovered: &Recovered) {
-    let names = |peers: &[PeerId]| peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    println!("voters now: {}", names(&recovered.voters));
-    println!("no members any more: {}", names(&recovered.lost));
-    println!("`state cleanup` on each of these before it joins again with `daemon --bootstrap`");
+    println!(
+        "this peer is the only voter of its cluster now; its log ends with {}",
+        match recovered.last {
+            Some(last) => format!("entry {} of term {}", last.index, last.term),
+            None => "nothing".to_owned(),
+        }
+    );
+    for peer in &recovered.left_out {
+        println!("no member any more, and to be cleaned (`state cleanup`) before it joins again: {peer}");
+    }
 }

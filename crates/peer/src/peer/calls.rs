@@ -13,7 +13,6 @@ use cluster_core::{
     },
 };
 use futures_util::StreamExt;
-use std::future::ready;
 
 fn failed(error: impl std::fmt::Display) -> CallError {
     CallError::Failed { message: error.to_string() }

@@ -101,7 +101,9 @@ impl RaftNode {
             let limit = until.saturating_duration_since(Instant::now());
             match self.caller.call(leader, &Request::Propose(bytes.0.to_vec()), limit).await {
                 Ok(answer) => Some(answer),
-                Err(RaftCallError::NotSent { .. } | RaftCallError::Refused(_)) => return Attempt::NotProposed,
+                Err(RaftCallError::NotSent { .. } | RaftCallError::Refused(_)) => {
+                    return Attempt::NotProposed;
+                }
                 Err(RaftCallError::NotAnswered { .. }) => None,
             }
         };

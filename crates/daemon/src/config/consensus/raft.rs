@@ -55,7 +55,8 @@ impl RaftConfig {
         let millis = Duration::from_millis;
         let texts = raw.init_peerset.iter().flatten();
         let init_peerset = texts.filter_map(|text| check.peer("init_peerset", text, "")).collect();
-        let mut positive = |key: &str, raw: &Option<String>, default| check.positive(key, raw.as_ref(), default);
+        let mut positive =
+            |key: &str, raw: &Option<String>, default| check.positive(key, raw.as_ref(), default);
         let wait_for_leader_timeout =
             positive("wait_for_leader_timeout", &raw.wait_for_leader_timeout, millis(15_000));
         let network_timeout = positive("network_timeout", &raw.network_timeout, millis(10_000));

@@ -74,7 +74,12 @@ pub(super) const RAFT: Section = Section {
             Kind::Duration,
             "How long a change waits for its outcome once there is a leader.",
         ),
-        Key::new("commit_retries", "COMMITRETRIES", Kind::Integer, "Without effect: see wait_for_leader_timeout."),
+        Key::new(
+            "commit_retries",
+            "COMMITRETRIES",
+            Kind::Integer,
+            "Without effect: see wait_for_leader_timeout.",
+        ),
         Key::new(
             "commit_retry_delay",
             "COMMITRETRYDELAY",
@@ -99,8 +104,18 @@ pub(super) const RAFT: Section = Section {
             Kind::Duration,
             "How long an election may take before the next one.",
         ),
-        Key::new("commit_timeout", "COMMITTIMEOUT", Kind::Duration, "Without effect: a commit is told at once."),
-        Key::new("max_append_entries", "MAXAPPENDENTRIES", Kind::Integer, "Changes in one message of the leader."),
+        Key::new(
+            "commit_timeout",
+            "COMMITTIMEOUT",
+            Kind::Duration,
+            "Without effect: a commit is told at once.",
+        ),
+        Key::new(
+            "max_append_entries",
+            "MAXAPPENDENTRIES",
+            Kind::Integer,
+            "Changes in one message of the leader.",
+        ),
         Key::new(
             "trailing_logs",
             "TRAILINGLOGS",
@@ -125,7 +140,12 @@ pub(super) const RAFT: Section = Section {
             Kind::Duration,
             "Without effect: whoever asks for the latest state makes the leader ask the majority.",
         ),
-        Key::hidden("data_folder", "DATAFOLDER", Kind::Text, "Without effect: log and pinset are in the store."),
+        Key::hidden(
+            "data_folder",
+            "DATAFOLDER",
+            Kind::Text,
+            "Without effect: log and pinset are in the store.",
+        ),
         Key::hidden("datastore_namespace", "DATASTORENAMESPACE", Kind::Text, "Without effect."),
     ],
 };
