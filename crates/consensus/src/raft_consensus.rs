@@ -5,7 +5,7 @@ use cluster_core::{
     PeerId, PinKey,
     ports::{
         BoxFuture, Consensus,
-        consensus::{Applied, CrdtHealth, Operation, SubmitError},
+        consensus::{Applied, BarrierError, CrdtHealth, Operation, RaftHealth, SubmitError},
         datastore::StoreError,
     },
 };
@@ -57,5 +57,12 @@ impl Consensus for RaftConsensus {
 
     fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), BarrierError>> {
+        Box::pin(self.node.read_barrier(self.node.barrier_wait()))
+    }
+
+    fn raft_health(&self) -> Option<RaftHealth> {
+        Some(self.node.status())
     }
 }

@@ -40,6 +40,8 @@ pub type Group<I> = Vec<(Input<I>, UnixMillis)>;
 pub struct GroupFailed {
     /// Why, with the remedy.
     pub cause: String,
+    /// The store works and was only busy: nothing was tried, and the same group can be handed in again a little later.
+    pub is_busy: bool,
 }
 
 /// What can be read of the writer on its own thread.
@@ -156,7 +158,7 @@ impl<I: Send + 'static> Pinset<I> {
     /// # Cancel safety
     /// A group that reached the queue is carried out whether or not somebody waits.
     pub async fn carry_out(&self, group: Group<I>) -> Result<Vec<Outcome>, GroupFailed> {
-        let stopped = || GroupFailed { cause: "the writer stopped".to_owned() };
+        let stopped = || GroupFailed { cause: "the writer stopped".to_owned(), is_busy: false };
         let (reply, answer) = oneshot::channel();
         self.queue.send(Command::Group(group, reply)).await.map_err(|_| stopped())?;
         answer.await.unwrap_or_else(|_| Err(stopped()))

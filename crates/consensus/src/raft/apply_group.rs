@@ -2,6 +2,7 @@
 
 use super::{
     backend::RaftInput,
+    cluster_id::ClusterId,
     codec::{self, StoredMembership, position},
     position::LogPosition,
     proposal::{Proposal, ProposalError},
@@ -46,6 +47,13 @@ impl ApplyGroup {
         }
     }
 
+    /// Makes the group of these entries anew.
+    pub(super) fn of(applied: &AppliedRow, entries: &[Entry]) -> Result<Self, ProposalError> {
+        let mut group = Self::after(applied);
+        entries.iter().try_for_each(|entry| group.add(entry))?;
+        Ok(group)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.entries >= ENTRIES || self.bytes >= BYTES
     }
@@ -59,6 +67,10 @@ impl ApplyGroup {
     pub(super) fn add(&mut self, entry: &Entry) -> Result<(), ProposalError> {
         match &entry.payload {
             EntryPayload::Blank => {}
+            EntryPayload::Normal(ProposalBytes(bytes)) if let Some(id) = ClusterId::of_founding(bytes) => {
+                // Two leaders may have given one before they knew of each other's.
+                self.applied.cluster.get_or_insert(id);
+            }
             EntryPayload::Normal(ProposalBytes(bytes)) => {
                 let Proposal { ordered, at, nonce } = Proposal::decode(bytes)?;
                 self.bytes += bytes.len();

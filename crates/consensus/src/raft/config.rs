@@ -25,6 +25,8 @@ pub struct RaftConfig {
     pub leader_wait: Duration,
     /// How long a submission waits for its outcome, all in all.
     pub submit_wait: Duration,
+    /// How long a read that has to be up to date waits until it is.
+    pub barrier_wait: Duration,
     /// Entries after which a snapshot is noted.
     pub snapshot_threshold: u64,
     /// Entries kept in the log behind a snapshot, for members that were away for a while.
@@ -48,6 +50,8 @@ impl RaftConfig {
             snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_threshold),
             max_in_snapshot_log_to_keep: self.trailing_logs,
             enable_pre_vote: Some(true),
+            // It would answer reads by what it knew to be committed before, which is noted without a flush.
+            enable_leader_restore: Some(false),
             ..openraft::Config::default()
         }
         .validate()

@@ -5,7 +5,7 @@ use super::{
     rows::{COMMITTED, PURGED, VOTE, entry_key, position_row},
 };
 use cluster_core::ports::datastore::{Batch, Datastore, Durability, StoreError, Tree};
-use std::{collections::VecDeque, io, ops::Range, sync::Arc};
+use std::{collections::VecDeque, io, ops::Range, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// Commands taken at a time.
@@ -16,6 +16,12 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Rows that one batch deletes at most, so that appended entries do not wait long behind it.
 const DELETED_ROWS: u64 = 1024;
+
+/// First pause while the store is busy.
+const BUSY_FIRST: Duration = Duration::from_millis(5);
+
+/// Longest such pause.
+const BUSY_LONGEST: Duration = Duration::from_millis(200);
 
 /// Told once a command is carried out, and durable where that is promised.
 pub(super) type Done = Box<dyn FnOnce(Result<(), io::Error>) + Send>;
@@ -171,10 +177,25 @@ impl LogWorker {
         let written = match &self.failed {
             Some(cause) => Err(cause.clone()),
             None if batch.is_empty() => Ok(()),
-            None => self.store.commit(batch, durability).map_err(|error| self.fail(&error)),
+            None => self.try_commit(batch, durability).map_err(|error| self.fail(&error)),
         };
         for done in done {
             done(written.clone().map_err(io::Error::other));
+        }
+    }
+
+    /// Writes a batch; waits while the store is busy, and then has tried nothing: it is exported, and a leader need not stop
+    /// for that. Whoever asked for the batch waits as for a slow disk.
+    fn try_commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        let mut pause = BUSY_FIRST;
+        loop {
+            // An export takes minutes; a peer that stops does not wait for its end.
+            match self.store.commit(batch.clone(), durability) {
+                Err(StoreError::Busy) if !self.commands.is_closed() => {}
+                done => return done,
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(BUSY_LONGEST);
         }
     }
 

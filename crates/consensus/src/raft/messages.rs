@@ -2,7 +2,9 @@
 
 use super::{
     LogPosition, NodeId,
+    cluster_id::{ClusterId, Relation},
     codec::{self, log_id, position, read_entry, read_vote, write_entry, write_vote},
+    member_change::{ChangeRefused, MemberChange},
     rows::AppliedRow,
     type_config::{LogId, TypeConfig, Vote},
 };
@@ -43,6 +45,18 @@ pub(super) enum Request {
     },
     /// Put a proposal into the log.
     Propose(Vec<u8>),
+    /// Say up to where the log has to be carried out for a read that is up to date.
+    ReadIndex,
+    /// Change the members.
+    Change(MemberChange),
+    /// Say how much of the log a member lacks.
+    Lag(PeerId),
+    /// Hand the leadership over to this member.
+    HandOver(PeerId),
+    /// Whoever is told this is no member any more since this place of the log.
+    Removed(LogPosition),
+    /// Say which cluster the peer belongs to.
+    Greet,
 }
 
 /// An answer.
@@ -62,6 +76,25 @@ pub(super) enum Answer {
     NotLeader(Option<PeerId>),
     /// The request was not carried out, or only in part.
     Failed(String),
+    /// A read is up to date once the log is carried out up to this index.
+    ReadIndex(u64),
+    /// The members are as asked for, since this index at the latest.
+    Changed(u64),
+    /// How a member stands, and how many entries it lacks, if it was heard of.
+    Lag {
+        is_voter: bool,
+        lag: Option<u64>,
+    },
+    /// The change cannot be made.
+    Refused(ChangeRefused),
+    /// The request was carried out.
+    Done,
+    /// Whoever asks is no member; since this place of the log, if that is known.
+    NotMember(Option<LogPosition>),
+    /// Whoever asks belongs to another cluster.
+    Stranger(Relation),
+    /// The cluster that the peer belongs to.
+    Greeting(Option<ClusterId>),
 }
 
 fn optional(id: Option<&LogId>, row: RowWriter) -> RowWriter {
@@ -113,6 +146,12 @@ impl Request {
                 vote(row.byte(6), by).bytes(&applied.encode()).int(*chunks).raw(digest)
             }
             Self::Propose(bytes) => row.byte(7).raw(bytes),
+            Self::ReadIndex => row.byte(8),
+            Self::Change(change) => change.write(row.byte(9)),
+            Self::Lag(peer) => row.byte(10).bytes(&peer.to_bytes()),
+            Self::HandOver(peer) => row.byte(11).bytes(&peer.to_bytes()),
+            Self::Removed(position) => position.write(row.byte(12)),
+            Self::Greet => row.byte(13),
         }
         .finish()
     }
@@ -152,6 +191,12 @@ impl Request {
                 Self::Install { vote, applied, chunks, digest }
             }
             7 => return Some(Self::Propose(row.rest().to_vec())),
+            8 => Self::ReadIndex,
+            9 => Self::Change(MemberChange::read(&mut row)?),
+            10 => Self::Lag(PeerId::from_bytes(row.bytes()?).ok()?),
+            11 => Self::HandOver(PeerId::from_bytes(row.bytes()?).ok()?),
+            12 => Self::Removed(LogPosition::read(&mut row)?),
+            13 => Self::Greet,
             _ => return None,
         };
         row.is_empty().then_some(request)
@@ -188,6 +233,17 @@ impl Answer {
                 row.byte(10).bytes(&leader.map(|peer| peer.to_bytes()).unwrap_or_default())
             }
             Self::Failed(cause) => row.byte(11).bytes(cause.as_bytes()),
+            Self::ReadIndex(index) => row.byte(12).int(*index),
+            Self::Changed(index) => row.byte(13).int(*index),
+            Self::Lag { is_voter, lag } => {
+                let row = row.byte(14).byte(u8::from(*is_voter)).byte(u8::from(lag.is_some()));
+                row.int(lag.unwrap_or_default())
+            }
+            Self::Refused(refused) => refused.write(row.byte(15)),
+            Self::Done => row.byte(16),
+            Self::NotMember(since) => LogPosition::write_optional(*since, row.byte(17)),
+            Self::Stranger(relation) => row.byte(18).byte(u8::from(*relation == Relation::Recovered)),
+            Self::Greeting(cluster) => ClusterId::write_optional(*cluster, row.byte(19)),
         }
         .finish()
     }
@@ -213,6 +269,17 @@ impl Answer {
                 peer => Some(PeerId::from_bytes(peer).ok()?),
             }),
             11 => Self::Failed(std::str::from_utf8(row.bytes()?).ok()?.to_owned()),
+            12 => Self::ReadIndex(row.int()?),
+            13 => Self::Changed(row.int()?),
+            14 => {
+                let (is_voter, is_known) = (flag(&mut row)?, flag(&mut row)?);
+                Self::Lag { is_voter, lag: Some(row.int()?).filter(|_| is_known) }
+            }
+            15 => Self::Refused(ChangeRefused::read(&mut row)?),
+            16 => Self::Done,
+            17 => Self::NotMember(LogPosition::read_optional(&mut row)?),
+            19 => Self::Greeting(ClusterId::read_optional(&mut row)?),
+            18 => Self::Stranger(if flag(&mut row)? { Relation::Recovered } else { Relation::Other }),
             _ => return None,
         };
         row.is_empty().then_some(answer)
@@ -220,110 +287,4 @@ impl Answer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::raft::{MembershipRow, ProposalBytes, type_config::Entry};
-    use cluster_core::UnixMillis;
-    use openraft::EntryPayload;
-    use rand::{Rng, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
-
-    fn vote(term: u64) -> Vote {
-        openraft::impls::Vote::new_committed(term, PeerId::random().into())
-    }
-
-    fn id(index: u64) -> LogId {
-        log_id(LogPosition { term: 3, index })
-    }
-
-    fn requests() -> Vec<Request> {
-        let entry = |index, payload| Entry { log_id: id(index), payload };
-        let entries = vec![
-            entry(7, EntryPayload::Blank),
-            entry(8, EntryPayload::Normal(ProposalBytes([1, 2, 3].as_slice().into()))),
-        ];
-        let mut asked = VoteRequest::new(vote(4), Some(id(9)));
-        asked.leadership_transfer = true;
-        let applied = AppliedRow {
-            last: Some(LogPosition { term: 1, index: 2 }),
-            membership: MembershipRow::default(),
-            clock: UnixMillis(5),
-        };
-        vec![
-            Request::Append(AppendEntriesRequest {
-                vote: vote(3),
-                prev_log_id: Some(id(6)),
-                entries,
-                leader_commit: None,
-            }),
-            Request::Vote(VoteRequest::new(vote(4), None)),
-            Request::PreVote(asked),
-            Request::TransferLeader(TransferLeaderRequest::new(
-                vote(1),
-                PeerId::random().into(),
-                Some(id(1)),
-            )),
-            Request::Chunk { number: 300, bytes: vec![1, 2] },
-            Request::Install { vote: vote(2), applied, chunks: 3, digest: [7; 32] },
-            Request::Propose(vec![9]),
-        ]
-    }
-
-    fn answers() -> Vec<Answer> {
-        vec![
-            Answer::Append(AppendEntriesResponse::Success),
-            Answer::Append(AppendEntriesResponse::PartialSuccess(Some(id(3)))),
-            Answer::Append(AppendEntriesResponse::PartialSuccess(None)),
-            Answer::Append(AppendEntriesResponse::Conflict),
-            Answer::Append(AppendEntriesResponse::HigherVote(vote(9))),
-            Answer::Vote(VoteResponse::new(vote(8), Some(id(2)), true)),
-            Answer::Transfer(true),
-            Answer::ChunkTaken,
-            Answer::Installed(vote(7)),
-            Answer::Committed,
-            Answer::NotLeader(None),
-            Answer::NotLeader(Some(PeerId::random())),
-            Answer::Failed("no".to_owned()),
-        ]
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        for request in requests() {
-            let bytes = request.encode();
-            let read = Request::decode(&bytes).unwrap();
-            assert_eq!(format!("{read:?}"), format!("{request:?}"));
-            assert_eq!(read.encode(), bytes);
-        }
-        for answer in answers() {
-            let bytes = answer.encode();
-            assert_eq!(Answer::decode(&bytes), Some(answer));
-            assert_eq!(Answer::decode(&[&bytes[..], &[0]].concat()), None);
-            assert_eq!(Answer::decode(&bytes[..bytes.len() - 1]), None);
-        }
-    }
-
-    /// Bytes that another peer chose are read, or they are not; nothing else happens.
-    #[test]
-    fn changed_bytes_are_refused_or_are_another_message() {
-        let messages: Vec<Vec<u8>> =
-            requests().iter().map(Request::encode).chain(answers().iter().map(Answer::encode)).collect();
-        for seed in 0..3000 {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            let mut bytes = messages[random.random_range(0..messages.len())].clone();
-            let at = random.random_range(0..bytes.len());
-            match random.random_range(0..3) {
-                0 => bytes[at] = random.random(),
-                1 => bytes.truncate(at),
-                _ => bytes.insert(at, random.random()),
-            }
-            if let Some(request) = Request::decode(&bytes) {
-                let again = Request::decode(&request.encode()).unwrap();
-                assert_eq!(format!("{again:?}"), format!("{request:?}"), "seed {seed}");
-            }
-            if let Some(answer) = Answer::decode(&bytes) {
-                assert_eq!(Answer::decode(&answer.encode()), Some(answer), "seed {seed}");
-            }
-        }
-    }
-}
+mod tests;

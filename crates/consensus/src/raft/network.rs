@@ -2,7 +2,8 @@
 
 use super::{
     NodeId,
-    calls::{RaftCallError, RaftCalls},
+    caller::Caller,
+    calls::RaftCallError,
     codec,
     messages::{Answer, Request},
     rows::AppliedRow,
@@ -19,7 +20,7 @@ use openraft::{
         TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, time::Duration};
 
 /// How long one part of a snapshot may take: it is written to the other peer's disk.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,19 +30,19 @@ const INSTALL_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Makes a client for each member.
 #[derive(Clone)]
-pub(super) struct Network(pub(super) Arc<dyn RaftCalls>);
+pub(super) struct Network(pub(super) Caller);
 
 impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Client;
 
     async fn new_client(&mut self, target: NodeId, _: &EmptyNode) -> Client {
-        Client { calls: self.0.clone(), target }
+        Client { caller: self.0.clone(), target }
     }
 }
 
 /// Calls one member.
 pub(super) struct Client {
-    calls: Arc<dyn RaftCalls>,
+    caller: Caller,
     target: NodeId,
 }
 
@@ -49,18 +50,11 @@ type CallError = RPCError<TypeConfig>;
 
 impl Client {
     async fn call(&self, request: Request, limit: Duration) -> Result<Answer, CallError> {
-        let call = self.calls.call(self.target.peer(), request.encode());
-        let answer = match tokio::time::timeout(limit, call).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error @ RaftCallError::NotSent { .. })) => {
-                return Err(Unreachable::from_string(error).into());
-            }
-            Ok(Err(error @ RaftCallError::NotAnswered { .. })) => {
-                return Err(NetworkError::from_string(error).into());
-            }
-            Err(_) => return Err(NetworkError::from_string("no answer in time").into()),
-        };
-        Answer::decode(&answer).ok_or_else(|| unexpected("an answer that cannot be read"))
+        match self.caller.call(self.target.peer(), &request, limit).await {
+            Ok(answer) => Ok(answer),
+            Err(error @ RaftCallError::NotSent { .. }) => Err(Unreachable::from_string(error).into()),
+            Err(error @ RaftCallError::NotAnswered { .. }) => Err(NetworkError::from_string(error).into()),
+        }
     }
 
     /// Sends the parts of a snapshot, each after the one before it was written.
@@ -69,7 +63,7 @@ impl Client {
         vote: Vote,
         snapshot: Snapshot,
     ) -> Result<Vote, StreamingError<TypeConfig>> {
-        let SnapshotBody { clock, chunks } = snapshot.snapshot;
+        let SnapshotBody { clock, cluster, chunks } = snapshot.snapshot;
         let Chunks::View(mut source) = chunks else {
             return Err(NetworkError::from_string("the snapshot is another peer's").into());
         };
@@ -77,6 +71,7 @@ impl Client {
             last: snapshot.meta.last_log_id.as_ref().map(codec::position),
             membership: codec::membership_row(&snapshot.meta.last_membership),
             clock,
+            cluster,
         };
         let mut digest = Digest::default();
         let mut number = 0;
@@ -114,6 +109,8 @@ fn unexpected(what: &str) -> CallError {
 fn refused(answer: Answer) -> CallError {
     match answer {
         Answer::Failed(cause) => NetworkError::from_string(cause).into(),
+        Answer::Stranger(_) => unexpected("one of the two belongs to another cluster"),
+        Answer::NotMember(_) => unexpected("this peer is no member, says the other one"),
         _ => unexpected("the answer to another question"),
     }
 }

@@ -1,35 +1,62 @@
 //! A running member: openraft over the stores of this peer and the calls to others.
 
+mod changing;
 mod incoming;
+mod instance;
+mod leading;
+mod reading;
+mod status;
 mod submitting;
+mod supervisor;
 
 use super::{
-    NodeId, RaftLogStore, RaftStateMachine, StateMachineError, Waiters,
+    NodeId, StateMachineError, Waiters,
     backend::RaftInput,
+    caller::{Caller, Strangers},
     calls::RaftCalls,
+    clocks::Clocks,
+    cluster_id::{ClusterId, Identity},
     config::RaftConfig,
     log_store::OpenLogError,
     messages::{Answer, Request},
-    network::Network,
-    snapshot::{Spool, SpoolPlace},
+    removed::Removed,
     type_config::{ProposalBytes, TypeConfig},
 };
-use cluster_core::{PeerId, ports::Datastore};
-use cluster_runtime::{Pinset, WorkerThread};
+use cluster_core::{
+    PeerId,
+    ports::{
+        Datastore,
+        consensus::{RaftRole, RaftState},
+    },
+};
+use cluster_runtime::Pinset;
+use instance::{Instance, Running};
 use openraft::{
-    Raft,
     async_runtime::WatchReceiver as _,
-    errors::{ClientWriteError, Fatal, InitializeError, RaftError},
+    errors::{Fatal, InitializeError, RaftError},
     impls::EmptyNode,
 };
+use reading::Rounds;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
 
 /// Submissions on their way at once. More wait, and are told that the peer is busy when that takes long.
 const SUBMISSIONS: usize = 8192;
+
+/// How long another peer may take to say which cluster it belongs to.
+const GREETING: Duration = Duration::from_secs(2);
+
+/// Pause before something is tried again that no leader took.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// Why a member does not start.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +76,12 @@ pub enum StartRaftError {
     /// The first members cannot be what was given.
     #[error("these cannot be the first members of the cluster")]
     Initialize(#[source] Box<InitializeError<TypeConfig>>),
+    /// The store fails at the moment.
+    #[error("Raft does not run: {cause}")]
+    Down {
+        /// Why.
+        cause: String,
+    },
 }
 
 /// What a member works with.
@@ -61,17 +94,30 @@ pub struct RaftParts {
     pub calls: Arc<dyn RaftCalls>,
 }
 
-/// A running member.
+/// What runs at the moment.
+#[derive(Clone)]
+enum Current {
+    Up(Arc<Instance>),
+    /// It failed because of this, and starts again.
+    Down(Arc<str>),
+    Stopped,
+}
+
+/// A running member. When its store or openraft fails, it starts again by itself, from what the store holds.
 pub struct RaftNode {
     config: RaftConfig,
-    raft: Raft<TypeConfig, RaftStateMachine>,
+    settings: Arc<openraft::Config>,
     store: Arc<dyn Datastore>,
-    calls: Arc<dyn RaftCalls>,
+    caller: Caller,
+    clocks: Clocks,
     waiters: Arc<Waiters>,
     places: Arc<Semaphore>,
-    place: SpoolPlace,
-    /// The snapshot that arrives, while nobody writes to it.
-    incoming: Mutex<Option<(PeerId, Spool)>>,
+    rounds: Rounds,
+    current: watch::Sender<Current>,
+    ready: watch::Sender<bool>,
+    state: watch::Sender<RaftState>,
+    stop: CancellationToken,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for RaftNode {
@@ -81,67 +127,181 @@ impl std::fmt::Debug for RaftNode {
 }
 
 impl RaftNode {
-    /// Starts a member on what its store holds. The thread writes the log and ends after [`RaftNode::stop`].
+    /// Starts a member on what its store holds. It runs until [`RaftNode::stop`], whoever still holds this handle.
     ///
     /// # Errors
     /// When the store fails or holds what cannot be, or the settings do not go together.
-    pub async fn start(
-        config: RaftConfig,
-        parts: RaftParts,
-    ) -> Result<(Arc<Self>, WorkerThread), StartRaftError> {
+    pub async fn start(config: RaftConfig, parts: RaftParts) -> Result<Arc<Self>, StartRaftError> {
         let settings = config.openraft().map_err(|error| StartRaftError::Config(Box::new(error)))?;
         let RaftParts { store, pinset, calls } = parts;
-        let of_log = store.clone();
-        let opened = tokio::task::spawn_blocking(move || RaftLogStore::open(of_log)).await;
-        let (log, thread) = opened.map_err(|_| StateMachineError::Stopping)??;
-        let waiters = Arc::new(Waiters::default());
-        let machine = RaftStateMachine::open(store.clone(), pinset, log.clone(), waiters.clone()).await?;
-        let place = machine.spool_place();
-        let network = Network(calls.clone());
-        let id = NodeId::from(config.local);
-        let raft = Raft::new(id, Arc::new(settings), network, log, machine).await?;
-        let places = Arc::new(Semaphore::new(SUBMISSIONS));
-        let node = Self { config, raft, store, calls, waiters, places, place, incoming: Mutex::default() };
-        Ok((Arc::new(node), thread))
+        let (rounds, asked) = Rounds::new();
+        let node = Arc::new(Self {
+            config,
+            settings: Arc::new(settings),
+            store,
+            caller: Caller {
+                calls,
+                removed: Removed::default(),
+                identity: Identity::default(),
+                strangers: Strangers::default(),
+            },
+            clocks: Clocks::default(),
+            waiters: Arc::default(),
+            places: Arc::new(Semaphore::new(SUBMISSIONS)),
+            rounds,
+            current: watch::Sender::new(Current::Down("it is starting".into())),
+            ready: watch::Sender::new(false),
+            state: watch::Sender::new(RaftState::Waiting),
+            stop: CancellationToken::new(),
+            tasks: Mutex::default(),
+        });
+        let running = Running::open(&node, pinset.clone()).await?;
+        node.current.send_replace(Current::Up(running.instance.clone()));
+        let tasks = vec![
+            tokio::spawn(supervisor::supervise(node.clone(), pinset, running)),
+            tokio::spawn(reading::answer_rounds(node.clone(), asked)),
+            tokio::spawn(leading::lead_on(node.clone())),
+        ];
+        *node.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
+        Ok(node)
     }
 
-    /// Makes these peers the first members of a new cluster. Each of them may be told so, with the same peers; a peer that
-    /// belongs to a cluster already stays what it is.
+    /// Makes these peers the first members of a new cluster. Each of them has to be told so, with the same peers: until then it
+    /// has no vote. A peer that belongs to a cluster already stays what it is, and one that finds the others in a cluster waits
+    /// until that takes it in.
     ///
     /// # Errors
     /// When this peer is not among them, or Raft stopped.
     pub async fn initialize(&self, members: &[PeerId]) -> Result<(), StartRaftError> {
+        let instance = match &*self.current.borrow() {
+            Current::Up(instance) => instance.clone(),
+            Current::Down(cause) => return Err(StartRaftError::Down { cause: cause.to_string() }),
+            Current::Stopped => return Err(Fatal::Stopped.into()),
+        };
+        if let Some((peer, cluster)) = self.cluster_of_others(members).await {
+            tracing::info!(target: "raft", %peer, %cluster, "the cluster is there already; waiting for its leader");
+            return Ok(());
+        }
         let nodes: BTreeMap<NodeId, EmptyNode> =
             members.iter().map(|peer| (NodeId::from(*peer), EmptyNode::default())).collect();
-        match self.raft.initialize(nodes).await {
+        match instance.raft.initialize(nodes).await {
             Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
             Err(RaftError::APIError(error)) => Err(StartRaftError::Initialize(Box::new(error))),
             Err(RaftError::Fatal(error)) => Err(error.into()),
         }
     }
 
-    /// Stops Raft; submissions on their way end as unknown. The threads of the log and of the writer are free to end then,
-    /// whoever still holds this handle.
+    /// Returns the cluster that one of these peers belongs to already.
+    async fn cluster_of_others(&self, members: &[PeerId]) -> Option<(PeerId, ClusterId)> {
+        let others = members.iter().filter(|peer| **peer != self.config.local);
+        let asked = others.map(|peer| async move {
+            match self.caller.call(*peer, &Request::Greet, GREETING).await {
+                Ok(Answer::Greeting(cluster)) => cluster.map(|cluster| (*peer, cluster)),
+                _ => None,
+            }
+        });
+        futures_util::future::join_all(asked).await.into_iter().flatten().next()
+    }
+
+    /// Stops Raft; submissions on their way end as unknown. The thread of the log has ended then, and that of the writer is
+    /// free to, whoever still holds this handle.
     pub async fn stop(&self) {
-        // A Raft that panicked is stopped as well, and has said so.
-        let _ = self.raft.shutdown().await;
+        self.stop.cancel();
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            // What panicked is over as well, and has said so.
+            let _ = task.await;
+        }
         self.waiters.give_up("the peer is stopping");
+    }
+
+    /// Follows whether reads of this peer's store are ready: not older than anything that this peer acknowledged or showed
+    /// before. It becomes so once this peer knows a leader and has carried out what was committed then, and ends when its
+    /// store fails.
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// Says whether reads of this peer's store are ready.
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Follows what this peer is in its cluster.
+    pub fn state(&self) -> watch::Receiver<RaftState> {
+        self.state.subscribe()
     }
 
     /// Returns who leads, as far as this peer knows.
     pub fn leader(&self) -> Option<PeerId> {
-        self.raft.server_metrics().borrow_watched().current_leader.map(|node| node.peer())
+        self.instance()?.leader()
     }
 
     /// Returns the index up to which this peer's log is gone.
     pub fn purged(&self) -> Option<u64> {
-        self.raft.data_metrics().borrow_watched().purged.map(|id| id.index)
+        self.instance()?.raft.data_metrics().borrow_watched().purged.map(|id| id.index)
     }
 
     /// Returns the members, learners included, sorted by their bytes.
     pub fn members(&self) -> Vec<PeerId> {
-        let metrics = self.raft.server_metrics();
-        let members = metrics.borrow_watched().membership_config.clone();
-        members.membership().nodes().map(|(node, _)| node.peer()).collect()
+        self.roles().into_iter().map(|(peer, _)| peer).collect()
+    }
+
+    /// Returns the members and whether each votes, sorted by their bytes.
+    pub fn roles(&self) -> Vec<(PeerId, RaftRole)> {
+        self.instance().map(|instance| instance.roles()).unwrap_or_default()
+    }
+
+    /// Returns the id of the cluster; `None` as long as this peer knows of none.
+    pub fn cluster(&self) -> Option<ClusterId> {
+        self.caller.identity.get()
+    }
+
+    /// Returns what runs; `None` while nothing does.
+    fn instance(&self) -> Option<Arc<Instance>> {
+        match &*self.current.borrow() {
+            Current::Up(instance) => Some(instance.clone()),
+            Current::Down(_) | Current::Stopped => None,
+        }
+    }
+
+    /// Says why nobody is known to lead.
+    fn no_leader(&self) -> String {
+        match &*self.current.borrow() {
+            Current::Up(_) => "no member leads the cluster: a majority has to be there".to_owned(),
+            Current::Down(cause) => cause.to_string(),
+            Current::Stopped => "the peer is stopping".to_owned(),
+        }
+    }
+
+    /// Returns who leads, and what runs here; waits until somebody does.
+    async fn wait_for_leader(&self, until: Instant) -> Option<(Arc<Instance>, PeerId)> {
+        let waiting = async {
+            let mut current = self.current.subscribe();
+            loop {
+                let now = current.borrow_and_update().clone();
+                match now {
+                    Current::Up(instance) => {
+                        let mut metrics = instance.raft.server_metrics();
+                        if let Some(leader) = instance.leader() {
+                            return Some((instance, leader));
+                        }
+                        tokio::select! {
+                            // Also when openraft is gone: what runs then changes soon.
+                            changed = metrics.changed() => if changed.is_err() { current.changed().await.ok()? },
+                            changed = current.changed() => changed.ok()?,
+                        }
+                    }
+                    Current::Down(_) => current.changed().await.ok()?,
+                    Current::Stopped => return None,
+                }
+            }
+        };
+        tokio::time::timeout_at(until, waiting).await.ok().flatten()
+    }
+
+    /// Returns the answer when this peer cannot get one from the cluster any more.
+    fn is_removed(&self) -> bool {
+        *self.state.borrow() == RaftState::Removed
     }
 }

@@ -5,6 +5,7 @@ use cluster_core::{
     pinset::{Ordered, RowReader, RowWriter},
     ports::consensus::{Etag, Operation, OperationKind, Precondition, RequestId},
 };
+use std::time::Duration;
 
 /// Version of the bytes and of the rules that they are carried out by. A rule that makes something else of the same bytes
 /// needs a new version, and the old one keeps the old rule: peers of two versions carry out one log.
@@ -81,6 +82,10 @@ impl Proposal {
             Precondition::IfAbsent => row.byte(IF_ABSENT),
         };
         row = row.bytes(operation.request_id.as_ref().map_or(b"", |id| id.as_str().as_bytes()));
+        row = match operation.expires_in {
+            None => row.byte(0),
+            Some(lifetime) => row.byte(1).int(lifetime.as_secs()).int(u64::from(lifetime.subsec_nanos())),
+        };
         row = write_peers(row, &operation.ranked_candidates);
         row = match &operation.kind {
             OperationKind::Pin(pin) => write_pin(row.byte(PIN), pin),
@@ -124,6 +129,15 @@ fn read(mut row: RowReader<'_>) -> Option<Proposal> {
         [] => None,
         id => Some(RequestId::new(std::str::from_utf8(id).ok()?)?),
     };
+    let expires_in = match row.byte()? {
+        0 => None,
+        1 => {
+            let seconds = row.int()?;
+            let nanos = u32::try_from(row.int()?).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+            Some(Duration::new(seconds, nanos))
+        }
+        _ => return None,
+    };
     let ranked_candidates = read_peers(&mut row, MAX_CANDIDATES)?;
     let kind = match row.byte()? {
         PIN => OperationKind::Pin(Box::new(read_pin(&mut row)?)),
@@ -134,7 +148,7 @@ fn read(mut row: RowReader<'_>) -> Option<Proposal> {
         UNPIN => OperationKind::Unpin(PinKey::from_bytes(row.bytes()?).ok()?),
         _ => return None,
     };
-    let operation = Operation { kind, precondition, request_id, ranked_candidates };
+    let operation = Operation { kind, precondition, request_id, expires_in, ranked_candidates };
     row.is_empty().then_some(Proposal { ordered: Ordered { operation, replication }, at, nonce })
 }
 

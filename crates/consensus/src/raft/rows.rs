@@ -2,7 +2,7 @@
 //!
 //! The log's thread writes `vote`, `committed` and `purged`, the pinset's writer `applied` and `installing`.
 
-use super::position::LogPosition;
+use super::{cluster_id::ClusterId, position::LogPosition};
 use cluster_core::{
     UnixMillis,
     pinset::{RowReader, RowWriter},
@@ -91,13 +91,15 @@ pub struct AppliedRow {
     pub membership: MembershipRow,
     /// Raft's clock: the greatest time of any entry so far.
     pub clock: UnixMillis,
+    /// The cluster, once its first leader gave it an id.
+    pub cluster: Option<ClusterId>,
 }
 
 impl AppliedRow {
     /// Writes the row.
     pub fn encode(&self) -> Vec<u8> {
         let row = LogPosition::write_optional(self.last, RowWriter::new(VERSION)).int(self.clock.0);
-        self.membership.write(row).finish()
+        ClusterId::write_optional(self.cluster, self.membership.write(row)).finish()
     }
 
     /// Reads a row; `None` when it is none.
@@ -106,7 +108,8 @@ impl AppliedRow {
         let last = LogPosition::read_optional(&mut reader)?;
         let clock = UnixMillis(reader.int()?);
         let membership = MembershipRow::read(&mut reader)?;
-        reader.is_empty().then_some(Self { last, membership, clock })
+        let cluster = ClusterId::read_optional(&mut reader)?;
+        reader.is_empty().then_some(Self { last, membership, clock, cluster })
     }
 }
 
@@ -143,7 +146,8 @@ mod tests {
         let place = LogPosition { term: 3, index: 900 };
         let membership = MembershipRow { position: Some(place), members: vec![1, 2, 3] };
         for last in [None, Some(place)] {
-            let applied = AppliedRow { last, membership: membership.clone(), clock: UnixMillis(77) };
+            let cluster = last.map(|_| ClusterId::random());
+            let applied = AppliedRow { last, membership: membership.clone(), clock: UnixMillis(77), cluster };
             let row = applied.encode();
             assert_eq!(AppliedRow::decode(&row), Some(applied.clone()));
             assert_eq!(AppliedRow::decode(&row[..row.len() - 1]), None);

@@ -8,12 +8,13 @@ pub use snapshot_builder::SnapshotBuilder;
 use super::{
     apply_group::ApplyGroup,
     backend::{RaftInput, read_row},
+    cluster_id::Identity,
     codec::{self, StoredMembership},
     log_store::RaftLogStore,
     position::LogPosition,
     rows::{APPLIED, AppliedRow, INSTALLING, InstallingRow, damaged},
     snapshot::{ChunkSource, Chunks, HeldPlace, SnapshotBody, Spool, SpoolPlace, clear_spool},
-    type_config::{CarriedOut, LogId, TypeConfig, alias},
+    type_config::{CarriedOut, Entry, LogId, TypeConfig, alias},
     waiters::Waiters,
 };
 use cluster_core::{
@@ -27,11 +28,18 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine as StateMachine},
 };
 use snapshot_builder::Built;
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 type SnapshotMeta = alias::SnapshotMetaOf<TypeConfig>;
 type Snapshot = alias::SnapshotOf<TypeConfig, SnapshotBody>;
+
+/// First pause while the store is busy.
+const BUSY_FIRST: Duration = Duration::from_millis(5);
+
+/// Longest such pause.
+const BUSY_LONGEST: Duration = Duration::from_millis(200);
 
 /// Why the state machine cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +64,22 @@ pub struct RaftStateMachine {
     built: Arc<Built>,
 }
 
+/// What the state machine works with.
+pub struct MachineParts {
+    /// The store of this peer.
+    pub store: Arc<dyn Datastore>,
+    /// The writer of its pinset.
+    pub pinset: Pinset<RaftInput>,
+    /// Its log.
+    pub log: RaftLogStore,
+    /// Who waits for outcomes.
+    pub waiters: Arc<Waiters>,
+    /// Who is told which cluster the rows belong to.
+    pub identity: Identity,
+    /// Once it is cancelled, a busy store is not waited for any more.
+    pub stopping: CancellationToken,
+}
+
 struct Shared {
     store: Arc<dyn Datastore>,
     pinset: Pinset<RaftInput>,
@@ -63,6 +87,8 @@ struct Shared {
     waiters: Arc<Waiters>,
     place: SpoolPlace,
     progress: watch::Sender<Option<LogPosition>>,
+    identity: Identity,
+    stopping: CancellationToken,
 }
 
 impl std::fmt::Debug for Shared {
@@ -76,12 +102,8 @@ impl RaftStateMachine {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn open(
-        store: Arc<dyn Datastore>,
-        pinset: Pinset<RaftInput>,
-        log: RaftLogStore,
-        waiters: Arc<Waiters>,
-    ) -> Result<Self, StateMachineError> {
+    pub async fn open(parts: MachineParts) -> Result<Self, StateMachineError> {
+        let MachineParts { store, pinset, log, waiters, identity, stopping } = parts;
         let read = {
             let store = store.clone();
             blocking(move || {
@@ -103,7 +125,10 @@ impl RaftStateMachine {
             waiters,
             place: SpoolPlace::default(),
             progress,
+            identity,
+            stopping,
         });
+        shared.identity.set(applied.cluster);
         let mut machine = Self { shared, applied, built: Arc::default() };
         match installing {
             Some(row) => {
@@ -125,9 +150,21 @@ impl RaftStateMachine {
         self.shared.progress.subscribe()
     }
 
-    async fn carry_out(&mut self, group: ApplyGroup) -> Result<(), GroupFailed> {
-        let (inputs, proposals, applied) = group.finish();
-        let outcomes = self.send(inputs).await?;
+    /// Carries out entries that follow what was carried out; waits while the store is busy.
+    async fn carry_out(&mut self, group: ApplyGroup, entries: &[Entry]) -> Result<(), io::Error> {
+        let mut group = Some(group);
+        let mut pause = BUSY_FIRST;
+        let (outcomes, proposals, applied) = loop {
+            let next = match group.take() {
+                Some(group) => group,
+                None => ApplyGroup::of(&self.applied, entries).map_err(io::Error::other)?,
+            };
+            let (inputs, proposals, applied) = next.finish();
+            match self.send(inputs).await {
+                Ok(outcomes) => break (outcomes, proposals, applied),
+                Err(failed) => self.wait_while_busy(failed, &mut pause).await.map_err(io::Error::other)?,
+            }
+        };
         self.set_applied(applied);
         let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();
         for (place, nonce) in proposals {
@@ -153,11 +190,26 @@ impl RaftStateMachine {
         copied.await.map_err(io::Error::other)
     }
 
+    /// Waits a little if a group failed only because the store is exported, which need not stop a leader.
+    async fn wait_while_busy(&self, failed: GroupFailed, pause: &mut Duration) -> Result<(), GroupFailed> {
+        if !failed.is_busy {
+            return Err(failed);
+        }
+        tokio::select! {
+            () = self.shared.stopping.cancelled() => Err(failed),
+            () = tokio::time::sleep(*pause) => {
+                *pause = (*pause * 2).min(BUSY_LONGEST);
+                Ok(())
+            }
+        }
+    }
+
     async fn send(&self, group: Group<RaftInput>) -> Result<Vec<Outcome>, GroupFailed> {
         self.shared.pinset.carry_out(group).await
     }
 
     fn set_applied(&mut self, applied: AppliedRow) {
+        self.shared.identity.set(applied.cluster);
         self.shared.progress.send_replace(applied.last);
         self.applied = applied;
     }
@@ -187,12 +239,13 @@ impl StateMachine<TypeConfig> for RaftStateMachine {
     {
         while let Some(item) = entries.next().await {
             let mut group = ApplyGroup::after(&self.applied);
-            let mut responders = Vec::new();
+            let (mut carried, mut responders) = (Vec::new(), Vec::new());
             let mut next = Some(item);
             while let Some(item) = next {
                 let (entry, responder) = item?;
                 // Peers that leave out what they cannot read have another pinset from then on.
                 group.add(&entry).map_err(io::Error::other)?;
+                carried.push(entry);
                 responders.extend(responder);
                 // What is there already shares the batch; nobody waits for more.
                 next = if group.is_full() { None } else { entries.next().now_or_never().flatten() };
@@ -200,7 +253,7 @@ impl StateMachine<TypeConfig> for RaftStateMachine {
             if let Some(last) = group.last() {
                 self.shared.log.written(last.index).await?;
             }
-            self.carry_out(group).await.map_err(io::Error::other)?;
+            self.carry_out(group, &carried).await?;
             responders.into_iter().for_each(|responder| responder.send(CarriedOut));
         }
         Ok(())
@@ -211,7 +264,7 @@ impl StateMachine<TypeConfig> for RaftStateMachine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, body: SnapshotBody) -> Result<(), io::Error> {
-        let SnapshotBody { clock, chunks } = body;
+        let SnapshotBody { clock, cluster, chunks } = body;
         let (chunks, place) = match chunks {
             Chunks::Spooled { chunks, place } => (chunks, place),
             Chunks::View(source) => self.copy(source).await?,
@@ -220,6 +273,7 @@ impl StateMachine<TypeConfig> for RaftStateMachine {
             last: meta.last_log_id.as_ref().map(codec::position),
             membership: codec::membership_row(&meta.last_membership),
             clock,
+            cluster,
         };
         let row = InstallingRow { applied, chunks };
         self.begin_installing(&row).await.map_err(io::Error::other)?;

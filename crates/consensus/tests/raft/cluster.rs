@@ -1,6 +1,9 @@
 //! Three members over stores in memory.
 
-use crate::wire::Wires;
+use crate::{
+    fault::{Fault, Faulty},
+    wire::Wires,
+};
 use cluster_consensus::{
     RaftConsensus,
     raft::{RaftBackend, RaftConfig, RaftInput, RaftNode, RaftParts},
@@ -10,7 +13,7 @@ use cluster_core::{
     pinset::{TrackerSignal, Writer, WriterConfig, check, mutation::LaneRule, read},
     ports::{
         Consensus, Datastore,
-        consensus::{AppliedOn, Etag, Operation, OperationKind},
+        consensus::{AppliedOn, Etag, Operation, OperationKind, RaftState},
         datastore::{Cursor, Row, Tree},
     },
 };
@@ -27,7 +30,7 @@ impl Effects<Infallible> for NoEffects {
 }
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a submission waits; the cases with an unknown outcome wait as long.
 pub(crate) const SUBMIT_WAIT: Duration = Duration::from_secs(5);
@@ -35,18 +38,24 @@ pub(crate) const SUBMIT_WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct Member {
     pub(crate) peer: PeerId,
     pub(crate) store: MemoryStore,
+    pub(crate) fault: Fault,
     running: Option<Running>,
 }
 
 struct Running {
     node: Arc<RaftNode>,
     pinset: Pinset<RaftInput>,
-    threads: Vec<WorkerThread>,
+    writer: WorkerThread,
 }
 
 impl Member {
+    fn new() -> Self {
+        Self { peer: PeerId::random(), store: MemoryStore::new(), fault: Fault::default(), running: None }
+    }
+
     async fn start(&mut self, wires: &Wires, log_kept: u64) {
-        let store: Arc<dyn Datastore> = Arc::new(self.store.clone());
+        let store: Arc<dyn Datastore> =
+            Arc::new(Faulty { inner: self.store.clone(), fault: self.fault.clone() });
         let config = WriterConfig {
             local: self.peer,
             replication: ReplicationFactors::EVERYWHERE,
@@ -62,21 +71,21 @@ impl Member {
             election: Duration::from_millis(500),
             leader_wait: PATIENCE,
             submit_wait: SUBMIT_WAIT,
+            barrier_wait: PATIENCE,
             snapshot_threshold: log_kept,
             trailing_logs: log_kept / 4,
         };
         let parts = RaftParts { store, pinset: pinset.clone(), calls: wires.of(self.peer) };
-        let (node, log) = RaftNode::start(config, parts).await.unwrap();
+        let node = RaftNode::start(config, parts).await.unwrap();
         wires.connect(self.peer, &node);
-        self.running = Some(Running { node, pinset, threads: vec![writer, log] });
+        self.running = Some(Running { node, pinset, writer });
     }
 
     async fn stop(&mut self) {
-        let Some(Running { node, pinset, threads }) = self.running.take() else { return };
+        let Some(Running { node, pinset, writer }) = self.running.take() else { return };
         node.stop().await;
         drop((node, pinset));
-        let join = move || threads.into_iter().all(WorkerThread::join);
-        assert!(tokio::task::spawn_blocking(join).await.unwrap());
+        assert!(tokio::task::spawn_blocking(|| writer.join()).await.unwrap());
     }
 
     pub(crate) fn node(&self) -> &Arc<RaftNode> {
@@ -89,6 +98,12 @@ impl Member {
 
     pub(crate) fn read(&self, key: &PinKey) -> Option<(Pin, Etag)> {
         read::pin(&*self.store.snapshot().unwrap(), key).unwrap()
+    }
+
+    fn is_member(&self) -> bool {
+        self.running.as_ref().is_none_or(|running| {
+            !matches!(*running.node.state().borrow(), RaftState::Waiting | RaftState::Removed)
+        })
     }
 
     fn replicated(&self) -> Vec<Row> {
@@ -125,10 +140,14 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts three members; `log_kept` is how long the log grows before a snapshot takes its place.
     pub(crate) async fn start(log_kept: u64) -> Self {
-        let new = || Member { peer: PeerId::random(), store: MemoryStore::new(), running: None };
-        let mut cluster =
-            Self { members: (0..3).map(|_| new()).collect(), wires: Wires::default(), log_kept };
-        for number in 0..3 {
+        Self::start_of(3, log_kept).await
+    }
+
+    /// Starts so many members.
+    pub(crate) async fn start_of(count: usize, log_kept: u64) -> Self {
+        let members = (0..count).map(|_| Member::new()).collect();
+        let mut cluster = Self { members, wires: Wires::default(), log_kept };
+        for number in 0..count {
             cluster.start_member(number).await;
         }
         let peers: Vec<PeerId> = cluster.members.iter().map(|member| member.peer).collect();
@@ -137,6 +156,14 @@ impl Cluster {
         }
         cluster.leader().await;
         cluster
+    }
+
+    /// Starts a peer that is no member yet, and returns its number.
+    pub(crate) async fn newcomer(&mut self) -> usize {
+        self.members.push(Member::new());
+        let number = self.members.len() - 1;
+        self.start_member(number).await;
+        number
     }
 
     pub(crate) async fn start_member(&mut self, number: usize) {
@@ -159,7 +186,11 @@ impl Cluster {
     pub(crate) async fn leader(&self) -> usize {
         until("a leader", || async {
             let running = self.members.iter().filter_map(|member| member.running.as_ref());
-            let mut leaders: Vec<Option<PeerId>> = running.map(|member| member.node.leader()).collect();
+            // Whoever is no member hears of no leader.
+            let members = running.filter(|member| {
+                !matches!(*member.node.state().borrow(), RaftState::Waiting | RaftState::Removed)
+            });
+            let mut leaders: Vec<Option<PeerId>> = members.map(|member| member.node.leader()).collect();
             leaders.dedup();
             let [Some(leader)] = leaders.as_slice() else { return None };
             let number = self.members.iter().position(|member| member.peer == *leader)?;
@@ -181,10 +212,19 @@ impl Cluster {
         .await;
     }
 
+    /// Waits until this member says of itself that it is that.
+    pub(crate) async fn becomes(&self, number: usize, state: RaftState) {
+        let mut states = self.members[number].node().state();
+        let what = states.wait_for(|known| *known == state);
+        let found = tokio::time::timeout(PATIENCE, what).await.map(|found| found.map(|_| ()));
+        assert!(matches!(found, Ok(Ok(()))), "never {state:?}: {:?}", self.members[number].node().status());
+    }
+
     /// Waits until all members hold the same, and checks what each derives from it.
     pub(crate) async fn agree(&self) {
         until("members that agree", || async {
-            let all: Vec<Vec<Row>> = self.members.iter().map(Member::replicated).collect();
+            let members = self.members.iter().filter(|member| member.is_member());
+            let all: Vec<Vec<Row>> = members.map(Member::replicated).collect();
             all.windows(2).all(|pair| pair[0] == pair[1]).then_some(())
         })
         .await;

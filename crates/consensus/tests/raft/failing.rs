@@ -6,12 +6,12 @@ use cluster_core::{
     ports::consensus::{AppliedOn, Operation, OperationKind, RequestId, SubmitError},
 };
 
-fn pin(number: u16) -> Pin {
+pub(crate) fn pin(number: u16) -> Pin {
     let [high, low] = number.to_be_bytes();
     Pin::new(PinKey::from_bytes(&[1, 0x55, 0, 2, high, low]).unwrap().cid())
 }
 
-fn add(number: u16) -> Operation {
+pub(crate) fn add(number: u16) -> Operation {
     Operation::new(OperationKind::Pin(Box::new(pin(number))))
 }
 

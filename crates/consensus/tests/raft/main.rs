@@ -4,4 +4,9 @@
 mod cluster;
 mod conformance;
 mod failing;
+mod fault;
+mod members;
+mod reading;
+mod recovery;
+mod restarts;
 mod wire;

@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::Poll,
 };
+use tokio::sync::Semaphore;
 
 /// What happens to the next call of a peer that is longer than a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,26 @@ struct Shared {
     nodes: HashMap<PeerId, Weak<RaftNode>>,
     cut_off: HashSet<PeerId>,
     next: HashMap<PeerId, NextCall>,
+    read_indexes: u64,
+    held: HashMap<PeerId, Held>,
+}
+
+/// Answers about reads that are on their way to a peer, until they are let go.
+#[derive(Clone)]
+pub(crate) struct Held {
+    answered: Arc<Semaphore>,
+    go: Arc<Semaphore>,
+}
+
+impl Held {
+    /// Waits until the first one was given.
+    pub(crate) async fn answered(&self) {
+        self.answered.acquire().await.unwrap().forget();
+    }
+
+    pub(crate) fn release(&self) {
+        self.go.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
 }
 
 /// All members' lines.
@@ -50,6 +71,18 @@ impl Wires {
         self.lock().next.insert(peer, next);
     }
 
+    /// How often a leader was asked what a read has to wait for.
+    pub(crate) fn read_indexes(&self) -> u64 {
+        self.lock().read_indexes
+    }
+
+    /// Holds back the answers to such questions of `peer`.
+    pub(crate) fn hold_answers(&self, peer: PeerId) -> Held {
+        let held = Held { answered: Arc::new(Semaphore::new(0)), go: Arc::new(Semaphore::new(0)) };
+        self.lock().held.insert(peer, held.clone());
+        held
+    }
+
     pub(crate) fn of(&self, local: PeerId) -> Arc<dyn RaftCalls> {
         Arc::new(Wire { wires: self.clone(), local })
     }
@@ -67,6 +100,7 @@ struct Wire {
 
 /// The second byte of a request says what it is.
 const PROPOSE: u8 = 7;
+const READ_INDEX: u8 = 8;
 
 impl RaftCalls for Wire {
     fn call(&self, peer: PeerId, request: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, RaftCallError>> {
@@ -87,11 +121,18 @@ impl RaftCalls for Wire {
             if next == Some(NextCall::Last) {
                 self.wires.cut_off(from);
             }
+            let is_read = request.get(1) == Some(&READ_INDEX);
+            self.wires.lock().read_indexes += u64::from(is_read);
+            let held = is_read.then(|| self.wires.lock().held.get(&self.local).cloned()).flatten();
             let mut work = Box::pin(async move { node.answer(from, &request).await });
             let answer = match futures_util::poll!(work.as_mut()) {
                 Poll::Ready(answer) => answer,
                 Poll::Pending => tokio::spawn(work).await.map_err(|_| lost("the peer is gone"))?,
             };
+            if let Some(held) = held {
+                held.answered.add_permits(1);
+                held.go.acquire().await.map_err(|_| lost("nobody lets it go"))?.forget();
+            }
             if self.wires.is_cut(self.local, peer) {
                 return Err(lost("the line was cut"));
             }

@@ -71,8 +71,16 @@ pub(super) struct Worker<B: Backend> {
 
 struct Broken {
     cause: String,
+    /// The store works, but somebody exports it.
+    is_busy: bool,
     retry_at: Instant,
     pause: Duration,
+}
+
+impl Broken {
+    fn group_failed(&self) -> GroupFailed {
+        GroupFailed { cause: self.cause.clone(), is_busy: self.is_busy }
+    }
 }
 
 impl<B: Backend> Worker<B> {
@@ -166,11 +174,10 @@ impl<B: Backend> Worker<B> {
 
     fn stage(&mut self, command: Command<B::Input>, now: UnixMillis) {
         if let Some(broken) = &self.broken {
-            let cause = broken.cause.clone();
             match command {
                 Command::Submit(_, reply) => {
                     // Whoever asked may have gone.
-                    let _ = reply.send(Err(SubmitError::Busy { cause }));
+                    let _ = reply.send(Err(SubmitError::Busy { cause: broken.cause.clone() }));
                 }
                 Command::Tracker(_, reply) => {
                     if let Some(reply) = reply {
@@ -178,7 +185,7 @@ impl<B: Backend> Worker<B> {
                     }
                 }
                 Command::Backend(_) => {}
-                Command::Group(_, reply) => drop(reply.send(Err(GroupFailed { cause }))),
+                Command::Group(_, reply) => drop(reply.send(Err(broken.group_failed()))),
                 Command::Read(read) => read(&self.writer),
             }
             return;
@@ -209,7 +216,7 @@ impl<B: Backend> Worker<B> {
         if self.writer.deadline() == Some(UnixMillis(0)) {
             self.commit(now);
             if let Some(broken) = &self.broken {
-                return Err(GroupFailed { cause: broken.cause.clone() });
+                return Err(broken.group_failed());
             }
         }
         let tickets: Vec<Ticket> =
@@ -225,7 +232,8 @@ impl<B: Backend> Worker<B> {
                 Ok(of_group.into_iter().map(|(_, outcome)| outcome).collect())
             }
             Err(CommitFailed { error, outcomes }) => {
-                let failed = GroupFailed { cause: error.to_string() };
+                let is_busy = matches!(error, StoreError::Busy);
+                let failed = GroupFailed { cause: error.to_string(), is_busy };
                 self.on_failed(&error, outcomes);
                 Err(failed)
             }
@@ -266,13 +274,15 @@ impl<B: Backend> Worker<B> {
     /// Takes no changes until the store works again. What waited for a flush may be lost: who followed it reads the rows
     /// anew then.
     fn on_failed(&mut self, error: &StoreError, outcomes: Vec<(Ticket, Outcome)>) {
-        if matches!(error, StoreError::Busy) {
+        let is_busy = matches!(error, StoreError::Busy);
+        if is_busy {
             tracing::info!(target: "service", "taking no changes while the store is exported");
         } else {
             tracing::error!(target: "service", error = %Chain(error), "a write failed; taking no changes until the store works again");
         }
         self.broken = Some(Broken {
             cause: error.to_string(),
+            is_busy,
             retry_at: Instant::now() + RECOVER_FIRST,
             pause: RECOVER_FIRST,
         });
@@ -326,7 +336,8 @@ impl<B: Backend> Worker<B> {
                 self.effects.recovered();
             }
             Err(error) => {
-                let longest = if matches!(error, StoreError::Busy) { EXPORT_MAX } else { RECOVER_MAX };
+                broken.is_busy = matches!(error, StoreError::Busy);
+                let longest = if broken.is_busy { EXPORT_MAX } else { RECOVER_MAX };
                 broken.pause = (broken.pause * 2).min(longest);
                 broken.retry_at = Instant::now() + broken.pause;
                 broken.cause = error.to_string();

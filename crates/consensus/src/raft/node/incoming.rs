@@ -2,27 +2,31 @@
 
 use super::{
     super::{
-        codec::{log_id, stored_membership},
+        clocks::MAX_AHEAD,
+        cluster_id::ClusterId,
+        codec::{log_id, position, stored_membership},
         proposal::{Proposal, ProposalError},
         rows::AppliedRow,
-        snapshot::{Chunks, SnapshotBody},
+        snapshot::{Chunks, SnapshotBody, Spool},
+        trailer::Trailer,
         type_config::{TypeConfig, Vote, alias},
     },
-    Answer, ClientWriteError, NodeId, ProposalBytes, RaftError, RaftNode, Request, Spool,
+    Answer, Instance, NodeId, ProposalBytes, RaftNode, Request,
+    reading::confirmed_index,
 };
-use cluster_core::PeerId;
-use std::{sync::PoisonError, time::Duration};
+use cluster_core::{PeerId, UnixMillis, ports::Datastore};
+use openraft::{
+    async_runtime::WatchReceiver as _,
+    errors::{ClientWriteError, RaftError},
+};
+use std::sync::{Arc, PoisonError};
 
 type Snapshot = alias::SnapshotOf<TypeConfig, SnapshotBody>;
 type SnapshotMeta = alias::SnapshotMetaOf<TypeConfig>;
 
-/// How far ahead of the leader's clock a proposal may be. One from further ahead is given the leader's time: a single wrong
-/// clock would make Raft's clock, which never runs back, forget every request at once.
-const MAX_AHEAD: Duration = Duration::from_secs(60);
-
-/// Returns the bytes of another member's proposal, if it can be carried out.
-fn checked(bytes: Vec<u8>) -> Result<Vec<u8>, ProposalError> {
-    let now = cluster_runtime::now();
+/// Returns the bytes of another member's proposal, if it can be carried out. One that is dated too far ahead of the leader's
+/// time gets that: a single wrong clock would make Raft's clock, which never runs back, forget every request at once.
+fn checked(bytes: Vec<u8>, now: UnixMillis) -> Result<Vec<u8>, ProposalError> {
     let proposal = Proposal::decode(&bytes)?;
     if proposal.at <= now.plus(MAX_AHEAD) {
         return Ok(bytes);
@@ -31,46 +35,117 @@ fn checked(bytes: Vec<u8>) -> Result<Vec<u8>, ProposalError> {
 }
 
 impl RaftNode {
-    /// Answers a request of another member. Whoever calls has made sure that it is one.
+    /// Answers a request of another peer of the swarm. What only members may ask for is refused to others, and everything to
+    /// peers of another cluster.
     ///
     /// # Cancel safety
     /// Dropping the future may leave the request carried out, or not.
     pub async fn answer(&self, from: PeerId, request: &[u8]) -> Vec<u8> {
+        let unreadable = || Answer::Failed("the request cannot be read".to_owned());
+        let Some((request, trailer)) = Trailer::split(request) else { return unreadable().encode() };
+        let relation = ClusterId::relation(self.caller.identity.get(), trailer.cluster);
+        if let Some(complaint) = relation.complaint() {
+            self.caller.strangers.note(from, complaint);
+            return Answer::Stranger(relation).encode();
+        }
+        self.clocks.note(from, trailer.at, cluster_runtime::now());
         let answer = match Request::decode(request) {
             Some(request) => self.handle(from, request).await,
-            None => Answer::Failed("the request cannot be read".to_owned()),
+            None => unreadable(),
         };
         answer.encode()
     }
 
     async fn handle(&self, from: PeerId, request: Request) -> Answer {
         let failed = |error: &dyn std::fmt::Display| Answer::Failed(error.to_string());
+        let Some(instance) = self.instance() else {
+            return match request {
+                // Certain: nothing runs that could have put it into a log.
+                Request::Propose(_) | Request::Change(_) | Request::Lag(_) | Request::HandOver(_) => {
+                    Answer::NotLeader(None)
+                }
+                _ => Answer::Failed(self.no_leader()),
+            };
+        };
+        if let Some(refusal) = instance.refusal(from, &request) {
+            return refusal;
+        }
         match request {
-            Request::Append(request) => match self.raft.append_entries(request).await {
+            Request::Append(request) => match instance.raft.append_entries(request).await {
                 Ok(answer) => Answer::Append(answer),
                 Err(error) => failed(&error),
             },
-            Request::Vote(request) => match self.raft.vote(request).await {
+            Request::Vote(request) => match instance.raft.vote(request).await {
                 Ok(answer) => Answer::Vote(answer),
                 Err(error) => failed(&error),
             },
-            Request::PreVote(request) => match self.raft.pre_vote(request).await {
+            Request::PreVote(request) => match instance.raft.pre_vote(request).await {
                 Ok(answer) => Answer::Vote(answer),
                 Err(error) => failed(&error),
             },
-            Request::TransferLeader(request) => match self.raft.handle_transfer_leader(request).await {
+            Request::TransferLeader(request) => match instance.raft.handle_transfer_leader(request).await {
                 Ok(answer) => Answer::Transfer(answer.is_ok()),
                 Err(error) => failed(&error),
             },
-            Request::Chunk { number, bytes } => self.take_chunk(from, number, bytes).await,
-            Request::Install { vote, applied, chunks, digest } => {
-                self.install(from, vote, applied, chunks, digest).await
+            Request::Chunk { number, bytes } => {
+                instance.take_chunk(self.store.clone(), from, number, bytes).await
             }
-            Request::Propose(bytes) => match checked(bytes) {
-                Ok(bytes) => self.propose(ProposalBytes(bytes.into())).await,
+            Request::Install { vote, applied, chunks, digest } => {
+                instance.install(from, vote, applied, chunks, digest).await
+            }
+            Request::Propose(bytes) => match checked(bytes, self.fair_now(&instance)) {
+                Ok(bytes) => instance.propose(ProposalBytes(bytes.into())).await,
                 // In the log it would stop every member that cannot read it.
                 Err(error) => failed(&error),
             },
+            Request::ReadIndex => confirmed_index(&instance).await,
+            request @ (Request::Change(_) | Request::Lag(_) | Request::HandOver(_)) => {
+                self.lead(&request).await
+            }
+            Request::Greet => Answer::Greeting(self.caller.identity.get()),
+            Request::Removed(since) => {
+                self.caller.removed.note(since);
+                Answer::Done
+            }
+        }
+    }
+}
+
+impl Instance {
+    /// Refuses what only members may ask for, and the vote for a peer that cannot know that it is none any more.
+    fn refusal(&self, from: PeerId, request: &Request) -> Option<Answer> {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        let node = NodeId::from(from);
+        let settled = &metrics.committed_membership_config;
+        let is_known = metrics.membership_config.membership().get_node(&node).is_some()
+            || settled.membership().get_node(&node).is_some();
+        if is_known {
+            return None;
+        }
+        let since = settled.log_id().as_ref().map(position);
+        let is_new = metrics.membership_config.membership().nodes().next().is_none();
+        match request {
+            // This peer may be behind: the one that asks may have become a member since.
+            Request::Append(_)
+            | Request::Chunk { .. }
+            | Request::Install { .. }
+            | Request::TransferLeader(_)
+            | Request::Greet => None,
+            // It may be a voter that lost its disk, and with it what it voted and acknowledged.
+            Request::Vote(_) | Request::PreVote(_) if is_new => {
+                Some(Answer::Failed("this peer has no vote: it is no member of a cluster yet".to_owned()))
+            }
+            Request::Vote(vote) | Request::PreVote(vote) => {
+                let last = vote.last_log_id.as_ref().map(position);
+                (last < since).then_some(Answer::NotMember(since))
+            }
+            Request::Propose(_)
+            | Request::ReadIndex
+            | Request::Change(_)
+            | Request::Lag(_)
+            | Request::HandOver(_)
+            | Request::Removed(_) => Some(Answer::NotMember(since)),
         }
     }
 
@@ -90,9 +165,14 @@ impl RaftNode {
     }
 
     /// Writes the next part of a snapshot. Part 0 begins one anew, whoever sent the one before: openraft never sends two.
-    async fn take_chunk(&self, from: PeerId, number: u64, bytes: Vec<u8>) -> Answer {
+    async fn take_chunk(
+        &self,
+        store: Arc<dyn Datastore>,
+        from: PeerId,
+        number: u64,
+        bytes: Vec<u8>,
+    ) -> Answer {
         let current = self.take_incoming();
-        let store = self.store.clone();
         let place = self.place.clone();
         let written = tokio::task::spawn_blocking(move || {
             let mut spool = match current {
@@ -133,13 +213,33 @@ impl RaftNode {
         else {
             return Answer::Failed("the snapshot is not whole".to_owned());
         };
+        if let Some(cause) = self.unsound(&vote, &applied) {
+            return Answer::Failed(cause.to_owned());
+        }
         let (chunks, place) = spool.into_parts();
         let meta = SnapshotMeta { last_log_id: applied.last.map(log_id), last_membership };
-        let body = SnapshotBody { clock: applied.clock, chunks: Chunks::Spooled { chunks, place } };
+        let body = SnapshotBody {
+            clock: applied.clock,
+            cluster: applied.cluster,
+            chunks: Chunks::Spooled { chunks, place },
+        };
         match self.raft.install_full_snapshot(vote, Snapshot { meta, snapshot: body }).await {
             Ok(answer) => Answer::Installed(answer.vote),
             Err(error) => Answer::Failed(error.to_string()),
         }
+    }
+
+    /// Says why a snapshot cannot be one that a leader sends. openraft panics over it.
+    fn unsound(&self, vote: &Vote, applied: &AppliedRow) -> Option<&'static str> {
+        let Some(last) = applied.last else { return Some("the snapshot has no place in the log") };
+        if !vote.committed || last.term > vote.leader_id.term {
+            return Some("the snapshot is of a later term than its leader");
+        }
+        let metrics = self.raft.data_metrics();
+        let committed = metrics.borrow_watched().local_committed.as_ref().map(position);
+        let contradicts =
+            committed.is_some_and(|committed| last > committed && last.index <= committed.index);
+        contradicts.then_some("the snapshot contradicts what is committed here")
     }
 }
 
@@ -147,7 +247,7 @@ impl RaftNode {
 mod tests {
     use super::*;
     use cluster_core::{
-        PinKey, ReplicationFactors, UnixMillis,
+        PinKey, ReplicationFactors,
         pinset::Ordered,
         ports::consensus::{Operation, OperationKind},
     };
@@ -162,11 +262,11 @@ mod tests {
         let at = |at: UnixMillis| Proposal { ordered: ordered.clone(), at, nonce: 1 }.encode().unwrap();
         let now = cluster_runtime::now();
         let ahead = at(now.plus(MAX_AHEAD * 10));
-        let cut = Proposal::decode(&checked(ahead).unwrap()).unwrap().at;
+        let cut = Proposal::decode(&checked(ahead, now).unwrap()).unwrap().at;
         assert!(cut >= now && cut < now.plus(MAX_AHEAD * 5));
         for kept in [now, UnixMillis(0), now.plus(MAX_AHEAD / 2)] {
-            assert_eq!(checked(at(kept)).unwrap(), at(kept));
+            assert_eq!(checked(at(kept), now).unwrap(), at(kept));
         }
-        assert!(checked(vec![1, 2, 3]).is_err());
+        assert!(checked(vec![1, 2, 3], now).is_err());
     }
 }

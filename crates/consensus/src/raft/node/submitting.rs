@@ -6,19 +6,15 @@ use super::{
         proposal::{Proposal, ProposalError},
         waiters::Waiter,
     },
-    Answer, ProposalBytes, RaftNode, Request,
+    Answer, Instance, ProposalBytes, RaftNode, Request, TRY_AGAIN,
 };
 use cluster_core::{
-    PeerId,
+    PeerId, UnixMillis,
     pinset::Ordered,
     ports::consensus::{Applied, Operation, Rejection, SubmitError},
 };
-use openraft::async_runtime::WatchReceiver as _;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
-
-/// Pause before a proposal that reached no leader is tried again.
-const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// How long a submission waits for a place.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
@@ -48,7 +44,8 @@ impl RaftNode {
         };
         let nonce = rand::random();
         let ordered = Ordered { operation, replication: self.config.replication };
-        let bytes = match (Proposal { ordered, at: cluster_runtime::now(), nonce }).encode() {
+        let at = self.instance().map_or_else(cluster_runtime::now, |instance| self.fair_now(&instance));
+        let bytes = match (Proposal { ordered, at, nonce }).encode() {
             Ok(bytes) => bytes,
             Err(ProposalError::TooLarge { size }) => {
                 return Err(Rejection::TooLarge { size, limit: super::super::MAX_PROPOSAL }.into());
@@ -59,13 +56,24 @@ impl RaftNode {
         let mut waiter = self.waiters.register(nonce);
         let until = Instant::now() + self.config.submit_wait;
         loop {
-            let Some(leader) = self.wait_for_leader(until).await else {
-                return Err(busy("no member leads the cluster: a majority has to be there"));
+            if self.stop.is_cancelled() {
+                return Err(SubmitError::Stopping);
+            }
+            if self.is_removed() {
+                return Err(busy("this peer was removed from the cluster and takes no changes"));
+            }
+            let leader_until = until.min(Instant::now() + self.config.leader_wait);
+            let Some((instance, leader)) = self.wait_for_leader(leader_until).await else {
+                return Err(if self.stop.is_cancelled() {
+                    SubmitError::Stopping
+                } else {
+                    busy(&self.no_leader())
+                });
             };
             // The outcome may be here before the answer, which may be lost.
             let attempt = tokio::select! {
                 biased;
-                attempt = self.attempt(leader, bytes.clone(), until) => attempt,
+                attempt = self.attempt(&instance, leader, bytes.clone(), until) => attempt,
                 outcome = waiter.outcome() => return outcome,
             };
             match attempt {
@@ -78,19 +86,25 @@ impl RaftNode {
         }
     }
 
-    async fn attempt(&self, leader: PeerId, bytes: ProposalBytes, until: Instant) -> Attempt {
+    async fn attempt(
+        &self,
+        instance: &Instance,
+        leader: PeerId,
+        bytes: ProposalBytes,
+        until: Instant,
+    ) -> Attempt {
         let answer = if leader == self.config.local {
-            timeout_at(until, self.propose(bytes)).await.ok()
+            timeout_at(until, instance.propose(bytes)).await.ok()
         } else {
-            let request = Request::Propose(bytes.0.to_vec()).encode();
-            match timeout_at(until, self.calls.call(leader, request)).await {
-                Ok(Err(RaftCallError::NotSent { .. })) => return Attempt::NotProposed,
-                Ok(Ok(answer)) => Answer::decode(&answer),
-                Ok(Err(RaftCallError::NotAnswered { .. })) | Err(_) => None,
+            let limit = until.saturating_duration_since(Instant::now());
+            match self.caller.call(leader, &Request::Propose(bytes.0.to_vec()), limit).await {
+                Ok(answer) => Some(answer),
+                Err(RaftCallError::NotSent { .. }) => return Attempt::NotProposed,
+                Err(RaftCallError::NotAnswered { .. }) => None,
             }
         };
         match answer {
-            Some(Answer::NotLeader(_)) => Attempt::NotProposed,
+            Some(Answer::NotLeader(_) | Answer::NotMember(_)) => Attempt::NotProposed,
             // Also when it failed: what failed may have been only the answer.
             _ => Attempt::Proposed,
         }
@@ -103,16 +117,9 @@ impl RaftNode {
         })
     }
 
-    /// Returns who leads; waits until somebody does.
-    async fn wait_for_leader(&self, until: Instant) -> Option<PeerId> {
-        let until = until.min(Instant::now() + self.config.leader_wait);
-        let mut metrics = self.raft.server_metrics();
-        loop {
-            let leader = metrics.borrow_watched().current_leader;
-            if let Some(leader) = leader {
-                return Some(leader.peer());
-            }
-            timeout_at(until, metrics.changed()).await.ok()?.ok()?;
-        }
+    /// Returns the time to date an entry with.
+    pub(super) fn fair_now(&self, instance: &Instance) -> UnixMillis {
+        let members: Vec<PeerId> = instance.roles().into_iter().map(|(peer, _)| peer).collect();
+        self.clocks.fair(cluster_runtime::now(), &members, self.config.local)
     }
 }

@@ -55,6 +55,9 @@ fn proposal(random: &mut ChaCha8Rng) -> Proposal {
         kind,
         precondition,
         request_id: RequestId::new(&text(random, 20)),
+        expires_in: random
+            .random_bool(0.3)
+            .then(|| Duration::new(random.random(), random.random_range(0..1_000_000_000))),
         ranked_candidates: peers(random, 5),
     };
     let replication = ReplicationFactors { min: random.random(), max: random.random() };

@@ -1,13 +1,14 @@
 //! What a snapshot consists of, wherever it is.
 
-use super::{chunk_source::ChunkSource, spool::HeldPlace};
+use super::{super::cluster_id::ClusterId, chunk_source::ChunkSource, spool::HeldPlace};
 use cluster_core::UnixMillis;
 
-/// What is not in the snapshot's meta data: Raft's clock, and the chunks, to be read out of a view of this peer's store or
+/// What is not in the snapshot's meta data: Raft's clock, the cluster, and the chunks, to be read out of a view of this peer's store or
 /// written to it by another peer.
 #[derive(Debug)]
 pub struct SnapshotBody {
     pub(in super::super) clock: UnixMillis,
+    pub(in super::super) cluster: Option<ClusterId>,
     pub(in super::super) chunks: Chunks,
 }
 

@@ -6,7 +6,7 @@ use super::{
         rows::InstallingRow,
         snapshot::{Chunk, clear_spool, read_spooled},
     },
-    RaftStateMachine, StateMachineError, blocking,
+    BUSY_FIRST, RaftStateMachine, StateMachineError, blocking,
 };
 use cluster_core::{
     pinset::Input,
@@ -53,8 +53,15 @@ impl RaftStateMachine {
         inputs: impl IntoIterator<Item = RaftInput>,
     ) -> Result<(), StateMachineError> {
         let now = cluster_runtime::now();
-        self.send(inputs.into_iter().map(|input| (Input::Backend(input), now)).collect()).await?;
-        Ok(())
+        let inputs: Vec<RaftInput> = inputs.into_iter().collect();
+        let mut pause = BUSY_FIRST;
+        loop {
+            let group = inputs.iter().cloned().map(|input| (Input::Backend(input), now)).collect();
+            match self.send(group).await {
+                Ok(_) => return Ok(()),
+                Err(failed) => self.wait_while_busy(failed, &mut pause).await?,
+            }
+        }
     }
 }
 

@@ -72,7 +72,10 @@ pub(super) async fn take(store: Arc<dyn Datastore>) -> Result<Snapshot, StateMac
             codec::stored_membership(&applied.membership).ok_or_else(|| damaged("applied"))?;
         let meta = SnapshotMeta { last_log_id: applied.last.map(codec::log_id), last_membership };
         let chunks = Chunks::View(ChunkSource::new(Arc::from(view)));
-        Ok(Snapshot { meta, snapshot: SnapshotBody { clock: applied.clock, chunks } })
+        Ok(Snapshot {
+            meta,
+            snapshot: SnapshotBody { clock: applied.clock, cluster: applied.cluster, chunks },
+        })
     })
     .await
 }

@@ -1,8 +1,8 @@
 //! One peer's stores, without a Raft.
 
 use super::super::{
-    LogPosition, Proposal, ProposalBytes, RaftBackend, RaftInput, RaftLogStore, RaftStateMachine,
-    StateMachineError, Waiters, codec::log_id, type_config::Entry,
+    Identity, LogPosition, MachineParts, Proposal, ProposalBytes, RaftBackend, RaftInput, RaftLogStore,
+    RaftStateMachine, StateMachineError, Waiters, codec::log_id, type_config::Entry,
 };
 use cluster_core::{
     PeerId, Pin, PinKey, ReplicationFactors, UnixMillis,
@@ -15,6 +15,7 @@ use cluster_core::{
 use cluster_runtime::{Effects, Pinset, WorkerThread, start_pinset};
 use openraft::{EntryPayload, storage::RaftStateMachine as _};
 use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 struct NoEffects;
 
@@ -61,7 +62,15 @@ impl Peer {
         let (pinset, writer) = start_writer(&store, config);
         let (log, log_thread) = RaftLogStore::open(store.clone()).unwrap();
         let waiters = Arc::new(Waiters::default());
-        let machine = RaftStateMachine::open(store.clone(), pinset, log.clone(), waiters.clone()).await?;
+        let parts = MachineParts {
+            store: store.clone(),
+            pinset,
+            log: log.clone(),
+            waiters: waiters.clone(),
+            identity: Identity::default(),
+            stopping: CancellationToken::new(),
+        };
+        let machine = RaftStateMachine::open(parts).await?;
         Ok(Self { local, store, waiters, log, machine, threads: vec![writer, log_thread] })
     }
 

@@ -97,9 +97,13 @@ async fn a_group_that_a_failed_flush_lost_is_noticed() {
     let writer =
         Writer::open(Arc::new(store.clone()), RaftBackend::default(), config(PeerId::random())).unwrap();
     let (pinset, thread) = start_pinset(writer, Arc::new(Recorder(tell, store.clone()))).unwrap();
+    let batches = pinset.batches();
+    let before = *batches.borrow();
     store.fail_next_commit(FailMode::Unknown { survives: false });
     pinset.carry_out(group(None, 1)).await.unwrap();
     assert_eq!(next(&mut heard).await, Heard::Recovered, "nobody heard of what was lost");
+    // Streams of events end at the last batch that is told: the number of a lost one is given again.
+    assert_eq!(*batches.borrow(), before, "its number was told");
     assert!(rows(&store, Tree::Pins).is_empty());
     assert!(pinset.carry_out(group(Some(at(1)), 2)).await.is_err(), "it was carried out behind a gap");
     // The log has it: it is carried out again.
