@@ -155,6 +155,7 @@ impl RaftNode {
             tasks: Mutex::default(),
         });
         let running = Running::open(&node, pinset.clone()).await?;
+        node.current.send_replace(Current::Up(running.instance.clone()));
         let tasks = vec![
             tokio::spawn(supervisor::supervise(node.clone(), pinset, running)),
             tokio::spawn(reading::answer_rounds(node.clone(), asked)),

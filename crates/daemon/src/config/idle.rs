@@ -34,7 +34,8 @@ pub(super) fn lines(config: &Config) -> Vec<String> {
     let json = |raw: RawConfig| serde_json::to_value(raw).unwrap_or_default();
     let (values, defaults) = (json(config.to_raw()), json(Config::default_values()));
     IDLE.iter()
-        .filter(|(path, _)| at(&values, path) != at(&defaults, path))
+        // One of a section that is not there asks for nothing.
+        .filter(|(path, _)| at(&values, path).is_some_and(|value| Some(value) != at(&defaults, path)))
         .map(|(path, why)| format!("{path} has no effect here: {why}"))
         .collect()
 }

@@ -49,6 +49,9 @@ impl RaftNode {
                 Answer::Lag { lag, .. } => last = lag,
                 answer => return Err(unexpected(answer)),
             }
+            if Instant::now() >= until {
+                return Err(MembershipError::NotCaughtUp { peer, lag: last });
+            }
             if told.elapsed() >= TELL {
                 told = Instant::now();
                 tracing::info!(target: "raft", %peer, lag = ?last, "a new member is catching up");
@@ -149,6 +152,9 @@ impl RaftNode {
                 continue;
             };
             let limit = (CHANGE + WAY).min(until.saturating_duration_since(Instant::now()));
+            if limit.is_zero() {
+                return Err(MembershipError::TimedOut { cause });
+            }
             let answer = if leader == self.config.local {
                 tokio::time::timeout(limit, self.lead(request))
                     .await

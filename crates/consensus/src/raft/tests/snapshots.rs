@@ -216,7 +216,7 @@ async fn an_installation_that_is_interrupted_leaves_the_old_or_the_new() {
 async fn chunks_of_another_peer_are_checked() {
     let mut source = source(30).await;
     let snapshot = source.machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
-    let SnapshotBody { clock, chunks: Chunks::View(mut view) } = snapshot.snapshot else {
+    let SnapshotBody { clock, cluster, chunks: Chunks::View(mut view) } = snapshot.snapshot else {
         panic!("not a view")
     };
     let store: Arc<dyn Datastore> = Arc::new(MemoryStore::new());
@@ -243,7 +243,7 @@ async fn chunks_of_another_peer_are_checked() {
         spool.add_foreign(chunk.encode()).unwrap().unwrap();
     }
     let (chunks, held) = spool.into_parts();
-    let body = SnapshotBody { clock, chunks: Chunks::Spooled { chunks, place: held } };
+    let body = SnapshotBody { clock, cluster, chunks: Chunks::Spooled { chunks, place: held } };
     target.machine.install_snapshot(&snapshot.meta, body).await.unwrap();
     assert!(replicated(&*source.store) == replicated(&*target.store), "the rows differ");
     assert!(place.take().is_some(), "the place is free again");
