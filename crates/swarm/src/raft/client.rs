@@ -46,7 +46,7 @@ impl RaftClient {
 
     fn lane(&self, peer: PeerId, lane: RaftLane) -> Arc<Lane> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.entry((peer, lane)).or_default().clone()
+        lanes.entry((peer, lane)).or_insert_with(|| Arc::new(Lane::new(lane))).clone()
     }
 
     /// Puts a request in its place in the order, and starts the stream's task when there is none.

@@ -131,11 +131,11 @@ async fn neither_another_peer_nor_another_lane_is_waited_for() {
     for part in &mut parts {
         assert!(poll!(part).is_pending());
     }
-    members.wait_for(MAX_IN_FLIGHT_BYTES / part.len()).await;
+    members.wait_for(MAX_SNAPSHOT_IN_FLIGHT_BYTES / part.len()).await;
     let began = Instant::now();
     let mut vote = client.call(peer, RaftLane::Control, b"vote".to_vec());
     assert!(poll!(&mut vote).is_pending());
-    members.wait_for(MAX_IN_FLIGHT_BYTES / part.len() + 1).await;
+    members.wait_for(MAX_SNAPSHOT_IN_FLIGHT_BYTES / part.len() + 1).await;
     assert_eq!(members.asked.lock().unwrap().last().map(Vec::as_slice), Some(&b"vote"[..]));
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
