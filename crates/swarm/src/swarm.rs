@@ -241,7 +241,10 @@ impl SwarmListener for Ears {
         self.bitswap.on_peer(&event);
         match event {
             PeerEvent::Connected(peer) => self.raft.client.on_connected(peer),
-            PeerEvent::Disconnected(peer) => self.raft.server.on_disconnected(peer),
+            PeerEvent::Disconnected(peer) => {
+                self.raft.client.on_disconnected(peer);
+                self.raft.server.on_disconnected(peer);
+            }
             PeerEvent::Identified { .. } | PeerEvent::ListensToMetrics(_) => {}
         }
         self.listener.on_peer(event);

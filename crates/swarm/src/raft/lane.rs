@@ -35,6 +35,8 @@ pub(super) struct Lane {
     max_in_flight_bytes: usize,
     /// A request came, or the peer may get one more.
     pub(super) news: Notify,
+    /// The peer is connected no more. A stream whose connection this side closed says nothing.
+    pub(super) gone: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +80,7 @@ pub(super) struct Entered {
 impl Lane {
     pub(super) fn new(lane: RaftLane) -> Self {
         let max_in_flight_bytes = max_in_flight_bytes(lane);
-        Self { queue: Mutex::default(), max_in_flight_bytes, news: Notify::new() }
+        Self { queue: Mutex::default(), max_in_flight_bytes, news: Notify::new(), gone: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

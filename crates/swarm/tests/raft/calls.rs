@@ -104,6 +104,20 @@ async fn a_peer_that_goes_and_comes_back_is_called_again_and_gets_nothing_twice(
     assert_eq!(asked.last().unwrap(), &format!("again {number}").into_bytes());
 }
 
+#[tokio::test]
+async fn who_closes_a_connection_itself_waits_for_no_answer_over_it() {
+    let members = Members::new();
+    let (caller, callee) = (Peer::start().await, Peer::serving(&members).await);
+    caller.meet(&callee).await;
+    let (calls, id) = (caller.swarm.raft_calls(), callee.id);
+    let call = tokio::spawn(async move { calls.call(id, RaftLane::Log, b"slow".to_vec()).await });
+    eventually("it has arrived", || members.waiting.load(Ordering::Relaxed) == 1).await;
+    caller.swarm.network().forget(callee.id);
+    let outcome = tokio::time::timeout(LIMIT, call).await.unwrap().unwrap();
+    assert!(matches!(outcome, Err(RaftCallError::NotAnswered { .. })), "{outcome:?}");
+    eventually("nobody works for who is gone", || members.waiting.load(Ordering::Relaxed) == 0).await;
+}
+
 /// Parts of snapshots that are to be sent at once: twice as many as the peer takes.
 const PARTS: usize = 8;
 
