@@ -33,7 +33,7 @@ pub(crate) use client::RaftClient;
 pub(crate) use server::RaftServer;
 
 use crate::host::{RAFT_CONTROL_PROTOCOL, RAFT_LOG_PROTOCOL, RAFT_SNAPSHOT_PROTOCOL};
-use cluster_core::ports::raft::RaftLane;
+use cluster_core::ports::raft::{MAX_RAFT_MESSAGE, RaftLane};
 use libp2p::StreamProtocol;
 use std::time::Duration;
 
@@ -42,6 +42,17 @@ const MAX_IN_FLIGHT: usize = 1024;
 
 /// Bytes of these requests. A peer that has so many unanswered is read no further.
 const MAX_IN_FLIGHT_BYTES: usize = 16 * 1024 * 1024;
+
+/// The same of a snapshot: room for one message of any size. What is on its way lies in the socket before everything else.
+const MAX_SNAPSHOT_IN_FLIGHT_BYTES: usize = MAX_RAFT_MESSAGE;
+
+/// Returns how many bytes of requests a peer has at most, and did not answer.
+fn max_in_flight_bytes(lane: RaftLane) -> usize {
+    match lane {
+        RaftLane::Control | RaftLane::Log => MAX_IN_FLIGHT_BYTES,
+        RaftLane::Snapshot => MAX_SNAPSHOT_IN_FLIGHT_BYTES,
+    }
+}
 
 /// How long the other side may take nothing of what is written.
 const STALL_LIMIT: Duration = Duration::from_secs(30);

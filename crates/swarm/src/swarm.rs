@@ -89,7 +89,7 @@ impl Swarm {
             HostParts {
                 listener: Arc::new(Ears {
                     bitswap: bitswap.clone(),
-                    raft: raft.client.clone(),
+                    raft: raft.clone(),
                     listener: parts.listener,
                 }),
                 inbound: Arc::new(Streams {
@@ -221,10 +221,10 @@ impl OpenStreams for LateOpener {
     }
 }
 
-/// Tells the exchange of blocks about peers before everybody else hears of them.
+/// Tells the exchange of blocks, and Raft, about peers before everybody else hears of them.
 struct Ears {
     bitswap: Arc<Bitswap>,
-    raft: Arc<RaftClient>,
+    raft: Raft,
     listener: Arc<dyn SwarmListener>,
 }
 
@@ -239,8 +239,13 @@ impl SwarmListener for Ears {
 
     fn on_peer(&self, event: PeerEvent) {
         self.bitswap.on_peer(&event);
-        if let PeerEvent::Connected(peer) = event {
-            self.raft.on_connected(peer);
+        match event {
+            PeerEvent::Connected(peer) => self.raft.client.on_connected(peer),
+            PeerEvent::Disconnected(peer) => {
+                self.raft.client.on_disconnected(peer);
+                self.raft.server.on_disconnected(peer);
+            }
+            PeerEvent::Identified { .. } | PeerEvent::ListensToMetrics(_) => {}
         }
         self.listener.on_peer(event);
     }

@@ -44,9 +44,19 @@ impl RaftClient {
         }
     }
 
+    /// Takes note of a peer that is gone: what it has is lost.
+    pub(crate) fn on_disconnected(&self, peer: PeerId) {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        for lane in RaftLane::ALL {
+            if let Some(lane) = lanes.get(&(peer, lane)) {
+                lane.gone.notify_waiters();
+            }
+        }
+    }
+
     fn lane(&self, peer: PeerId, lane: RaftLane) -> Arc<Lane> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.entry((peer, lane)).or_default().clone()
+        lanes.entry((peer, lane)).or_insert_with(|| Arc::new(Lane::new(lane))).clone()
     }
 
     /// Puts a request in its place in the order, and starts the stream's task when there is none.

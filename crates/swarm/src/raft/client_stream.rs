@@ -32,6 +32,8 @@ pub(super) enum StreamEnd {
     Stalled,
     #[error("an answer took longer than {}s", FRAME_LIMIT.as_secs())]
     Slow,
+    #[error("the connection is gone")]
+    Gone,
     #[error("the peer closed the stream")]
     Closed,
     #[error("the peer answered what it was not asked")]
@@ -65,11 +67,14 @@ async fn use_stream(
     of: RaftLane,
     lane: &Lane,
 ) -> Result<std::convert::Infallible, StreamEnd> {
+    // From here on, so that none is missed.
+    let gone = lane.gone.notified();
     let (_, stream) = opener.open(peer, protocol_of(of)).await?;
     let (read, write) = stream.split();
     tokio::select! {
         end = write_requests(lane, write) => Err(end),
         end = read_answers(lane, read) => Err(end),
+        () = gone => Err(StreamEnd::Gone),
     }
 }
 

@@ -11,7 +11,7 @@ use cluster_core::{
     PeerId,
     ports::{
         BoxFuture, RaftAnswers,
-        raft::{MAX_RAFT_MESSAGE, RaftRefusal},
+        raft::{MAX_RAFT_MESSAGE, RaftLane, RaftRefusal},
     },
 };
 use futures_util::{
@@ -63,13 +63,13 @@ fn read(bytes: &[u8]) -> usize {
 async fn requests(bytes: &[u8], frames: usize) {
     let (stream, drops) = (Script::new(bytes), RaftDrops::default());
     let written = stream.written.clone();
-    let _ = server_stream::serve(&Echo, PeerId::random(), Box::pin(stream), &drops).await;
+    let _ = server_stream::serve(&Echo, PeerId::random(), RaftLane::Log, Box::pin(stream), &drops).await;
     let written = written.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(read(&written) <= frames);
 }
 
 async fn answers(bytes: &[u8]) {
-    let lane = Lane::default();
+    let lane = Lane::new(RaftLane::Log);
     let now = tokio::time::Instant::now();
     let asked: Vec<_> = (0..ASKED).filter_map(|_| lane.enter(vec![7], now).ok()).collect();
     lane.fill(&mut Vec::new());
@@ -165,6 +165,12 @@ mod seeds {
         for (name, bytes) in all() {
             assert_eq!(std::fs::read(file(name)).unwrap(), bytes, "{name}");
         }
+    }
+
+    #[test]
+    fn damaged_frames_are_refused_or_are_others() {
+        let corpus: Vec<Vec<u8>> = all().into_iter().map(|(_, bytes)| bytes).collect();
+        (0..2000).for_each(|seed| frames(&crate::rpc::mutation::mutated(&corpus, seed)));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The requests of one lane to one peer: those that wait, and those that the peer has.
 
 use super::{
-    MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, WRITE_SIZE,
+    MAX_IN_FLIGHT, WRITE_SIZE,
     frame::{Kind, write_frame},
+    max_in_flight_bytes,
     pause::Pause,
 };
-use cluster_core::ports::raft::RaftCallError;
+use cluster_core::ports::raft::{RaftCallError, RaftLane};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -28,11 +29,14 @@ pub(super) fn not_sent(cause: impl ToString) -> RaftCallError {
 }
 
 /// One lane to one peer. A call stays in the order in which it came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lane {
     queue: Mutex<Queue>,
+    max_in_flight_bytes: usize,
     /// A request came, or the peer may get one more.
     pub(super) news: Notify,
+    /// The peer is connected no more. A stream whose connection this side closed says nothing.
+    pub(super) gone: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +78,11 @@ pub(super) struct Entered {
 }
 
 impl Lane {
+    pub(super) fn new(lane: RaftLane) -> Self {
+        let max_in_flight_bytes = max_in_flight_bytes(lane);
+        Self { queue: Mutex::default(), max_in_flight_bytes, news: Notify::new(), gone: Notify::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing under the lock leaves it half changed.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -117,7 +126,7 @@ impl Lane {
         while frames.len() < WRITE_SIZE && queue.in_flight.len() < MAX_IN_FLIGHT {
             let Some(first) = queue.waiting.first_entry() else { return };
             let (number, bytes) = (*first.key(), first.get().request.len());
-            if queue.in_flight_bytes + bytes > MAX_IN_FLIGHT_BYTES {
+            if queue.in_flight_bytes + bytes > self.max_in_flight_bytes {
                 return;
             }
             let Some(Waiting { request, reply }) = queue.waiting.remove(&number) else { return };

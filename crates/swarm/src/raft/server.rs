@@ -114,9 +114,15 @@ impl RaftServer {
             let serving = async {
                 let _turn = turn.lock().await;
                 // Boxed: its state is large.
-                Box::pin(server_stream::serve(&*answers, peer, stream, &server.drops)).await
+                Box::pin(server_stream::serve(&*answers, peer, lane, stream, &server.drops)).await
             };
-            if let Some(Err(error)) = end.run_until_cancelled(serving).await {
+            let served = tokio::select! {
+                // The end first: what came with it must not be looked at any more.
+                biased;
+                () = end.cancelled() => Ok(()),
+                served = serving => served,
+            };
+            if let Err(error) = served {
                 server.note(&error);
                 tracing::debug!(target: "raft", %peer, ?lane, %error, "a stream ended");
             }
@@ -125,6 +131,16 @@ impl RaftServer {
                 streams.remove(&(peer, lane));
             }
         });
+    }
+
+    /// Takes note of a peer that is gone: its streams end, also those that are not read at the moment, and would not notice.
+    pub(crate) fn on_disconnected(&self, peer: PeerId) {
+        let streams = self.lock();
+        for lane in RaftLane::ALL {
+            if let Some(current) = streams.get(&(peer, lane)) {
+                current.end.cancel();
+            }
+        }
     }
 
     /// Counts the streams that are served.

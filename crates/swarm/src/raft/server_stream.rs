@@ -1,8 +1,9 @@
 //! One stream of another member: requests in, answers out.
 
 use super::{
-    FRAME_LIMIT, MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, STALL_LIMIT,
+    FRAME_LIMIT, MAX_IN_FLIGHT, STALL_LIMIT,
     frame::{FrameError, FrameReader, Header, Kind},
+    max_in_flight_bytes,
     outbox::Outbox,
     server::RaftDrops,
 };
@@ -11,7 +12,7 @@ use cluster_core::{
     PeerId,
     ports::{
         BoxFuture, RaftAnswers,
-        raft::{MAX_RAFT_MESSAGE, RaftRefusal},
+        raft::{MAX_RAFT_MESSAGE, RaftLane, RaftRefusal},
     },
 };
 use futures_util::{
@@ -94,13 +95,15 @@ enum Job<'a> {
 pub(super) async fn serve(
     answers: &dyn RaftAnswers,
     from: PeerId,
+    lane: RaftLane,
     stream: BoxedStream,
     drops: &RaftDrops,
 ) -> Result<(), ServeError> {
     let (read, write) = stream.split();
     // Never full: every job has a place.
     let (jobs, accepted) = mpsc::channel(MAX_IN_FLIGHT);
-    let reading = read_requests(answers, from, read, jobs, drops);
+    let bytes = Arc::new(Semaphore::new(max_in_flight_bytes(lane)));
+    let reading = read_requests(answers, from, bytes, read, jobs, drops);
     tokio::select! {
         end = reading => end,
         end = write_answers(accepted, write) => end,
@@ -111,12 +114,12 @@ pub(super) async fn serve(
 async fn read_requests<'a>(
     answers: &'a dyn RaftAnswers,
     from: PeerId,
+    bytes: Arc<Semaphore>,
     stream: impl AsyncRead + Unpin,
     jobs: mpsc::Sender<Job<'a>>,
     drops: &RaftDrops,
 ) -> Result<(), ServeError> {
     let places = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-    let bytes = Arc::new(Semaphore::new(MAX_IN_FLIGHT_BYTES));
     let mut frames = FrameReader::new(stream);
     let mut last = 0;
     while let Some(Header { length, number, kind }) = frames.header().await? {

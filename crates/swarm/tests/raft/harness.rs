@@ -132,6 +132,9 @@ impl Peer {
     }
 }
 
+/// Bytes of an answer at most.
+const LONGEST_ANSWER: usize = 100_000;
+
 /// Answers with what was asked, except what begins with `slow`: that waits for a permit.
 pub(crate) struct Members {
     asked: Mutex<Vec<(PeerId, Vec<u8>)>>,
@@ -180,7 +183,9 @@ impl RaftAnswers for Members {
                 let _waits = Waits(&self.waiting);
                 self.slow.acquire().await.unwrap().forget();
             }
-            request
+            let mut answer = request;
+            answer.truncate(LONGEST_ANSWER);
+            answer
         })
     }
 }

@@ -16,6 +16,8 @@ use openraft::{
     impls::EmptyNode,
     raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse},
 };
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -176,6 +178,32 @@ fn file(target: &str, name: &str) -> PathBuf {
 fn the_encoders_write_what_they_wrote_when_the_seeds_were_made() {
     for (target, name, bytes) in all() {
         assert_eq!(std::fs::read(file(target, name)).unwrap(), bytes, "{target}/{name}");
+    }
+}
+
+/// Bytes that another peer chose are read, or they are not; nothing else happens.
+#[test]
+fn damaged_seeds_are_refused_or_are_something_else() {
+    let seeds = all();
+    for number in 0..5000 {
+        let mut random = ChaCha8Rng::seed_from_u64(number);
+        let mut bytes = seeds[random.random_range(0..seeds.len())].2.clone();
+        for _ in 0..random.random_range(1..4) {
+            let at = random.random_range(0..=bytes.len());
+            match random.random_range(0..4) {
+                0 if at < bytes.len() => bytes[at] = random.random(),
+                1 => bytes.truncate(at),
+                2 => {
+                    let other = &seeds[random.random_range(0..seeds.len())].2;
+                    bytes.truncate(at);
+                    bytes.extend_from_slice(&other[random.random_range(0..=other.len())..]);
+                }
+                _ => bytes.insert(at, random.random()),
+            }
+        }
+        for target in [request, answer, super::proposal, super::chunk, rows] {
+            target(&bytes);
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::raft::frame::HEADER;
+use crate::raft::{MAX_IN_FLIGHT_BYTES, MAX_SNAPSHOT_IN_FLIGHT_BYTES, frame::HEADER};
 use std::time::Duration;
 
 fn enter(lane: &Lane, request: &[u8]) -> Entered {
@@ -25,7 +25,7 @@ fn is_not_sent(answer: Result<CallResult, oneshot::error::TryRecvError>) -> bool
 
 #[test]
 fn requests_leave_in_order_and_answers_find_their_callers() {
-    let lane = Lane::default();
+    let lane = Lane::new(RaftLane::Log);
     let (mut first, mut second) = (enter(&lane, b"1"), enter(&lane, b"22"));
     assert!(first.start && !second.start, "one task for both");
     assert!(!lane.has(first.number), "it waits");
@@ -45,7 +45,7 @@ fn requests_leave_in_order_and_answers_find_their_callers() {
 
 #[test]
 fn a_peer_gets_no_more_than_it_takes_and_the_next_when_it_answers() {
-    let lane = Lane::default();
+    let lane = Lane::new(RaftLane::Log);
     let all: Vec<Entered> = (0..MAX_IN_FLIGHT + 10).map(|_| enter(&lane, b"x")).collect();
     let left = leave(&lane);
     assert_eq!(left.len(), MAX_IN_FLIGHT * (HEADER + 1));
@@ -55,18 +55,23 @@ fn a_peer_gets_no_more_than_it_takes_and_the_next_when_it_answers() {
 
 #[test]
 fn large_requests_count_by_their_bytes() {
-    let lane = Lane::default();
+    let lane = Lane::new(RaftLane::Log);
     let large = vec![0; MAX_IN_FLIGHT_BYTES / 4];
     let all: Vec<Entered> = (0..6).map(|_| enter(&lane, &large)).collect();
     assert_eq!(leave(&lane).len(), 4 * (HEADER + large.len()));
     assert!(!lane.has(all[4].number));
     assert!(lane.answer(all[0].number, Ok(Vec::new())));
     assert_eq!(leave(&lane).len(), HEADER + large.len());
+
+    let lane = Lane::new(RaftLane::Snapshot);
+    let part = vec![0; MAX_SNAPSHOT_IN_FLIGHT_BYTES / 2];
+    let _all: Vec<Entered> = (0..3).map(|_| enter(&lane, &part)).collect();
+    assert_eq!(leave(&lane).len(), 2 * (HEADER + part.len()));
 }
 
 #[test]
 fn what_waits_is_bounded_by_number_and_by_bytes_and_may_be_taken_back() {
-    let lane = Lane::default();
+    let lane = Lane::new(RaftLane::Log);
     let all: Vec<Entered> = (0..MAX_WAITING).map(|_| enter(&lane, b"")).collect();
     let full = lane.enter(Vec::new(), Instant::now()).err();
     assert!(matches!(full, Some(RaftCallError::NotSent { .. })), "{full:?}");
@@ -74,7 +79,7 @@ fn what_waits_is_bounded_by_number_and_by_bytes_and_may_be_taken_back() {
     enter(&lane, b"");
     assert!(lane.enter(Vec::new(), Instant::now()).is_err());
 
-    let lane = Lane::default();
+    let lane = Lane::new(RaftLane::Log);
     let large = vec![0; MAX_WAITING_BYTES / 16];
     let all: Vec<Entered> = (0..16).map(|_| enter(&lane, &large)).collect();
     assert!(lane.enter(vec![0], Instant::now()).is_err());
@@ -89,7 +94,7 @@ fn what_waits_is_bounded_by_number_and_by_bytes_and_may_be_taken_back() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_stream_tells_what_left_from_what_did_not() {
-    let lane = Lane::default();
+    let lane = Lane::new(RaftLane::Log);
     let mut left = enter(&lane, b"left");
     leave(&lane);
     let mut waits = enter(&lane, b"waits");
@@ -102,7 +107,7 @@ async fn the_end_of_a_stream_tells_what_left_from_what_did_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_is_left_alone_for_a_while_unless_it_answered_or_connects() {
-    let lane = Lane::default();
+    let lane = Lane::new(RaftLane::Log);
     let fail = |lane: &Lane| lane.ended("no route".to_owned(), Instant::now());
     assert!(enter(&lane, b"").start);
     fail(&lane);

@@ -118,6 +118,23 @@ async fn a_peer_that_is_away_is_tried_less_and_less_and_at_once_when_it_connects
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_is_gone_ends_its_calls_though_its_streams_say_nothing() {
+    let members = Members::silent();
+    let (wire, peer, other) = (Wire::to(members.clone()), PeerId::random(), PeerId::random());
+    let client = client(wire.clone());
+    let mut call = client.call(peer, RaftLane::Log, b"ask".to_vec());
+    assert!(poll!(&mut call).is_pending());
+    members.wait_for(1).await;
+    client.on_disconnected(other);
+    tokio::task::yield_now().await;
+    assert!(poll!(&mut call).is_pending());
+    client.on_disconnected(peer);
+    let began = Instant::now();
+    assert!(is_not_answered(&call.await));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn neither_another_peer_nor_another_lane_is_waited_for() {
     let members = Members::silent();
     let (wire, silent, peer) = (Wire::to(members.clone()), PeerId::random(), PeerId::random());
@@ -131,11 +148,11 @@ async fn neither_another_peer_nor_another_lane_is_waited_for() {
     for part in &mut parts {
         assert!(poll!(part).is_pending());
     }
-    members.wait_for(MAX_IN_FLIGHT_BYTES / part.len()).await;
+    members.wait_for(MAX_SNAPSHOT_IN_FLIGHT_BYTES / part.len()).await;
     let began = Instant::now();
     let mut vote = client.call(peer, RaftLane::Control, b"vote".to_vec());
     assert!(poll!(&mut vote).is_pending());
-    members.wait_for(MAX_IN_FLIGHT_BYTES / part.len() + 1).await;
+    members.wait_for(MAX_SNAPSHOT_IN_FLIGHT_BYTES / part.len() + 1).await;
     assert_eq!(members.asked.lock().unwrap().last().map(Vec::as_slice), Some(&b"vote"[..]));
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
