@@ -1,7 +1,7 @@
 //! Which cluster a peer's rows belong to.
 
 use cluster_core::pinset::{RowReader, RowWriter};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// First byte of the entry that gives a cluster its id. No version of a proposal is that.
 const FOUNDING: u8 = 0;
@@ -113,15 +113,32 @@ impl Relation {
 
 /// The cluster that this peer's rows belong to, as everything here knows it.
 #[derive(Debug, Clone, Default)]
-pub struct Identity(Arc<Mutex<Option<ClusterId>>>);
+pub struct Identity(Arc<Mutex<Known>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// What the leader said that took this peer in, or a recovery: a log that is replayed begins with an older one.
+    adopted: Option<ClusterId>,
+    /// What the log says.
+    founded: Option<ClusterId>,
+}
 
 impl Identity {
-    pub(super) fn get(&self) -> Option<ClusterId> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set(&self, id: Option<ClusterId>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    pub(super) fn get(&self) -> Option<ClusterId> {
+        let known = self.lock();
+        known.adopted.or(known.founded)
+    }
+
+    pub(super) fn set_founded(&self, id: Option<ClusterId>) {
+        self.lock().founded = id;
+    }
+
+    pub(super) fn set_adopted(&self, id: Option<ClusterId>) {
+        self.lock().adopted = id;
     }
 }
 

@@ -7,8 +7,8 @@ use super::{
     codec::{self, log_id, position},
     position::LogPosition,
     rows::{
-        APPLIED, AppliedRow, ENTRIES_END, INSTALLING, PURGED, VOTE, damaged, entry_index, entry_key,
-        read_position,
+        APPLIED, AppliedRow, CLUSTER, ENTRIES_END, INSTALLING, PURGED, VOTE, cluster_row, damaged,
+        entry_index, entry_key, read_cluster, read_position,
     },
     type_config::{Entry, TypeConfig, Vote, alias},
 };
@@ -48,7 +48,7 @@ pub struct Recovered {
 
 /// What a stopped peer's rows say about its cluster.
 struct Found {
-    applied: AppliedRow,
+    cluster: Option<ClusterId>,
     last: Option<LogPosition>,
     vote: Option<Vote>,
     members: BTreeSet<PeerId>,
@@ -66,7 +66,7 @@ struct Found {
 /// # Errors
 /// As [`RecoverError`] says; nothing was changed.
 pub fn recover_from_lost_majority(store: &dyn Datastore, local: PeerId) -> Result<Recovered, RecoverError> {
-    let Found { applied, last, vote, members } = look(&*store.snapshot()?)?;
+    let Found { cluster, last, vote, members } = look(&*store.snapshot()?)?;
     if members.is_empty() {
         return Err(RecoverError::NoCluster);
     }
@@ -78,12 +78,11 @@ pub fn recover_from_lost_majority(store: &dyn Datastore, local: PeerId) -> Resul
     let at = LogPosition { term, index: last.map_or(0, |last| last.index + 1) };
     let entry = Entry { log_id: log_id(at), payload: EntryPayload::Membership(voter) };
     let leader_id = alias::LeaderIdOf::<TypeConfig> { term, voted_for: node };
-    let cluster = applied.cluster.unwrap_or_else(ClusterId::random).recovered();
-    let applied = AppliedRow { cluster: Some(cluster), ..applied };
+    let cluster = cluster.unwrap_or_else(ClusterId::random).recovered();
     let mut batch = Batch::new();
     batch.put(Tree::RaftLog, entry_key(at.index), codec::write_entry(&entry));
     batch.put(Tree::RaftState, VOTE, codec::write_vote(&Vote { leader_id, committed: false }));
-    batch.put(Tree::RaftState, APPLIED, applied.encode());
+    batch.put(Tree::RaftState, CLUSTER, cluster_row(cluster));
     store.commit(batch, Durability::Flushed)?;
     let left_out = members.into_iter().filter(|peer| *peer != local).collect();
     Ok(Recovered { cluster, left_out, last })
@@ -95,6 +94,7 @@ fn look(view: &dyn Snapshot) -> Result<Found, RecoverError> {
         return Err(RecoverError::Installing);
     }
     let applied = read_row(row(APPLIED)?, "applied", AppliedRow::decode)?.unwrap_or_default();
+    let adopted = read_row(row(CLUSTER)?, "cluster", read_cluster)?;
     let vote = read_row(row(VOTE)?, "vote", codec::read_vote)?;
     let purged = read_row(row(PURGED)?, "purged", read_position)?;
     let stored = codec::stored_membership(&applied.membership).ok_or_else(|| damaged("applied"))?;
@@ -118,5 +118,5 @@ fn look(view: &dyn Snapshot) -> Result<Found, RecoverError> {
             }
         }
     }
-    Ok(Found { applied, last, vote, members })
+    Ok(Found { cluster: adopted.or(applied.cluster), last, vote, members })
 }

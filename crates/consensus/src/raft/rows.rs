@@ -24,6 +24,9 @@ pub(super) const APPLIED: &[u8] = b"applied";
 /// The snapshot that the pinset is being made equal to.
 pub(super) const INSTALLING: &[u8] = b"installing";
 
+/// The cluster that a leader took this peer into, or that a recovery made. Written once by whoever learns of it.
+pub(super) const CLUSTER: &[u8] = b"cluster";
+
 /// What the key of a chunk of an arriving snapshot begins with. No index of an entry comes near.
 const SPOOL: u8 = 0xff;
 
@@ -63,6 +66,16 @@ pub(super) fn read_position(row: &[u8]) -> Option<LogPosition> {
     LogPosition::read(&mut reader).filter(|_| reader.is_empty())
 }
 
+/// Writes the row of the cluster.
+pub(super) fn cluster_row(cluster: ClusterId) -> Vec<u8> {
+    RowWriter::new(VERSION).raw(&cluster.to_bytes()).finish()
+}
+
+/// Reads the row of the cluster.
+pub(super) fn read_cluster(row: &[u8]) -> Option<ClusterId> {
+    RowReader::new(row, VERSION).and_then(|reader| ClusterId::from_bytes(reader.rest()))
+}
+
 /// Who is a member, as the state machine knows it: the entry that said so, and what it said, as the log writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MembershipRow {
@@ -91,7 +104,7 @@ pub struct AppliedRow {
     pub membership: MembershipRow,
     /// Raft's clock: the greatest time of any entry so far.
     pub clock: UnixMillis,
-    /// The cluster, once its first leader gave it an id.
+    /// The id that the first leader gave the cluster, once it is in the log.
     pub cluster: Option<ClusterId>,
 }
 
@@ -157,6 +170,9 @@ mod tests {
             assert_eq!(InstallingRow::decode(&[&row[..], &[0]].concat()), None);
         }
         assert_eq!(read_position(&position_row(place)), Some(place));
+        let cluster = ClusterId::random();
+        assert_eq!(read_cluster(&cluster_row(cluster)), Some(cluster));
+        assert_eq!(read_cluster(&cluster_row(cluster)[..20]), None);
     }
 
     #[test]

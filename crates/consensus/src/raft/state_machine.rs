@@ -12,7 +12,7 @@ use super::{
     codec::{self, StoredMembership},
     log_store::RaftLogStore,
     position::LogPosition,
-    rows::{APPLIED, AppliedRow, INSTALLING, InstallingRow, damaged},
+    rows::{APPLIED, AppliedRow, CLUSTER, INSTALLING, InstallingRow, damaged, read_cluster},
     snapshot::{ChunkSource, Chunks, HeldPlace, SnapshotBody, Spool, SpoolPlace, clear_spool},
     type_config::{CarriedOut, Entry, LogId, TypeConfig, alias},
     waiters::Waiters,
@@ -110,13 +110,15 @@ impl RaftStateMachine {
                 let view = store.snapshot()?;
                 let applied = view.get(Tree::RaftState, APPLIED)?;
                 let installing = view.get(Tree::RaftState, INSTALLING)?;
+                let cluster = view.get(Tree::RaftState, CLUSTER)?;
                 Ok((
+                    read_row(cluster, "cluster", read_cluster)?,
                     read_row(applied, "applied", AppliedRow::decode)?.unwrap_or_default(),
                     read_row(installing, "installing", InstallingRow::decode)?,
                 ))
             })
         };
-        let (applied, installing) = read.await?;
+        let (adopted, applied, installing) = read.await?;
         let (progress, _) = watch::channel(applied.last);
         let shared = Arc::new(Shared {
             store: store.clone(),
@@ -128,7 +130,8 @@ impl RaftStateMachine {
             identity,
             stopping,
         });
-        shared.identity.set(applied.cluster);
+        shared.identity.set_adopted(adopted);
+        shared.identity.set_founded(applied.cluster);
         let mut machine = Self { shared, applied, built: Arc::default() };
         match installing {
             Some(row) => {
@@ -209,7 +212,7 @@ impl RaftStateMachine {
     }
 
     fn set_applied(&mut self, applied: AppliedRow) {
-        self.shared.identity.set(applied.cluster);
+        self.shared.identity.set_founded(applied.cluster);
         self.shared.progress.send_replace(applied.last);
         self.applied = applied;
     }

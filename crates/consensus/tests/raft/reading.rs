@@ -77,6 +77,11 @@ async fn a_round_that_began_before_is_of_no_use() {
     let mut cluster = Cluster::start(1000).await;
     let leader = cluster.leader().await;
     let (reader, writer) = ((leader + 1) % 3, (leader + 2) % 3);
+    // Whoever is not ready makes rounds of its own.
+    for member in &cluster.members {
+        let mut ready = member.node().ready();
+        tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await.unwrap().unwrap();
+    }
     let before = cluster.wires.read_indexes();
     let held = cluster.wires.hold_answers(cluster.members[reader].peer);
     let node = cluster.members[reader].node().clone();

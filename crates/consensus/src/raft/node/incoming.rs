@@ -6,7 +6,7 @@ use super::{
         cluster_id::ClusterId,
         codec::{log_id, position, stored_membership},
         proposal::{Proposal, ProposalError},
-        rows::AppliedRow,
+        rows::{AppliedRow, CLUSTER, cluster_row},
         snapshot::{Chunks, SnapshotBody, Spool},
         trailer::Trailer,
         type_config::{TypeConfig, Vote, alias},
@@ -14,7 +14,10 @@ use super::{
     Answer, Instance, NodeId, ProposalBytes, RaftNode, Request,
     reading::confirmed_index,
 };
-use cluster_core::{PeerId, UnixMillis, ports::Datastore};
+use cluster_core::{
+    PeerId, UnixMillis,
+    ports::datastore::{Batch, Datastore, Durability, Tree},
+};
 use openraft::{
     async_runtime::WatchReceiver as _,
     errors::{ClientWriteError, RaftError},
@@ -49,11 +52,30 @@ impl RaftNode {
             return Answer::Stranger(relation).encode();
         }
         self.clocks.note(from, trailer.at, cluster_runtime::now());
-        let answer = match Request::decode(request) {
-            Some(request) => self.handle(from, request).await,
-            None => unreadable(),
-        };
-        answer.encode()
+        let Some(request) = Request::decode(request) else { return unreadable().encode() };
+        if let Some(cluster) = trailer.cluster
+            && self.caller.identity.get().is_none()
+            && matches!(request, Request::Append(_) | Request::Chunk { .. } | Request::Install { .. })
+            && let Err(cause) = self.adopt(cluster).await
+        {
+            return Answer::Failed(cause).encode();
+        }
+        self.handle(from, request).await.encode()
+    }
+
+    /// Takes the cluster of the first leader for this peer's own, before anything that it sends is acknowledged.
+    async fn adopt(&self, cluster: ClusterId) -> Result<(), String> {
+        let store = self.store.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let mut batch = Batch::new();
+            batch.put(Tree::RaftState, CLUSTER, cluster_row(cluster));
+            store.commit(batch, Durability::Flushed)
+        });
+        let written = written.await.map_err(|error| error.to_string())?;
+        written.map_err(|error| error.to_string())?;
+        tracing::info!(target: "raft", %cluster, "a leader has this peer as a member");
+        self.caller.identity.set_adopted(Some(cluster));
+        Ok(())
     }
 
     async fn handle(&self, from: PeerId, request: Request) -> Answer {
