@@ -4,9 +4,6 @@ use cluster_core::{PeerId, ReplicationFactors};
 use openraft::SnapshotPolicy;
 use std::time::Duration;
 
-/// Entries sent in one request at most.
-const MAX_APPEND_ENTRIES: u64 = 1024;
-
 /// Entries a new member may lack and still count as caught up.
 const LAG: u64 = 1000;
 
@@ -19,8 +16,12 @@ pub struct RaftConfig {
     pub replication: ReplicationFactors,
     /// How often a leader says that it is there; a third of the election timeout or less.
     pub heartbeat: Duration,
-    /// How long a follower waits for a leader before it stands for election itself; it waits up to twice as long.
+    /// How long a follower waits at least for a leader before it stands for election itself.
     pub election: Duration,
+    /// How long it waits at most: the moment is random, so that two seldom stand at once.
+    pub election_max: Duration,
+    /// Entries sent in one request at most.
+    pub max_append_entries: u64,
     /// How long a submission waits for a leader.
     pub leader_wait: Duration,
     /// How long a submission waits for its outcome, all in all.
@@ -44,8 +45,8 @@ impl RaftConfig {
             cluster_name: "cluster".to_owned(),
             heartbeat_interval: millis(self.heartbeat),
             election_timeout_min: millis(self.election),
-            election_timeout_max: millis(self.election * 2),
-            max_payload_entries: MAX_APPEND_ENTRIES,
+            election_timeout_max: millis(self.election_max),
+            max_payload_entries: self.max_append_entries,
             replication_lag_threshold: LAG,
             snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_threshold),
             max_in_snapshot_log_to_keep: self.trailing_logs,

@@ -69,6 +69,8 @@ impl Member {
             replication: ReplicationFactors::EVERYWHERE,
             heartbeat: Duration::from_millis(100),
             election: Duration::from_millis(500),
+            election_max: Duration::from_millis(500) * 2,
+            max_append_entries: 1024,
             leader_wait: PATIENCE,
             submit_wait: SUBMIT_WAIT,
             barrier_wait: PATIENCE,

@@ -16,6 +16,7 @@ pub(super) const IDLE: &[(&str, &str)] = &[
         "consensus.raft.commit_retries",
         "a change is handed over again, for as long as wait_for_leader_timeout, whenever it certainly was not taken",
     ),
+    ("consensus.raft.commit_retry_delay", "it is handed over again after a moment, whatever stands here"),
     ("consensus.raft.commit_timeout", "followers are told of a commit at once"),
     ("consensus.raft.snapshot_interval", "a snapshot is noted as soon as it is due"),
     (

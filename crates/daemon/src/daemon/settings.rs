@@ -52,6 +52,8 @@ pub(super) fn raft(prepared: &Prepared, raft: &RaftConfig) -> cluster_consensus:
         replication: prepared.config.cluster.replication,
         heartbeat: raft.heartbeat_timeout / HEARTBEATS,
         election: raft.heartbeat_timeout,
+        election_max: raft.heartbeat_timeout + raft.election_timeout,
+        max_append_entries: raft.max_append_entries,
         leader_wait: raft.wait_for_leader_timeout,
         submit_wait: raft.wait_for_leader_timeout + raft.network_timeout,
         barrier_wait: raft.network_timeout,
@@ -187,18 +189,55 @@ mod tests {
         repair_interval = "11s"
     "#;
 
-    #[test]
-    fn parts_are_told_what_is_configured() {
+    /// Makes a peer of a configuration; its folder goes away with the second.
+    fn prepared(text: &str) -> (Prepared, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let file = Path::new("/nowhere/service.toml");
-        let (config, _) =
-            Config::from_text(CONFIGURED, file, ConfigFormat::Toml, &Environment::default()).unwrap();
+        let (config, _) = Config::from_text(text, file, ConfigFormat::Toml, &Environment::default()).unwrap();
         let prepared = Prepared {
             base: folder.path().to_owned(),
             config,
             identity: Identity::generate().unwrap(),
             lock: ExecutionLock::acquire(folder.path()).unwrap(),
         };
+        (prepared, folder)
+    }
+
+    #[test]
+    fn raft_is_told_what_is_configured() {
+        let (prepared, _folder) = prepared(
+            r#"
+            [cluster]
+            replication_factor_min = 2
+            replication_factor_max = 3
+            [consensus.raft]
+            heartbeat_timeout = "700ms"
+            election_timeout = "900ms"
+            wait_for_leader_timeout = "4s"
+            network_timeout = "5s"
+            max_append_entries = 33
+            trailing_logs = 44
+            snapshot_threshold = 55
+            "#,
+        );
+        let told = raft(&prepared, prepared.config.consensus.raft().unwrap());
+        let millis = Duration::from_millis;
+        assert_eq!(told.local, prepared.identity.id());
+        assert_eq!((told.replication.min, told.replication.max), (2, 3));
+        assert_eq!(
+            (told.heartbeat, told.election, told.election_max),
+            (millis(70), millis(700), millis(1600))
+        );
+        assert_eq!(
+            (told.leader_wait, told.submit_wait, told.barrier_wait),
+            (millis(4000), millis(9000), millis(5000))
+        );
+        assert_eq!((told.max_append_entries, told.trailing_logs, told.snapshot_threshold), (33, 44, 55));
+    }
+
+    #[test]
+    fn parts_are_told_what_is_configured() {
+        let (prepared, _folder) = prepared(CONFIGURED);
         let told = swarm(&prepared);
         assert!(!told.enable_relay_hop && !told.mdns);
         assert_eq!(told.dial_timeout, Duration::from_secs(7));

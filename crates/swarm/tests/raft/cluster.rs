@@ -70,6 +70,8 @@ impl Member {
             replication,
             heartbeat: Duration::from_millis(200),
             election: Duration::from_millis(2000),
+            election_max: Duration::from_millis(2000) * 2,
+            max_append_entries: 1024,
             leader_wait: LIMIT,
             submit_wait: Duration::from_secs(10),
             snapshot_threshold: 1000,

@@ -24,7 +24,7 @@ pub struct RaftConfig {
     pub network_timeout: Duration,
     /// Without effect.
     pub commit_retries: u64,
-    /// Between two attempts to hand a change over.
+    /// Without effect.
     pub commit_retry_delay: Duration,
     /// Folders of old state that are kept.
     pub backups_rotate: u32,

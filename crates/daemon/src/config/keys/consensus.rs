@@ -84,7 +84,7 @@ pub(super) const RAFT: Section = Section {
             "commit_retry_delay",
             "COMMITRETRYDELAY",
             Kind::Duration,
-            "Between two attempts to hand a change to the leader.",
+            "Without effect: see wait_for_leader_timeout.",
         ),
         Key::new(
             "backups_rotate",
