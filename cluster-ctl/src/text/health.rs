@@ -55,6 +55,7 @@ impl Text for CrdtHealth {
 
 impl Text for RaftHealth {
     fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let index = |index: Option<u64>| index.map_or_else(|| "none".to_owned(), |index| index.to_string());
         let leader = self.leader.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
         writeln!(
             out,
@@ -64,11 +65,11 @@ impl Text for RaftHealth {
         writeln!(
             out,
             "Log: last {}, committed {}, applied {}, snapshot {}, purged {} | Entries: {} | Lag: {}",
-            self.last_index,
-            self.committed_index,
-            self.applied_index,
-            self.snapshot_index,
-            self.purged_index,
+            index(self.last_index),
+            index(self.committed_index),
+            index(self.applied_index),
+            index(self.snapshot_index),
+            index(self.purged_index),
             self.log_entries,
             self.lag
         )?;

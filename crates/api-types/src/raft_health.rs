@@ -1,10 +1,10 @@
 //! How Raft stands. Not in the Go suite.
 
 use crate::PeerText;
-use cluster_core::ports::consensus::{RaftHealth as CoreRaftHealth, RaftRole, RaftState};
+use cluster_core::ports::consensus::{RaftHealth as CoreRaftHealth, RaftRole};
 use serde::{Deserialize, Serialize};
 
-/// How Raft stands on one peer. Places in the log are numbers from 1; 0 is none.
+/// How Raft stands on one peer. Entries are numbered from 0; `null` is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RaftHealth {
@@ -18,15 +18,15 @@ pub struct RaftHealth {
     /// Whether the pinset of the peer is fit to be read.
     pub ready: bool,
     /// The last entry of its log.
-    pub last_index: u64,
+    pub last_index: Option<u64>,
     /// The last entry that a majority is known to hold.
-    pub committed_index: u64,
+    pub committed_index: Option<u64>,
     /// The last entry that its pinset has carried out.
-    pub applied_index: u64,
+    pub applied_index: Option<u64>,
     /// The entry up to which a snapshot stands.
-    pub snapshot_index: u64,
+    pub snapshot_index: Option<u64>,
     /// The entry up to which its log is gone.
-    pub purged_index: u64,
+    pub purged_index: Option<u64>,
     /// Entries in its log.
     pub log_entries: u64,
     /// Entries that are committed and not carried out yet.
@@ -53,20 +53,18 @@ pub struct RaftMember {
 
 impl From<&CoreRaftHealth> for RaftHealth {
     fn from(health: &CoreRaftHealth) -> Self {
-        let index = Option::unwrap_or_default;
-        let (committed, applied): (u64, u64) = (index(health.committed), index(health.applied));
         Self {
-            state: state(health.state).to_owned(),
+            state: health.state.name().to_owned(),
             leader: health.leader.as_ref().map(PeerText::from),
             term: health.term,
             ready: health.is_ready,
-            last_index: index(health.last),
-            committed_index: committed,
-            applied_index: applied,
-            snapshot_index: index(health.snapshot),
-            purged_index: index(health.purged),
+            last_index: health.last,
+            committed_index: health.committed,
+            applied_index: health.applied,
+            snapshot_index: health.snapshot,
+            purged_index: health.purged,
             log_entries: health.log_entries,
-            lag: committed.saturating_sub(applied),
+            lag: health.lag(),
             members: health
                 .members
                 .iter()
@@ -79,19 +77,6 @@ impl From<&CoreRaftHealth> for RaftHealth {
                 .collect(),
             error: health.failure.clone().unwrap_or_default(),
         }
-    }
-}
-
-fn state(state: RaftState) -> &'static str {
-    match state {
-        RaftState::Waiting => "waiting",
-        RaftState::Follower => "follower",
-        RaftState::Candidate => "candidate",
-        RaftState::Leader => "leader",
-        RaftState::Learner => "learner",
-        RaftState::Removed => "removed",
-        RaftState::Failed => "failed",
-        RaftState::Stopped => "stopped",
     }
 }
 

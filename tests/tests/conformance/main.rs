@@ -71,7 +71,7 @@ const SERVICE: [&str; 7] = [
 const DAEMON: [&str; 6] = ["--upgrade", "--bootstrap", "--leave", "--stats", "--tracing", "--no-trust"];
 
 /// The keys of api §6, but those of the proxy and the pinning service.
-const KEYS: [&str; 90] = [
+const KEYS: [&str; 105] = [
     "source",
     "cluster.peername",
     "cluster.secret",

@@ -36,9 +36,7 @@ impl RaftNumbers {
             ("applied_index", "Last entry that this peer's pinset has carried out", |raft| {
                 raft.applied.unwrap_or(0)
             }),
-            ("lag", "Entries that are committed and not carried out yet", |raft| {
-                raft.committed.unwrap_or(0).saturating_sub(raft.applied.unwrap_or(0))
-            }),
+            ("lag", "Entries that are committed and not carried out yet", RaftHealth::lag),
             ("log_entries", "Entries in this peer's log", |raft| raft.log_entries),
         ];
         let gauges = gauges

@@ -9,10 +9,9 @@ use cluster_core::{
     PeerId, Pin, PinKey, ReplicationFactors,
     pinset::{TrackerSignal, Writer, WriterConfig, check, mutation::LaneRule},
     ports::{
-        BoxFuture, Consensus, Datastore, RaftAnswers,
+        Consensus, Datastore,
         consensus::{AppliedOn, Operation, OperationKind, SubmitError},
         datastore::{Cursor, Row, Tree},
-        raft::RaftRefusal,
     },
 };
 use cluster_datastore::MemoryStore;
@@ -28,32 +27,16 @@ impl Effects<Infallible> for NoEffects {
     fn recovered(&self) {}
 }
 
-/// Hands requests of members to the node.
-struct OfMembers {
-    members: Vec<PeerId>,
-    node: Arc<RaftNode>,
-}
-
-impl RaftAnswers for OfMembers {
-    fn admit(&self, from: &PeerId) -> Result<(), RaftRefusal> {
-        if self.members.contains(from) { Ok(()) } else { Err(RaftRefusal::NotMember) }
-    }
-
-    fn answer(&self, from: PeerId, request: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
-        Box::pin(async move { self.node.answer(from, &request).await })
-    }
-}
-
 struct Member {
     peer: Peer,
     store: MemoryStore,
     node: Arc<RaftNode>,
     pinset: Pinset<RaftInput>,
-    threads: Vec<WorkerThread>,
+    writer: WorkerThread,
 }
 
 impl Member {
-    async fn start(peer: Peer, members: Vec<PeerId>) -> Self {
+    async fn start(peer: Peer) -> Self {
         let store = MemoryStore::new();
         let shared: Arc<dyn Datastore> = Arc::new(store.clone());
         let replication = ReplicationFactors::EVERYWHERE;
@@ -74,13 +57,14 @@ impl Member {
             max_append_entries: 1024,
             leader_wait: LIMIT,
             submit_wait: Duration::from_secs(10),
+            barrier_wait: LIMIT,
             snapshot_threshold: 1000,
             trailing_logs: 250,
         };
         let parts = RaftParts { store: shared, pinset: pinset.clone(), calls: peer.swarm.raft_calls() };
-        let (node, log) = RaftNode::start(config, parts).await.unwrap();
-        peer.swarm.serve_raft(Arc::new(OfMembers { members, node: node.clone() }));
-        Self { peer, store, node, pinset, threads: vec![writer, log] }
+        let node = RaftNode::start(config, parts).await.unwrap();
+        peer.swarm.serve_raft(node.clone());
+        Self { peer, store, node, pinset, writer }
     }
 
     /// Pins `count` CIDs of this member's own, many at the same time; returns what went wrong.
@@ -131,8 +115,8 @@ impl Member {
         self.node.stop().await;
         self.peer.swarm.stop().await;
         drop((self.node, self.pinset));
-        let threads = self.threads;
-        let join = move || threads.into_iter().all(WorkerThread::join);
+        let writer = self.writer;
+        let join = move || writer.join();
         assert!(tokio::task::spawn_blocking(join).await.unwrap());
         let report = check::check(&self.store, &self.peer.id).unwrap();
         assert_eq!(report.total_mismatches(), 0, "{report}");
@@ -183,7 +167,7 @@ async fn three_members_elect_commit_lose_connections_and_go_on() {
     let ids: Vec<PeerId> = peers.iter().map(|peer| peer.id).collect();
     let mut members = Vec::new();
     for peer in peers {
-        members.push(Member::start(peer, ids.clone()).await);
+        members.push(Member::start(peer).await);
     }
     for member in &members {
         member.node.initialize(&ids).await.unwrap();

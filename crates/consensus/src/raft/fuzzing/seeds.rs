@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::raft::{
-    LogPosition, NodeId, ProposalBytes, Section,
+    ClusterId, LogPosition, NodeId, ProposalBytes, Section,
     codec::{RaftMembership, StoredMembership, log_id},
     type_config::{Entry, Vote},
 };
@@ -52,7 +52,12 @@ fn members() -> RaftMembership {
 
 fn applied() -> AppliedRow {
     let membership = membership_row(&StoredMembership::new(Some(log_id(place(7))), members()));
-    AppliedRow { last: Some(place(900)), membership, clock: UnixMillis(1_700_000_000_000) }
+    AppliedRow {
+        last: Some(place(900)),
+        membership,
+        clock: UnixMillis(1_700_000_000_000),
+        cluster: Some(ClusterId::from_bytes(&[7; ClusterId::LEN]).unwrap()),
+    }
 }
 
 fn proposal(kind: OperationKind, precondition: Precondition, candidates: &[u8]) -> Vec<u8> {

@@ -90,3 +90,11 @@ pub struct RaftHealth {
     /// The members, sorted by the bytes of their IDs.
     pub members: Vec<RaftMember>,
 }
+
+impl RaftHealth {
+    /// Counts the entries that are committed, as far as this peer knows, and not carried out yet.
+    pub fn lag(&self) -> u64 {
+        let end = |index: Option<u64>| index.map_or(0, |index| index + 1);
+        end(self.committed).saturating_sub(end(self.applied))
+    }
+}

@@ -1,9 +1,7 @@
 //! Files of the Go suite.
 
 use super::{SECRET, effective, nothing};
-use crate::config::{
-    Config, ConfigError, ConfigFormat, ConsensusConfig, CrdtConfig, Environment, TrustedPeers,
-};
+use crate::config::{Config, ConfigError, ConfigFormat, CrdtConfig, Environment, TrustedPeers};
 use cluster_datastore::EngineKind;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
