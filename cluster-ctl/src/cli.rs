@@ -169,8 +169,9 @@ pub(crate) enum PeersCommand {
     },
     /// Remove a peer from the cluster
     ///
-    /// With raft its pins go elsewhere and it stops. The crdt consensus has no members to remove; there --forget is needed, once on
-    /// each of the other peers.
+    /// With raft its pins go elsewhere and it stops.
+    ///
+    /// The crdt consensus has no members to remove; there --forget is needed, once on each of the other peers.
     Rm {
         /// The peer to remove
         #[arg(value_name = "peer ID")]

@@ -254,7 +254,7 @@ fn each_rule_has_its_report() {
     for (text, expected) in [
         (
             "heartbeat_timeout = \"1ms\"",
-            "heartbeat_timeout: found \"1ms\"; expected a duration of at least \"5ms\"",
+            "heartbeat_timeout: found 1ms; expected a duration of at least \"5ms\"",
         ),
         (
             "heartbeat_timeout = \"2s\"",
