@@ -206,6 +206,14 @@ async fn a_watched_status_ends_when_no_peer_is_busy() {
     let cluster = Cluster::start(2, &[]).await.unwrap();
     let cid = cluster.add(0, 2 << 20).unwrap();
     cluster.pin(0, &cid, &PinOptions::default()).await.unwrap();
+    // Of a pin that it has not heard of yet a peer says that nobody is busy with it.
+    cluster
+        .converge("both know the pin", async |member| match member.client.allocation(&cid).await {
+            Ok(_) => Ok((true, "known".to_owned())),
+            Err(error) => Ok((false, error.to_string())),
+        })
+        .await
+        .unwrap();
     let shown = cluster.ctl(1, &["status", "--watch", &cid.to_string()]).unwrap();
     let last = shown.rsplit(&cid.to_string()).next().unwrap();
     assert_eq!(last.matches(": PINNED | ").count(), 2, "{shown}");

@@ -16,9 +16,13 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream, UnixListener},
+    net::{TcpListener, TcpSocket, TcpStream, UnixListener},
     sync::{Mutex, mpsc},
 };
+
+/// Connections that may wait until they are taken: as many as the system allows by default. Where they do not fit, a client
+/// waits a second and more before its system tries again.
+const BACKLOG: u32 = 4096;
 
 /// Longest path that the address of a Unix socket has room for, in bytes.
 const LONGEST_PATH: usize = 107;
@@ -78,7 +82,7 @@ impl Listener {
             return UnixSocket::bind(path, address).map(Self::Unix);
         }
         let socket = socket(address).ok_or_else(|| BindError::Kind { address: address.clone() })?;
-        TcpListener::bind(socket).await.map(Self::Tcp).map_err(|source| failed(address, source))
+        listen(socket).map(Self::Tcp).map_err(|source| failed(address, source))
     }
 
     /// Returns where it listens, if that is a TCP port.
@@ -123,6 +127,14 @@ impl fmt::Display for Listener {
             (Self::Tcp(_), None) => f.write_str("(closed)"),
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restarted peer takes its port although connections of the one before are not quite gone.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl UnixSocket {
@@ -273,6 +285,23 @@ mod tests {
         assert!(accepted.unwrap().1.is_loopback());
         drop(listener);
         assert!(!path.exists(), "the file stayed");
+    }
+
+    #[tokio::test]
+    async fn hundreds_of_connections_wait_for_a_busy_server() {
+        let anywhere = "/ip4/127.0.0.1/tcp/0".parse().unwrap();
+        let listener = Listener::bind(&anywhere).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody takes them: one that does not fit is never established.
+        let opening = async {
+            let mut open = Vec::new();
+            for _ in 0..600 {
+                open.push(TcpStream::connect(address).await.unwrap());
+            }
+            open
+        };
+        let open = tokio::time::timeout(std::time::Duration::from_secs(30), opening).await;
+        assert_eq!(open.expect("the system's queue is too short").len(), 600);
     }
 
     #[tokio::test]

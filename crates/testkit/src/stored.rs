@@ -1,10 +1,10 @@
 //! What the store of a stopped peer holds, for comparing it with what it held before.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use cluster_consensus::crdt::rows::ElementRow;
 use cluster_core::{
     Cid,
-    ports::datastore::{Cursor, Row, Tree},
+    ports::datastore::{Batch, Cursor, Durability, Row, Tree},
 };
 use cluster_datastore::{EngineKind, Generations, StoreOptions};
 use std::{collections::BTreeMap, path::Path};
@@ -14,6 +14,25 @@ const PAGE: usize = 1024;
 
 /// Memory for reading, in bytes.
 const MEMORY: u64 = 16 << 20;
+
+/// What the keys begin with under which a store notes how far each search index is.
+const INDEX: &[u8] = b"index/";
+
+/// Makes the store below the base folder of a peer that does not run what a version without search indexes left: nothing is
+/// known of any of them.
+///
+/// # Errors
+/// When it cannot be opened or written, or says nothing of indexes.
+pub fn forget_search_indexes(base: &Path) -> Result<()> {
+    let options = StoreOptions { engine: EngineKind::Fjall, memory_budget: MEMORY };
+    let store = Generations::open(&base.join("store"), options)?.current()?;
+    let rows = store.snapshot()?.prefix(Tree::Meta, INDEX, PAGE)?;
+    ensure!(!rows.is_empty(), "the store says nothing of its indexes");
+    let mut batch = Batch::new();
+    rows.into_iter().for_each(|(key, _)| batch.delete(Tree::Meta, key));
+    store.commit(batch, Durability::Flushed)?;
+    Ok(store.close()?)
+}
 
 /// All rows of a store.
 #[derive(Debug)]

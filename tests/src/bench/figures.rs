@@ -101,6 +101,8 @@ figures! {
     MixedErrors: "errors in them, but 429", "", Bar::AtMost(0.0);
     MixedP99: "GET /allocations/{cid} among them, p99", "ms", Bar::AtMost(20.0);
     MixedRss: "service RSS peak in them", "MiB", Bar::None;
+    IndexTime: "search indexes made anew amid pins and kills", "s", Bar::None;
+    IndexBack: "times they were behind after a kill", "", Bar::AtMost(0.0);
     EventRate: "changes whose events are read", "1/s", Bar::AtLeast(10_000.0);
     EventP99: "an event until its reader has it, p99", "ms", Bar::AtMost(1_000.0);
     EventWrong: "events missed, twice or out of order", "", Bar::AtMost(0.0);

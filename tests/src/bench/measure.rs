@@ -5,6 +5,7 @@ mod arrival;
 mod empty;
 mod events;
 mod filters;
+mod indexes;
 mod join_go;
 mod kills;
 mod million;
@@ -50,6 +51,8 @@ pub(crate) enum Measure {
     Filters,
     /// Pages of a search, and the list of everything, also amid writes
     Pages,
+    /// Search indexes made anew amid kills
+    Indexes,
     /// Mixed requests on 2,000 connections, some of which hardly read
     Mixed,
     /// First correct answer after a stop and after a kill, idle memory
@@ -85,6 +88,7 @@ impl Measure {
             Self::Statuses => statuses::run(stage, results).await,
             Self::Filters => filters::run(stage, results).await,
             Self::Pages => pages::run(stage, results).await,
+            Self::Indexes => indexes::run(stage, results).await,
             Self::Mixed => mixed::run(stage, results).await,
             Self::Restart => restart::run(stage, results).await,
             Self::Onto => onto::run(stage, results).await,
