@@ -282,10 +282,14 @@ async fn a_peer_that_answers_what_it_was_not_asked_loses_the_stream() {
         frames(&[(0, Kind::NotMember, b"")]),
         [&u32::MAX.to_be_bytes()[..], &1u64.to_be_bytes(), &[1]].concat(),
         vec![0xff; frame::HEADER],
+        // Nobody waits for the body.
+        frames(&[(2, Kind::Answer, b"of another")])[..frame::HEADER].to_vec(),
     ];
     for lie in lies {
+        let began = Instant::now();
         let outcome = call_to_liar(&lie).await;
         assert!(is_not_answered(&outcome), "{outcome:?}");
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
     // An answer is taken once.
     let twice = frames(&[(1, Kind::Answer, b"one"), (1, Kind::Answer, b"two")]);
