@@ -15,7 +15,7 @@ pub enum InitError {
     /// No such consensus.
     #[error("choosing consensus: {0}")]
     Consensus(Choice),
-    /// No such datastore, or not yet.
+    /// No such datastore.
     #[error("choosing datastore: {0}")]
     Datastore(Choice),
     /// No such format.
@@ -80,7 +80,4 @@ pub enum Choice {
         /// What there is.
         known: &'static str,
     },
-    /// It will come; a whole sentence.
-    #[error("{0}")]
-    NotYet(&'static str),
 }
