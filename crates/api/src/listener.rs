@@ -77,6 +77,7 @@ impl fmt::Debug for Listener {
 
 impl Listener {
     /// Takes an address.
+    #[expect(clippy::unused_async, reason = "listening needs a runtime, which only a task is sure to have")]
     pub(crate) async fn bind(address: &Multiaddr) -> Result<Self, BindError> {
         if let Some(path) = unix_path(address) {
             return UnixSocket::bind(path, address).map(Self::Unix);

@@ -59,7 +59,7 @@ pub(super) async fn run(stage: &mut Stage<'_>, results: &mut Results) -> Result<
         let dies = (kills < KILLS).then(|| began + Duration::from_millis(20 + moments.next() % longest));
         before = watch(&daemon, dies).await?;
         up += began.elapsed();
-        // Also in the end: the load knows no other.
+        // Also in the end: nothing else ends the load.
         daemon.kill().await?;
         let pinned = load.finish().await?;
         if before.is_none() {
