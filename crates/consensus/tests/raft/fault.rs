@@ -15,8 +15,8 @@ pub(crate) enum Mode {
     Fails,
     /// One write fails of the thread of this name; then the store has to be taken up again.
     FailsOnce(&'static str),
-    /// Writes are refused without having been tried, as while the store is exported.
-    Busy,
+    /// Writes of the threads of these names are refused without having been tried, as while the store is exported.
+    Busy(&'static [&'static str]),
 }
 
 #[derive(Debug)]
@@ -52,11 +52,15 @@ impl Fault {
 
     fn write(&self) -> Result<(), StoreError> {
         let mut state = self.lock();
-        if state.mode == Mode::Busy {
+        let current = std::thread::current();
+        let is_this = |thread: &&str| current.name() == Some(*thread);
+        if let Mode::Busy(threads) = state.mode
+            && threads.iter().any(is_this)
+        {
             return Err(StoreError::Busy);
         }
         let is_hit = match state.mode {
-            Mode::FailsOnce(thread) => std::thread::current().name() == Some(thread),
+            Mode::FailsOnce(thread) => is_this(&thread),
             mode => mode == Mode::Fails,
         };
         if is_hit {
@@ -101,14 +105,14 @@ impl Datastore for Faulty {
     fn recover(&self) -> Result<(), StoreError> {
         let mut state = self.fault.lock();
         match state.mode {
-            Mode::Busy => return Err(StoreError::Busy),
+            Mode::Busy(_) => return Err(StoreError::Busy),
             Mode::Fails => {
                 return Err(StoreError::ReadOnly { path: PathBuf::new(), cause: "still".to_owned() });
             }
             Mode::Works | Mode::FailsOnce(_) => {}
         }
-        state.is_read_only = false;
-        state.recovered += 1;
+        // A healthy one has nothing to be taken up again.
+        state.recovered += u32::from(std::mem::take(&mut state.is_read_only));
         self.inner.recover()
     }
     fn disk_usage(&self) -> Result<u64, StoreError> {

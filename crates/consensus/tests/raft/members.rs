@@ -126,13 +126,16 @@ async fn a_removed_member_sees_it() {
 /// Who was away when it was removed learns of it from whoever it asks for a vote.
 #[tokio::test]
 async fn a_member_that_was_away_learns_that_it_was_removed() {
-    let mut cluster = Cluster::start(1000).await;
+    let mut cluster = Cluster::start_of(4, 1000).await;
     let leader = cluster.leader().await;
-    let gone = (leader + 1) % 3;
+    let gone = (leader + 1) % 4;
     let peer = cluster.members[gone].peer;
     cluster.stop_member(gone).await;
     cluster.members[leader].node().remove_member(peer, PATIENCE).await.unwrap();
     cluster.members[leader].consensus().submit(add(1)).await.unwrap();
+    // The leader that it knows is gone as well: it can only stand for election.
+    cluster.stop_member(leader).await;
+    cluster.working((leader + 2) % 4).await;
     cluster.start_member(gone).await;
     cluster.becomes(gone, RaftState::Removed).await;
     assert!(!cluster.members[gone].node().is_ready(), "it knows nothing of what came since");

@@ -146,3 +146,25 @@ async fn a_single_member_reads_and_is_ready_again() {
     cluster.becomes(0, RaftState::Leader).await;
     cluster.stop().await;
 }
+
+/// A leader that is back before anybody missed it does not know any more what it had acknowledged.
+#[tokio::test]
+async fn a_leader_that_returns_at_once_is_not_ready_with_less() {
+    let mut cluster = Cluster::start(1000).await;
+    for round in 0..4u16 {
+        let leader = cluster.leader().await;
+        let numbers = round * 100..round * 100 + 50;
+        let consensus = cluster.members[leader].consensus();
+        let all = numbers.clone().map(|number| consensus.submit(add(number)));
+        assert!(futures_util::future::join_all(all).await.iter().all(Result::is_ok));
+        drop(consensus);
+        cluster.power_cut(leader).await;
+        let mut ready = cluster.members[leader].node().ready();
+        tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await.unwrap().unwrap();
+        for number in numbers {
+            assert!(cluster.members[leader].read(&pin(number).key()).is_some(), "ready without pin {number}");
+        }
+    }
+    cluster.agree().await;
+    cluster.stop().await;
+}

@@ -89,9 +89,16 @@ async fn a_busy_store_makes_nobody_stop() {
     let mut cluster = Cluster::start(1000).await;
     let leader = cluster.leader().await;
     cluster.members[leader].consensus().submit(add(1)).await.unwrap();
-    for busy in [leader, (leader + 1) % 3] {
+    // Where the log is busy, nothing reaches the pinset.
+    let cases: [(usize, &'static [&'static str]); 4] = [
+        (leader, &["raft-log", "pinset"]),
+        (leader, &["pinset"]),
+        ((leader + 1) % 3, &["raft-log", "pinset"]),
+        ((leader + 1) % 3, &["pinset"]),
+    ];
+    for (busy, threads) in cases {
         let term = cluster.members[busy].node().status().term;
-        cluster.members[busy].fault.set(Mode::Busy);
+        cluster.members[busy].fault.set(Mode::Busy(threads));
         let consensus = cluster.members[busy].consensus();
         let waiting = tokio::spawn(async move { consensus.submit(add(2)).await });
         // Much longer than an election takes.
