@@ -47,6 +47,9 @@ pub(crate) struct GlobalArgs {
     /// Bound every request to so many seconds; 0 for none
     #[arg(short = 't', long, value_name = "seconds", default_value_t = 0)]
     pub(crate) timeout: u64,
+    /// What reads show: what the peer contacted has (local), or every change acknowledged before (strong; raft)
+    #[arg(long, value_name = "local|strong", default_value = "local")]
+    pub(crate) consistency: Consistency,
     /// Say more about what is done
     #[arg(short = 'd', long)]
     pub(crate) debug: bool,
@@ -68,12 +71,21 @@ pub(crate) struct GlobalArgs {
     version: Option<bool>,
 }
 
+/// What reads show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Consistency {
+    /// What the peer contacted has
+    Local,
+    /// Every change acknowledged before
+    Strong,
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show the peer and its IPFS daemon
     Id,
-    /// List, add or remove the peers of the cluster
+    /// List, add, remove, promote or demote the peers of the cluster
     #[command(subcommand)]
     Peers(PeersCommand),
     /// Add content to the cluster
@@ -157,6 +169,8 @@ pub(crate) enum PeersCommand {
     },
     /// Remove a peer from the cluster
     ///
+    /// With raft its pins go elsewhere and it stops.
+    ///
     /// The crdt consensus has no members to remove; there --forget is needed, once on each of the other peers.
     Rm {
         /// The peer to remove
@@ -165,6 +179,18 @@ pub(crate) enum PeersCommand {
         /// Trust it no longer and refuse its connections until it is added again; its pins go elsewhere
         #[arg(long)]
         forget: bool,
+    },
+    /// Let a member vote (raft)
+    Promote {
+        /// The member
+        #[arg(value_name = "peer ID")]
+        peer: String,
+    },
+    /// Let a member learn, and not vote (raft)
+    Demote {
+        /// The member
+        #[arg(value_name = "peer ID")]
+        peer: String,
     },
 }
 
@@ -190,6 +216,8 @@ pub(crate) enum HealthCommand {
     Alerts,
     /// Show the heads of the pinset's DAG, what of it is missing and its fingerprint
     Crdt,
+    /// Show who leads, who is a member, and how far the log is
+    Raft,
     /// Show the traffic by protocol
     Bandwidth,
 }

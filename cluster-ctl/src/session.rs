@@ -1,8 +1,13 @@
 //! What every command works with: the client and the output.
 
-use crate::{cli::GlobalArgs, failure::Failure, output::Output, text::Text};
 #[cfg(feature = "libp2p")]
 use crate::{cli::HiddenText, libp2p::AnyConnector};
+use crate::{
+    cli::{Consistency, GlobalArgs},
+    failure::Failure,
+    output::Output,
+    text::Text,
+};
 use cluster_client::{CertificateCheck, Client, Connector, Credentials, Host, HostError, Lines};
 #[cfg(feature = "libp2p")]
 use cluster_client::{ReqwestConnector, api_types::core::ClusterSecret};
@@ -55,6 +60,9 @@ pub(crate) async fn connect(global: &GlobalArgs) -> Result<Client, Failure> {
     if !global.basic_auth.is_empty() {
         let (user, password) = global.basic_auth.split_once(':').unwrap_or((&global.basic_auth, ""));
         builder = builder.credentials(Credentials::basic(user, password));
+    }
+    if global.consistency == Consistency::Strong {
+        builder = builder.strong_consistency();
     }
     builder.build().await.map_err(|e| Failure::client("creating API client", e))
 }

@@ -5,10 +5,11 @@ use cluster_cli::Manuals;
 use cluster_daemon::{
     PeerId,
     command::{
-        Command, ConfigCommand, ConfigConvert, ConfigOptions, CrdtCommand, DaemonOptions, StateBackup,
-        StateCleanup, StateCommand, StateCrdtDot, StateExport, StateImport, StateOptions, StateRestore,
-        parse_allocation,
+        Command, ConfigCommand, ConfigConvert, ConfigOptions, CrdtCommand, DaemonOptions, RaftCommand,
+        RaftRecovery, StateBackup, StateCleanup, StateCommand, StateConvert, StateCrdtDot, StateExport,
+        StateImport, StateOptions, StateRestore, parse_allocation, parse_consensus,
     },
+    config::ConsensusKind,
     init::InitOptions,
 };
 use std::path::PathBuf;
@@ -57,7 +58,7 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
-    /// Consensus: crdt
+    /// Consensus: crdt or raft
     #[arg(long, value_name = "name", default_value = "crdt")]
     consensus: String,
     /// Datastore: fjall, or sled, which is slower and larger. Names of the Go suite's (pebble, badger, badger3, leveldb) are
@@ -94,7 +95,7 @@ pub(crate) struct DaemonArguments {
     #[arg(long, short = 'j', value_name = "multiaddrs")]
     bootstrap: Option<String>,
     /// Leave the cluster when stopped
-    #[arg(long, short = 'x', hide = true)]
+    #[arg(long, short = 'x')]
     leave: bool,
     /// Serve numbers for Prometheus
     #[arg(long)]
@@ -195,9 +196,34 @@ pub(crate) enum StateVerb {
     },
     /// Compare everything derived from the pins with a recount
     Check,
+    /// Take the pins over to the other consensus: state and configuration
+    Convert {
+        /// Ask nothing
+        #[arg(long, short)]
+        force: bool,
+        /// crdt or raft
+        #[arg(value_name = "consensus", value_parser = parse_consensus)]
+        consensus: ConsensusKind,
+    },
     /// Look into the Merkle-CRDT
     #[command(subcommand)]
     Crdt(CrdtVerb),
+    /// Mend what Raft cannot
+    #[command(subcommand)]
+    Raft(RaftVerb),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RaftVerb {
+    /// Go on WITHOUT the members that are lost for good, after writing the pins out
+    RecoverFromLostMajority {
+        /// File for the pins instead of pins-before-recovery.json in the folder
+        #[arg(long, value_name = "path")]
+        export: Option<PathBuf>,
+        /// Ask nothing
+        #[arg(long, short)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -283,6 +309,11 @@ impl StateVerb {
             Self::Backup { folder } => StateCommand::Backup(StateBackup { folder }),
             Self::Restore { force, source } => StateCommand::Restore(StateRestore { source, force }),
             Self::Check => StateCommand::Check,
+            Self::Convert { force, consensus } => StateCommand::Convert(StateConvert { consensus, force }),
+            Self::Raft(RaftVerb::RecoverFromLostMajority { export, force }) => {
+                let recovery = RaftRecovery { export, force };
+                StateCommand::Raft(RaftCommand::RecoverFromLostMajority(recovery))
+            }
             Self::Crdt(CrdtVerb::Info) => StateCommand::Crdt(CrdtCommand::Info),
             Self::Crdt(CrdtVerb::Dot { file }) => StateCommand::Crdt(CrdtCommand::Dot(StateCrdtDot { file })),
             Self::Crdt(CrdtVerb::MarkDirty) => StateCommand::Crdt(CrdtCommand::MarkDirty),

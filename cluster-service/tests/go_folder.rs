@@ -214,10 +214,14 @@ fn a_raft_folder_says_how_to_move_its_pins() {
         config["consensus"] = json!({"raft": {"init_peerset": []}});
         config.as_object_mut().unwrap().remove("datastore");
     });
+    fs::create_dir(go.path().join("raft")).unwrap();
     let error = failed(&go.run(&["daemon"], ""));
-    assert!(
-        error.contains("consensus.raft: Raft consensus is not in this version")
-            && error.contains("state export"),
-        "{error}"
-    );
+    assert!(error.contains("raft holds the state of a Go peer") && error.contains("state export"), "{error}");
+    // Its pins come by an export of Go's.
+    fs::write(go.path().join("pins.json"), PIN).unwrap();
+    let pins = go.path().join("pins.json").display().to_string();
+    let imported = go.run(&["state", "import", "--force", &pins], "");
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    start_and_stop(go.path(), &["daemon"], &[]);
+    assert_eq!(go.export().lines().count(), 1);
 }

@@ -154,13 +154,12 @@ fn peers_become_trusted_and_known() {
 }
 
 #[test]
-fn choices_that_do_not_exist_yet_are_one_sentence_and_leave_nothing() {
+fn choices_that_do_not_exist_are_one_sentence_and_leave_nothing() {
     for (arguments, expected) in [
         (
-            &["init", "--consensus", "raft"][..],
-            "error choosing consensus: Raft consensus is not in this version yet",
+            &["init", "-consensus", "paxos"][..],
+            "error choosing consensus: \"paxos\" is unknown; choose crdt or raft",
         ),
-        (&["init", "-consensus", "paxos"], "error choosing consensus: \"paxos\" is unknown"),
         (
             &["init", "--datastore", "floppy"],
             "error choosing datastore: \"floppy\" is unknown; choose fjall or sled",

@@ -78,6 +78,19 @@ impl Cluster {
     /// # Errors
     /// As there.
     pub async fn start_with(binary: &KuboBinary, count: usize, environment: &[(&str, &str)]) -> Result<Self> {
+        Self::start_agreeing(binary, "crdt", count, environment).await
+    }
+
+    /// As [`Cluster::start_with`], with a consensus by its name.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_agreeing(
+        binary: &KuboBinary,
+        consensus: &str,
+        count: usize,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let programs = Programs::build()?;
         let secret = random_secret()?;
         let folder = tempfile::tempdir()?;
@@ -93,7 +106,8 @@ impl Cluster {
             variables.extend(environment);
             let ipfs = Kubo::start(binary)?;
             let base = folder.path().join(&name);
-            let mut peer = Service::init(&programs.service, &base, ipfs.api(), &variables)?;
+            let mut peer =
+                Service::init_agreeing(&programs.service, consensus, &base, ipfs.api(), &variables)?;
             if let Some(first) = members.first() {
                 peer.join(&[first.peer.swarm_address()]);
             }

@@ -4,7 +4,7 @@ use crate::{cli::HealthCommand, dot, failure::Failure, session::Session};
 use cluster_client::{Scope, api_types::json};
 use std::{fs, io};
 
-/// `health graph`, `metrics`, `alerts`, `crdt`, `bandwidth`
+/// `health graph`, `metrics`, `alerts`, `crdt`, `raft`, `bandwidth`
 pub(super) async fn health(session: &mut Session, command: HealthCommand) -> Result<(), Failure> {
     match command {
         HealthCommand::Graph { file, all_ipfs_peers } => {
@@ -35,6 +35,10 @@ pub(super) async fn health(session: &mut Session, command: HealthCommand) -> Res
         }
         HealthCommand::Crdt => {
             let health = session.client.crdt_health().await?;
+            Ok(session.output.object(&health)?)
+        }
+        HealthCommand::Raft => {
+            let health = session.client.raft_health().await?;
             Ok(session.output.object(&health)?)
         }
         HealthCommand::Bandwidth => {

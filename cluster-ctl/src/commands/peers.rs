@@ -15,7 +15,7 @@ pub(super) async fn version(session: &mut Session) -> Result<(), Failure> {
     Ok(session.output.object(&version)?)
 }
 
-/// `peers ls`, `peers add`, `peers rm`
+/// `peers ls`, `add`, `rm`, `promote`, `demote`
 pub(super) async fn peers(session: &mut Session, command: PeersCommand) -> Result<(), Failure> {
     match command {
         PeersCommand::Ls => {
@@ -30,6 +30,8 @@ pub(super) async fn peers(session: &mut Session, command: PeersCommand) -> Resul
         PeersCommand::Rm { peer, forget } => {
             Ok(session.client.remove_peer(&parse_peer(&peer)?, forget).await?)
         }
+        PeersCommand::Promote { peer } => Ok(session.client.set_voter(&parse_peer(&peer)?, true).await?),
+        PeersCommand::Demote { peer } => Ok(session.client.set_voter(&parse_peer(&peer)?, false).await?),
     }
 }
 

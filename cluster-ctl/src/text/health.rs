@@ -2,7 +2,7 @@
 
 use super::{Text, cid};
 use crate::relative_time::relative;
-use cluster_client::api_types::{Alert, BandwidthByProtocol, CrdtHealth, GlobalRepoGc, Metric};
+use cluster_client::api_types::{Alert, BandwidthByProtocol, CrdtHealth, GlobalRepoGc, Metric, RaftHealth};
 use std::{
     io::{self, Write},
     time::{SystemTime, UNIX_EPOCH},
@@ -50,6 +50,40 @@ impl Text for CrdtHealth {
             self.elements, self.tombstones, self.pending_operations
         )?;
         writeln!(out, "Fingerprint: {}", self.fingerprint)
+    }
+}
+
+impl Text for RaftHealth {
+    fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let index = |index: Option<u64>| index.map_or_else(|| "none".to_owned(), |index| index.to_string());
+        let leader = self.leader.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+        writeln!(
+            out,
+            "State: {} | Ready: {} | Term: {} | Leader: {leader}",
+            self.state, self.ready, self.term
+        )?;
+        writeln!(
+            out,
+            "Log: last {}, committed {}, applied {}, snapshot {}, purged {} | Entries: {} | Lag: {}",
+            index(self.last_index),
+            index(self.committed_index),
+            index(self.applied_index),
+            index(self.snapshot_index),
+            index(self.purged_index),
+            self.log_entries,
+            self.lag
+        )?;
+        for member in &self.members {
+            write!(out, "  - {} | {}", member.peer, member.role)?;
+            if let Some(lag) = member.lag {
+                write!(out, " | Lag: {lag}")?;
+            }
+            if let Some(heard) = member.heard_ms_ago {
+                write!(out, " | Heard {heard} ms ago")?;
+            }
+            writeln!(out)?;
+        }
+        if self.error.is_empty() { Ok(()) } else { writeln!(out, "Error: {}", self.error) }
     }
 }
 

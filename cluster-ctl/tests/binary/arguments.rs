@@ -35,7 +35,7 @@ async fn help_and_version_carry_the_name_of_the_call() {
 #[tokio::test]
 async fn every_line_of_commands_is_a_command() {
     let commands = run_as("ipfs-cluster-ctl", "commands").await;
-    assert_eq!(commands.out.lines().count(), 26, "{}", commands.out);
+    assert_eq!(commands.out.lines().count(), 29, "{}", commands.out);
     for line in commands.out.lines() {
         let words = line.strip_prefix("ipfs-cluster-ctl ").unwrap();
         assert_eq!(run(&format!("{words} --help")).await.code, 0, "{line}");

@@ -192,6 +192,28 @@ async fn the_dag_and_its_fingerprint() {
 }
 
 #[tokio::test]
+async fn who_leads_and_how_far_the_log_is() {
+    let health = "{\"state\":\"leader\",\"leader\":\"QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn\",\"term\":3,\
+                  \"ready\":true,\"last_index\":9,\"committed_index\":8,\"applied_index\":6,\"snapshot_index\":null,\
+                  \"purged_index\":null,\"log_entries\":10,\"lag\":2,\"error\":\"the disk is full\",\"members\":[{\"peer\":\
+                  \"QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn\",\"role\":\"voter\",\"lag\":1,\"heard_ms_ago\":70}]}\n";
+    let server = FakeServer::start([("GET /health/raft", vec![ok(health)])]).await;
+    let text = run(&format!("--host {} health raft", server.host)).await;
+    let peer = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
+    assert_eq!(
+        (text.code, text.out),
+        (
+            0,
+            format!(
+                "State: leader | Ready: true | Term: 3 | Leader: {peer}\n\
+                 Log: last 9, committed 8, applied 6, snapshot none, purged none | Entries: 10 | Lag: 2\n  - {peer} | voter \
+                 | Lag: 1 | Heard 70 ms ago\nError: the disk is full\n"
+            )
+        )
+    );
+}
+
+#[tokio::test]
 async fn garbage_by_peer() {
     let gc = format!(
         "{{\"peer_map\":{{\"{PEER}\":{{\"peer\":\"{PEER}\",\"peername\":\"beta\",\"keys\":[{{\"key\":\"bafkqaaa\"}},\

@@ -89,6 +89,28 @@ async fn a_removal_says_nothing_when_it_succeeds() {
 }
 
 #[tokio::test]
+async fn members_get_a_vote_and_lose_it_and_strong_reads_say_so() {
+    let [promote, demote] = ["promote", "demote"].map(|verb| &*format!("POST /peers/{SECOND}/{verb}").leak());
+    let server = FakeServer::start([
+        (promote, vec![empty()]),
+        (demote, vec![empty()]),
+        ("GET /peers", vec![empty(), empty()]),
+    ])
+    .await;
+    for verb in ["promote", "demote"] {
+        let changed =
+            run(&format!("--host {} --consistency strong peers {verb} {SECOND}", server.host)).await;
+        assert_eq!((changed.code, changed.out.as_str(), changed.err.as_str()), (0, "", ""));
+    }
+    for consistency in ["strong", "local"] {
+        let listed = run(&format!("--host {} --consistency {consistency} peers ls", server.host)).await;
+        assert_eq!(listed.code, 0);
+    }
+    let expected = [promote, demote, "GET /peers?consistency=strong", "GET /peers"];
+    assert_eq!(server.asked(), expected);
+}
+
+#[tokio::test]
 async fn addresses_in_place_of_ids_are_explained() {
     let place = "/ip4/192.0.2.1/tcp/9096";
     let whole = format!("{place}/p2p/{SECOND}");

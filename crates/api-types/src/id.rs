@@ -1,6 +1,6 @@
 //! What a peer says of itself (api §2.7).
 
-use crate::{AddrText, PeerText};
+use crate::{AddrText, PeerText, RaftHealth};
 use serde::{Deserialize, Serialize};
 
 /// A cluster peer. When `error` is not empty only `id` means anything.
@@ -27,6 +27,9 @@ pub struct Id {
     pub ipfs: IpfsId,
     /// Its display name.
     pub peername: String,
+    /// How its Raft stands; left out with another consensus, and when it speaks of another peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raft: Option<RaftHealth>,
 }
 
 /// The IPFS daemon of a peer.

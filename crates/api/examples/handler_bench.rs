@@ -15,7 +15,7 @@ use cluster_core::{
             Alert, ApiError, ConnectGraph, GlobalPinStatus, IpfsPath, MembershipApi, PeerInfo, PinWish,
             RepoGc, Scope,
         },
-        consensus::{CrdtHealth, Etag, Precondition, RequestId},
+        consensus::{CrdtHealth, Etag, Precondition, RaftHealth, RequestId},
         swarm::Traffic,
     },
 };
@@ -55,6 +55,12 @@ impl MembershipApi for Instantly {
     fn crdt_health(&self) -> BoxFuture<'_, Result<CrdtHealth, ApiError>> {
         Box::pin(std::future::pending())
     }
+    fn raft_health(&self) -> Result<RaftHealth, ApiError> {
+        Err(ApiError::NotReady)
+    }
+    fn set_voter(&self, _: PeerId, _: bool) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(std::future::pending())
+    }
     fn alerts(&self) -> Vec<Alert> {
         Vec::new()
     }
@@ -73,6 +79,12 @@ impl MembershipApi for Instantly {
 }
 
 impl ClusterApi for Instantly {
+    fn is_readable(&self) -> bool {
+        true
+    }
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(std::future::pending())
+    }
     fn pin(&self, wish: PinWish) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>> {
         Box::pin(std::future::ready(Ok((wish.pin, self.0))))
     }

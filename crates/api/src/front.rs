@@ -5,16 +5,18 @@ use crate::{
     access_log::{AccessLog, AccessLogFile},
     auth,
     connections::{Activity, Busy},
+    consistency,
     cors::Cors,
     failure::answer as answer_error,
     paths,
     reply_body::ReplyBody,
     request_body::{self, BodyError, BodyPatience, Upload},
-    routes::{Reply, reads_body, streams_body, wants_user},
+    routes::{Reply, reads_body, routes, streams_body, wants_user},
     token::Authenticated,
     traced::Traced,
 };
 use axum::body::Body;
+use cluster_core::ports::ClusterApi;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
     request::Parts,
@@ -27,6 +29,7 @@ use tower_service::Service as _;
 /// What stands before the routes; one for all connections.
 pub(crate) struct Front {
     routes: axum::Router,
+    api: Arc<dyn ClusterApi>,
     cors: Cors,
     config: RestConfig,
     extra: Vec<(HeaderName, HeaderValue)>,
@@ -37,7 +40,7 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) fn new(
-        routes: axum::Router,
+        api: Arc<dyn ClusterApi>,
         config: RestConfig,
         log: Option<AccessLogFile>,
         read_timeout: Option<Duration>,
@@ -54,7 +57,8 @@ impl Front {
         });
         let extra = extra.collect();
         let log = log.map(Arc::new);
-        Self { routes, cors: Cors::new(config.cors.clone()), config, extra, log, read_timeout, metrics }
+        let routes = routes(api.clone());
+        Self { routes, api, cors: Cors::new(config.cors.clone()), config, extra, log, read_timeout, metrics }
     }
 
     /// Answers one request of a connection.
@@ -122,7 +126,10 @@ impl Front {
         let method = head.method.clone();
         let (completion, mut reply) = match paths::redirect(&head.uri) {
             Some(redirect) => (Completion::Bare, redirect),
-            None => self.routed(head, body).await,
+            None => match consistency::prepare(&*self.api, &head).await {
+                Ok(()) => self.routed(head, body).await,
+                Err(refusal) => (Completion::Json, *refusal),
+            },
         };
         self.cors.decorate(&method, origin.as_ref(), reply.headers_mut());
         self.complete(completion, reply)

@@ -8,7 +8,7 @@ use crate::{
     routes::{Api, Reply},
 };
 use axum::extract::{Request, State};
-use cluster_api_types::{Alert, Bandwidth, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric};
+use cluster_api_types::{Alert, Bandwidth, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric, RaftHealth};
 use cluster_core::ports::cluster_api::Scope;
 use http::StatusCode;
 use std::collections::BTreeMap;
@@ -23,6 +23,13 @@ pub(crate) async fn get_graph(State(api): Api) -> Reply {
 pub(crate) async fn get_crdt(State(api): Api) -> Reply {
     match api.crdt_health().await {
         Ok(health) => object(StatusCode::OK, &CrdtHealth::from(&health)),
+        Err(error) => of_api(&error),
+    }
+}
+
+pub(crate) async fn get_raft(State(api): Api) -> Reply {
+    match api.raft_health() {
+        Ok(health) => object(StatusCode::OK, &RaftHealth::from(&health)),
         Err(error) => of_api(&error),
     }
 }

@@ -11,6 +11,7 @@ mod bulk;
 mod conditions;
 mod config;
 mod connections;
+mod consistency;
 mod cors;
 mod credentials;
 mod failure;

@@ -10,9 +10,10 @@ use crate::{
 use axum::extract::{Request, State};
 use bytes::Bytes;
 use cluster_api_types::{Id, PeerAddBody, PeerAddress, PeerAddressError, json, parse_peer_id};
-use cluster_core::{Multiaddr, PeerId};
+use cluster_core::{Multiaddr, PeerId, ports::ClusterApi};
 use futures_util::StreamExt;
 use http::StatusCode;
+use std::sync::Arc;
 
 pub(crate) async fn list_peers(State(api): Api) -> Reply {
     let pages = api.peers().map(|peer| peer.map(|peer| vec![peer]));
@@ -45,6 +46,25 @@ pub(crate) async fn delete_peer(State(api): Api, request: Request) -> Reply {
     // As with `local`, only the exact text counts: nothing else may remove anything.
     let forget = Query::parse(request.uri().query()).get("forget") == Some("true");
     match api.remove_peer(peer, forget).await {
+        Ok(()) => empty(StatusCode::NO_CONTENT),
+        Err(error) => of_api(&error),
+    }
+}
+
+pub(crate) async fn promote_peer(State(api): Api, request: Request) -> Reply {
+    set_voter(api, peer_in(&request), true).await
+}
+
+pub(crate) async fn demote_peer(State(api): Api, request: Request) -> Reply {
+    set_voter(api, peer_in(&request), false).await
+}
+
+async fn set_voter(api: Arc<dyn ClusterApi>, peer: Result<PeerId, Box<Reply>>, votes: bool) -> Reply {
+    let peer = match peer {
+        Ok(peer) => peer,
+        Err(reply) => return *reply,
+    };
+    match api.set_voter(peer, votes).await {
         Ok(()) => empty(StatusCode::NO_CONTENT),
         Err(error) => of_api(&error),
     }

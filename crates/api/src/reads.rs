@@ -10,7 +10,7 @@ use crate::{
     routes::{Api, Reply},
 };
 use axum::extract::{Request, State};
-use cluster_api_types::{GlobalPinInfo, Id, Pin, TextCache, Version, json};
+use cluster_api_types::{GlobalPinInfo, Id, Pin, RaftHealth, TextCache, Version, json};
 use cluster_core::{
     Cid, PinKey, PinKindFilter, StatusFilter,
     ports::{
@@ -25,7 +25,8 @@ use http::{StatusCode, Uri, header};
 const LOOKUPS: usize = 16;
 
 pub(crate) async fn get_id(State(api): Api) -> Reply {
-    object(StatusCode::OK, &Id::from(&api.id().await))
+    let raft = api.raft_health().ok().map(|health| RaftHealth::from(&health));
+    object(StatusCode::OK, &Id { raft, ..Id::from(&api.id().await) })
 }
 
 pub(crate) async fn get_version() -> Reply {

@@ -2,7 +2,7 @@
 
 use crate::{
     BindError, ConnectionLimits, HttpStreams, RestConfig, RestMetrics, access_log::AccessLogFile,
-    connections::Connections, front::Front, listener::Listener, routes::routes, tls::Tls,
+    connections::Connections, front::Front, listener::Listener, tls::Tls,
 };
 use cluster_core::ports::ClusterApi;
 use std::{net::SocketAddr, sync::Arc};
@@ -87,7 +87,7 @@ impl RestServer {
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let Self { config, limits, api, tls, log, listeners, metrics } = self;
         let (head, max_header_bytes) = (config.read_header_timeout, config.max_header_bytes);
-        let front = Front::new(routes(api), config, log, limits.read_timeout, metrics);
+        let front = Front::new(api, config, log, limits.read_timeout, metrics);
         let connections = Connections::new(front, limits, head, max_header_bytes);
         Arc::new(connections).serve(listeners, tls, stop).await;
     }

@@ -12,6 +12,7 @@ pub struct ClientBuilder {
     timeout: Option<Duration>,
     https: Option<CertificateCheck>,
     connector: Option<Box<dyn Connector>>,
+    is_strong: bool,
 }
 
 /// Says why a client cannot be made.
@@ -30,7 +31,7 @@ pub enum BuildError {
 
 impl ClientBuilder {
     pub(crate) fn new(hosts: Vec<Host>) -> Self {
-        Self { hosts, credentials: None, timeout: None, https: None, connector: None }
+        Self { hosts, credentials: None, timeout: None, https: None, connector: None, is_strong: false }
     }
 
     /// Sends basic authentication with every request. Without TLS it travels in the clear.
@@ -52,6 +53,14 @@ impl ClientBuilder {
     #[must_use]
     pub fn https(mut self, check: CertificateCheck) -> Self {
         self.https = Some(check);
+        self
+    }
+
+    /// Asks for the latest state of the pinset with every read, which then sees all changes that were acknowledged before.
+    /// Takes Raft; peers with another consensus refuse such reads, and those of the Go suite pass the wish over.
+    #[must_use]
+    pub fn strong_consistency(mut self) -> Self {
+        self.is_strong = true;
         self
     }
 
@@ -86,6 +95,7 @@ impl ClientBuilder {
             Some(connector) => connector,
             None => Box::new(ReqwestConnector::new(&hosts, self.timeout, self.https)?),
         };
-        Ok(Client { hosts, credentials: self.credentials, connector: connector.into() })
+        let Self { credentials, is_strong, .. } = self;
+        Ok(Client { hosts, credentials, connector: connector.into(), is_strong })
     }
 }

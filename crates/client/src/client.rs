@@ -25,10 +25,13 @@ const NEXT_CURSOR: &str = "x-next-cursor";
 /// Hosts are tried in their order, moving on only when one cannot be reached or its connection fails before an
 /// answer: a request that changes something may then have taken effect already, which is harmless, for pinning,
 /// unpinning, adding or removing twice is the same as once.
+#[derive(Clone)]
 pub struct Client {
     pub(crate) hosts: Vec<Host>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) connector: Arc<dyn Connector>,
+    /// Whether reads ask for the latest state.
+    pub(crate) is_strong: bool,
 }
 
 /// One call: method, path, query and body.
@@ -83,8 +86,7 @@ impl Client {
     /// Returns a client of one host alone: what a peer says of its own changes means nothing to another.
     #[must_use]
     pub fn only(&self, host: Host) -> Self {
-        let (credentials, connector) = (self.credentials.clone(), self.connector.clone());
-        Self { hosts: vec![host], credentials, connector }
+        Self { hosts: vec![host], ..self.clone() }
     }
 
     /// Calls and reads one object.
@@ -162,9 +164,13 @@ impl Client {
     }
 
     fn request(&self, call: &Call) -> Result<http::Request<Bytes>, ClientError> {
+        let mut target = call.target.clone();
+        if self.is_strong && call.method == Method::GET {
+            percent::push_query(&mut target, [("consistency", "strong")]);
+        }
         let mut request = http::Request::builder()
             .method(call.method.clone())
-            .uri(call.target.as_str())
+            .uri(target)
             // Without it an HTTP/1 server drops the trailer in which a stream reports its error.
             .header(header::TE, HeaderValue::from_static("trailers"));
         if let Some(credentials) = &self.credentials {

@@ -38,6 +38,7 @@ pub const CASES: &[&str] = &[
     "concurrent submissions are put in one order",
     "after an unknown outcome a repetition applies once",
     "a dropped submission is still made or never was",
+    "a read after a barrier sees what was acknowledged, where there are barriers",
 ];
 
 /// Runs every case, each on a backend of its own.
@@ -70,6 +71,7 @@ pub async fn run_one<M: MakeHarness>(make: &mut M, case: &'static str) -> Result
         Some(8) => applying::concurrency(&case, &mut harness).await,
         Some(9) => failing::unknown(&case, make).await,
         Some(10) => failing::dropped(&case, &mut harness).await,
+        Some(11) => applying::barrier(&case, &mut harness).await,
         _ => Err(case.broken("there is no such case".to_owned())),
     }
 }

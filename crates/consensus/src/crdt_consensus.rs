@@ -5,7 +5,7 @@ use cluster_core::{
     PeerId, PinKey,
     ports::{
         BoxFuture, Consensus, Datastore, PeerSet,
-        consensus::{Applied, CrdtHealth, Operation, SubmitError},
+        consensus::{Applied, BarrierError, CrdtHealth, Operation, RaftHealth, SubmitError},
         datastore::StoreError,
     },
     trust::TrustSet,
@@ -81,5 +81,12 @@ impl Consensus for CrdtConsensus {
             let read = tokio::task::spawn_blocking(move || read_health(&*store.snapshot()?).map(Some));
             read.await.unwrap_or(Err(StoreError::Closed))
         })
+    }
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), BarrierError>> {
+        Box::pin(std::future::ready(Err(BarrierError::Unsupported { backend: self.name() })))
+    }
+
+    fn raft_health(&self) -> Option<RaftHealth> {
+        None
     }
 }

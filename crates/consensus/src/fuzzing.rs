@@ -1,6 +1,9 @@
 //! What the fuzzer calls: reading bytes that other peers chose. Nothing here panics unless there is a bug.
 
-use crate::crdt::{Block, BlockId, Broadcast, Delta};
+use crate::{
+    crdt::{Block, BlockId, Broadcast, Delta},
+    raft,
+};
 use cluster_core::{Pin, PinKey};
 use prost::Message;
 
@@ -8,7 +11,16 @@ use prost::Message;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Each target there is.
-pub const TARGETS: [Target; 3] = [("broadcast", broadcast), ("block", block), ("delta", delta)];
+pub const TARGETS: [Target; 8] = [
+    ("broadcast", broadcast),
+    ("block", block),
+    ("delta", delta),
+    ("raft_request", raft::fuzzing::request),
+    ("raft_answer", raft::fuzzing::answer),
+    ("raft_proposal", raft::fuzzing::proposal),
+    ("raft_chunk", raft::fuzzing::chunk),
+    ("raft_rows", raft::fuzzing::rows),
+];
 
 /// Reads heads that a peer announces, or answers when asked (wire-protocol §4.3).
 pub fn broadcast(bytes: &[u8]) {

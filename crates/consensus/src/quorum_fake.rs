@@ -12,7 +12,7 @@ use cluster_core::{
     pinset::WriterConfig,
     ports::{
         BoxFuture, Consensus,
-        consensus::{Applied, CrdtHealth, Etag, Operation, SubmitError},
+        consensus::{Applied, BarrierError, CrdtHealth, Etag, Operation, RaftHealth, SubmitError},
         datastore::{Datastore, StoreError},
     },
 };
@@ -103,6 +103,21 @@ impl QuorumFake {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whatever a quorum acknowledged is in the log, which the first replica has once it caught up.
+    fn barrier_now(&self) -> Result<(), BarrierError> {
+        let timed_out = |cause: String| BarrierError::TimedOut { cause };
+        let mut shared = self.lock();
+        let quorum = shared.replicas.len() / 2 + 1;
+        let reachable = shared.replicas.iter().filter(|replica| replica.reachable).count();
+        let Shared { log, replicas, .. } = &mut *shared;
+        match replicas.first_mut() {
+            Some(local) if local.reachable && reachable >= quorum => {
+                local.catch_up(log).map(|_| ()).map_err(|error| timed_out(error.to_string()))
+            }
+            _ => Err(timed_out("no quorum can be reached".to_owned())),
+        }
+    }
+
     fn submit_now(&self, operation: Operation) -> Result<Applied, SubmitError> {
         let unknown = |cause: &str| Err(SubmitError::Unknown { cause: cause.to_owned() });
         let mut shared = self.lock();
@@ -164,5 +179,12 @@ impl Consensus for QuorumFake {
 
     fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), BarrierError>> {
+        Box::pin(async move { self.barrier_now() })
+    }
+
+    fn raft_health(&self) -> Option<RaftHealth> {
+        None
     }
 }

@@ -255,6 +255,7 @@ async fn a_backend_that_forgets_is_caught() {
             "what was acknowledged survives a power cut",
             "a request id is remembered across a power cut",
             "after an unknown outcome a repetition applies once",
+            "a read after a barrier sees what was acknowledged, where there are barriers",
         ]
     );
 }

@@ -26,7 +26,7 @@ pub mod writer;
 
 pub use backend::{Backend, NoBackend};
 pub use events::{Change, ChangeKind, EventBatch};
-pub use input::{CommitFailed, Committed, Input, Outcome, Ticket};
+pub use input::{CommitFailed, Committed, Input, Ordered, Outcome, Ticket};
 
 pub use row_codec::{RowReader, RowWriter};
 pub use staged::Staged;

@@ -5,7 +5,9 @@ pub mod cluster_api;
 pub mod consensus;
 pub mod datastore;
 pub mod ipfs_connector;
+pub mod members;
 pub mod peer_set;
+pub mod raft;
 pub mod rpc;
 pub mod swarm;
 
@@ -14,7 +16,9 @@ pub use cluster_api::{ClusterApi, MembershipApi};
 pub use consensus::Consensus;
 pub use datastore::Datastore;
 pub use ipfs_connector::IpfsConnector;
+pub use members::Members;
 pub use peer_set::PeerSet;
+pub use raft::{RaftAnswers, RaftCalls};
 pub use rpc::{PeerCalls, Rpc};
 pub use swarm::{BlockSource, Blocks, Broadcast, HeadsExchange, Network, SwarmListener};
 

@@ -4,7 +4,7 @@
 use cluster_core::{
     Cid, PeerId, Pin, PinDepth, PinKey, PinOptions, ReplicationFactors, UnixMillis, UnixSeconds,
     pinset::{
-        Input, NoBackend, Outcome, TrackedState, TrackerInput, TrackerOutcome, Writer, WriterConfig,
+        Input, NoBackend, Ordered, Outcome, TrackedState, TrackerInput, TrackerOutcome, Writer, WriterConfig,
         counters::{Counter, Counters},
         format,
         mutation::{LaneRule, peer_prefix},
@@ -418,4 +418,28 @@ fn reading_by_state_finds_all_rows_of_every_state_few_or_many() {
     expected.sort();
     assert_eq!(in_state(&f, TrackedState::PinQueuedPriority), expected);
     assert_eq!(in_state(&f, TrackedState::Pinned).len(), pinned.len());
+}
+
+/// What others put in order is carried out with their factors, at their time, and needs no flush of its own.
+#[test]
+fn an_ordered_change_is_carried_out_as_it_was_submitted() {
+    let mut fixture = Fixture::new();
+    let pin = Pin::new(PinKey::from_bytes(&[1, 0x55, 0, 1, 7]).unwrap().cid());
+    let candidates: Vec<PeerId> = (0..3).map(|_| PeerId::random()).collect();
+    let operation = Operation {
+        ranked_candidates: candidates.clone(),
+        ..Operation::new(OperationKind::Pin(Box::new(pin.clone())))
+    };
+    let replication = ReplicationFactors { min: 1, max: 2 };
+    let then = UnixMillis(NOW.0 - 86_400_000);
+    fixture.writer.stage(Input::Ordered(Box::new(Ordered { operation, replication })), then);
+    assert!(fixture.writer.deadline().is_some_and(|at| at > UnixMillis(0)), "nobody waits for a flush");
+    let outcomes = fixture.writer.commit_unsynced(NOW).unwrap().outcomes;
+    let [(_, Outcome::Submit(Ok(applied)))] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+    assert_eq!(applied.pin.options.replication, replication);
+    assert_eq!(applied.pin.allocations, candidates[..2]);
+    assert_eq!(applied.pin.timestamp, Some(then.seconds()));
+    let stored = read::pin(&*fixture.store.snapshot().unwrap(), &pin.key()).unwrap();
+    assert_eq!(stored, Some((applied.pin.clone(), applied.etag)));
+    assert_eq!(fixture.store.unflushed_commits(), 1);
 }

@@ -13,8 +13,8 @@ pub use config::{ConfigCommand, ConfigConvert, ConfigOptions};
 pub use error::CommandError;
 pub use prepared::Prepared;
 pub use state::{
-    CrdtCommand, NoPeerId, StateBackup, StateCleanup, StateCommand, StateCrdtDot, StateExport, StateImport,
-    StateOptions, StateRestore, parse_allocation,
+    CrdtCommand, NoPeerId, RaftCommand, RaftRecovery, StateBackup, StateCleanup, StateCommand, StateConvert,
+    StateCrdtDot, StateExport, StateImport, StateOptions, StateRestore, parse_allocation, parse_consensus,
 };
 
 use crate::{

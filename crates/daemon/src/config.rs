@@ -8,6 +8,7 @@
 
 mod address;
 mod byte_size;
+mod change_consensus;
 mod checker;
 mod cluster;
 mod consensus;
@@ -44,7 +45,7 @@ mod tracker;
 
 pub use byte_size::ByteSize;
 pub use cluster::{ClusterConfig, ConnectionManagerConfig, PinOnlyOn, PubsubConfig, ResourceManagerConfig};
-pub use consensus::{BatchingConfig, ConsensusConfig, CrdtConfig, TrustedPeers};
+pub use consensus::{BatchingConfig, ConsensusConfig, ConsensusKind, CrdtConfig, RaftConfig, TrustedPeers};
 pub use convert::{Conversion, ConvertError, Converted};
 pub use datastore::DatastoreConfig;
 pub use environment::{Environment, NoHome, program_folder};
@@ -62,6 +63,7 @@ pub use report::Report;
 pub use source::{FetchError, SourceError, SourceUrl, SourceUrlError, Sourced};
 pub use tracker::{AllocatorConfig, MonitorConfig, TrackerConfig};
 
+pub use change_consensus::ChangeConsensusError;
 pub(crate) use checker::peer_id;
 pub(crate) use keys::go_store_folders;
 pub(crate) use raw::SecretText;
@@ -252,7 +254,8 @@ impl Config {
         if let Role::Follower { socket } = role {
             document.become_follower(socket);
         }
-        let missing = !document.has("consensus.crdt");
+        let missing =
+            ![ConsensusKind::Crdt, ConsensusKind::Raft].iter().any(|kind| document.has(kind.section()));
         document.overlay(environment);
         let warnings = document.take_warnings();
         let (go_stores, go_sections) = (document.go_stores(), document.go_sections().to_vec());
@@ -260,6 +263,11 @@ impl Config {
         let mut result = Self::check(document, base);
         if missing {
             result = Err(missing_consensus(result.err().unwrap_or_default()));
+        }
+        if let (Role::Follower { .. }, Ok(Self { consensus: ConsensusConfig::Raft(_), .. })) =
+            (&role, &result)
+        {
+            result = Err(vec![cannot_be_followed()]);
         }
         match result {
             Ok(mut config) => {
@@ -281,15 +289,16 @@ impl Config {
     /// # Errors
     /// All mistakes of the environment together.
     pub fn initial(base: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        Self::initial_on(EngineKind::Fjall, base, environment)
+        Self::initial_on(EngineKind::Fjall, ConsensusKind::Crdt, base, environment)
     }
 
-    /// As [`Config::initial`], with the section of the engine named for the store.
+    /// As [`Config::initial`], with the sections of the engine and of the consensus named.
     ///
     /// # Errors
     /// As [`Config::initial`].
     pub fn initial_on(
         engine: EngineKind,
+        consensus: ConsensusKind,
         base: &Path,
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
@@ -297,7 +306,10 @@ impl Config {
         if engine == EngineKind::Sled {
             document.store_in_sled();
         }
-        document.trust_everyone();
+        match consensus {
+            ConsensusKind::Crdt => document.trust_everyone(),
+            ConsensusKind::Raft => document.agree_by(ConsensusKind::Raft),
+        }
         document.overlay(environment);
         Self::check(document, base).map_err(of_environment)
     }
@@ -314,8 +326,14 @@ impl Config {
     }
 
     fn default_values() -> RawConfig {
-        let defaults = Self::check(Document::defaults(), Path::new("."));
-        defaults.map(|config| config.to_raw()).unwrap_or_default()
+        let raw = |document| {
+            Self::check(document, Path::new(".")).map(|config| config.to_raw()).unwrap_or_default()
+        };
+        let mut of_raft = Document::defaults();
+        of_raft.agree_by(ConsensusKind::Raft);
+        let mut defaults: RawConfig = raw(Document::defaults());
+        defaults.consensus.raft = raw(of_raft).consensus.raft;
+        defaults
     }
 
     fn check(mut document: Document, base: &Path) -> Result<Self, Vec<Mistake>> {
@@ -336,10 +354,7 @@ impl Config {
         let api = raw.api;
         Self {
             cluster: ClusterConfig::parse(raw.cluster, check.enter("cluster")),
-            consensus: ConsensusConfig::Crdt(CrdtConfig::parse(
-                raw.consensus.crdt.unwrap_or_default(),
-                check.enter("consensus.crdt"),
-            )),
+            consensus: ConsensusConfig::parse(raw.consensus, check),
             restapi: api.restapi.map(|raw| HttpApiConfig::parse(raw, 9094, check.enter("api.restapi"))),
             pinsvcapi: api.pinsvcapi.map(|raw| HttpApiConfig::parse(raw, 9097, check.enter("api.pinsvcapi"))),
             ipfsproxy: api.ipfsproxy.map(|raw| ProxyConfig::parse(raw, check.enter("api.ipfsproxy"))),
@@ -362,9 +377,8 @@ impl Config {
 
     /// Turns typed settings back into text form.
     fn to_raw(&self) -> RawConfig {
-        let ConsensusConfig::Crdt(crdt) = &self.consensus;
         let mut raw = RawConfig { cluster: self.cluster.to_raw(), ..RawConfig::default() };
-        raw.consensus.crdt = Some(crdt.to_raw());
+        raw.consensus = self.consensus.to_raw();
         raw.api.restapi = self.restapi.as_ref().map(HttpApiConfig::to_raw);
         raw.api.pinsvcapi = self.pinsvcapi.as_ref().map(HttpApiConfig::to_raw);
         raw.api.ipfsproxy = self.ipfsproxy.as_ref().map(ProxyConfig::to_raw);
@@ -433,10 +447,22 @@ fn tell(warnings: &[Mistake], place: &str) {
     }
 }
 
+/// Who follows is no member, and only a Merkle-CRDT has something for those.
+fn cannot_be_followed() -> Mistake {
+    let (found, expected) =
+        ("raft consensus".to_owned(), "[consensus.crdt], which alone can be followed".to_owned());
+    Mistake {
+        key: "consensus".to_owned(),
+        problem: Problem::Value { found, expected },
+        origin: Origin::Default,
+    }
+}
+
 fn missing_consensus(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
     // A refused consensus says so itself.
     if !mistakes.iter().any(|mistake| mistake.key.starts_with("consensus")) {
-        let (found, expected) = ("no consensus section".to_owned(), "[consensus.crdt]".to_owned());
+        let (found, expected) =
+            ("no consensus section".to_owned(), "[consensus.crdt] or [consensus.raft]".to_owned());
         let problem = Problem::Value { found, expected };
         mistakes.push(Mistake { key: "consensus".to_owned(), problem, origin: Origin::Default });
     }

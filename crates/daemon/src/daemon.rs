@@ -1,6 +1,6 @@
 //! The whole life of a peer: open, start, serve, wait, and stop in the reverse order.
 
-mod agreement;
+mod consensus;
 mod counts;
 mod drops;
 mod effects;
@@ -10,13 +10,17 @@ mod forgotten_file;
 mod joining;
 mod listen;
 mod numbers;
+mod raft_member;
+mod raft_numbers;
 mod running_peer;
 mod settings;
+mod shared_settings;
 mod traces;
 
 pub(crate) use counts::Counts;
 pub use error::DaemonError;
 pub use joining::Bootstrap;
+pub use raft_member::Membership;
 pub use running_peer::RunningPeer;
 pub(crate) use settings::kubo as kubo_config;
 
@@ -47,8 +51,10 @@ pub fn run(prepared: Prepared, bootstrap: &Bootstrap) -> Result<(), DaemonError>
         until_stopped(peer, signals).await
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
-    drop(prepared);
-    result
+    match result? {
+        Membership::Kept => Ok(()),
+        Membership::Lost => Ok(crate::state::put_aside(&prepared)?),
+    }
 }
 
 /// Makes the threads that a peer runs on.
@@ -61,7 +67,10 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
 }
 
 /// Lets a peer run until a signal stops it.
-pub(crate) async fn until_stopped(peer: RunningPeer, mut signals: StopSignal) -> Result<(), DaemonError> {
+pub(crate) async fn until_stopped(
+    peer: RunningPeer,
+    mut signals: StopSignal,
+) -> Result<Membership, DaemonError> {
     tokio::select! {
         name = signals.next() => tracing::info!(target: "service", signal = name, "stopping"),
         () = peer.failed() => {}

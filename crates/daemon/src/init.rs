@@ -10,7 +10,8 @@ pub use prompt::{PromptError, confirm, confirm_on_terminal};
 
 use crate::{
     config::{
-        Config, ConfigFiles, ConfigFormat, ConsensusConfig, Environment, SourceUrl, TrustedPeers, source_text,
+        Config, ConfigFiles, ConfigFormat, ConsensusConfig, ConsensusKind, Environment, SourceUrl,
+        TrustedPeers, source_text,
     },
     identity::Identity,
     lock::ExecutionLock,
@@ -49,7 +50,7 @@ pub struct InitOptions {
 /// # Errors
 /// Nothing is written unless all choices, the environment and the secret are good; each file is written whole.
 pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), InitError> {
-    settle_consensus(&options.consensus)?;
+    let consensus = settle_consensus(&options.consensus)?;
     let format = settle_format(&options.format)?;
     let source = options.source_url.as_deref().map(SourceUrl::parse).transpose()?;
     let peers = parse_peers(&options.peers)?;
@@ -71,7 +72,7 @@ pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), Init
     }
 
     let config = match source {
-        None => configure(options, engine, &peers, environment)?,
+        None => configure(options, (engine, consensus), &peers, environment)?,
         Some(_) => Config::initial(base, environment).map_err(InitError::Environment)?,
     };
     let new_identity = match Identity::path(base).exists() {
@@ -105,12 +106,12 @@ pub fn init(options: &InitOptions, environment: &Environment) -> Result<(), Init
 /// Settles the configuration: defaults, free ports, environment, a secret, the peers that are trusted.
 fn configure(
     options: &InitOptions,
-    engine: EngineKind,
+    (engine, consensus): (EngineKind, ConsensusKind),
     peers: &[(Multiaddr, PeerId)],
     environment: &Environment,
 ) -> Result<Config, InitError> {
     let mut config =
-        Config::initial_on(engine, &options.base, environment).map_err(InitError::Environment)?;
+        Config::initial_on(engine, consensus, &options.base, environment).map_err(InitError::Environment)?;
     if options.random_ports {
         config.randomize_ports(environment).map_err(InitError::Ports)?;
     }
@@ -124,14 +125,16 @@ fn configure(
         config.cluster.secret = Some(ClusterSecret::from_bytes(*bytes));
     }
     if !peers.is_empty() {
-        let ConsensusConfig::Crdt(crdt) = &mut config.consensus;
-        let mut trusted: Vec<PeerId> = Vec::new();
+        let mut named: Vec<PeerId> = Vec::new();
         for (_, peer) in peers {
-            if !trusted.contains(peer) {
-                trusted.push(*peer);
+            if !named.contains(peer) {
+                named.push(*peer);
             }
         }
-        crdt.trusted_peers = TrustedPeers::Only(trusted);
+        match &mut config.consensus {
+            ConsensusConfig::Crdt(crdt) => crdt.trusted_peers = TrustedPeers::Only(named),
+            ConsensusConfig::Raft(raft) => raft.init_peerset = named,
+        }
     }
     Ok(config)
 }

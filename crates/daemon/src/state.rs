@@ -5,6 +5,7 @@ mod backup_error;
 mod backup_files;
 mod check;
 mod cleanup;
+mod convert;
 mod crdt_dot;
 mod crdt_info;
 mod crdt_mark;
@@ -12,10 +13,12 @@ mod error;
 mod export;
 mod go_store;
 mod import;
+mod old_states;
 mod online_export;
 mod opened;
 mod output;
 mod progress;
+mod raft_recovery;
 mod restore;
 
 pub use backup_error::BackupError;
@@ -27,7 +30,7 @@ pub(crate) use opened::writer;
 
 use crate::{
     Config,
-    command::{CommandError, CrdtCommand, Prepared, StateCommand, StateExport},
+    command::{CommandError, CrdtCommand, Prepared, RaftCommand, StateCommand, StateExport},
 };
 use cluster_consensus::crdt::Mark;
 
@@ -37,6 +40,14 @@ use cluster_consensus::crdt::Mark;
 /// [`StateError::Online`] when the API does not give the pinset out, and whatever keeps it from being written.
 pub fn export_from_running(config: &Config, options: &StateExport) -> Result<(), StateError> {
     online_export::run(config, options)
+}
+
+/// Puts the state of a peer aside that is no member of its cluster any more.
+///
+/// # Errors
+/// When the disk or the store fails; then the state is where it was.
+pub(crate) fn put_aside(prepared: &Prepared) -> Result<(), StateError> {
+    cleanup::run(prepared)
 }
 
 /// Carries out a `state` command on a folder that is prepared and whose questions are answered.
@@ -55,6 +66,15 @@ pub fn run(prepared: &Prepared, command: StateCommand) -> Result<(), CommandErro
             restore::run(prepared, &options).map_err(|e| ("restoring state", e))
         }
         StateCommand::Check => check::run(prepared).map_err(|e| ("checking state", e)),
+        StateCommand::Convert(options) => {
+            convert::run(prepared, options.consensus).map_err(|e| ("converting state", e))
+        }
+        StateCommand::Raft(RaftCommand::RecoverFromLostMajority(recovery)) => {
+            raft_recovery::run(prepared, &recovery).map_err(|e| ("recovering from a lost majority", e))
+        }
+        StateCommand::Crdt(_) if prepared.config.consensus.crdt().is_none() => {
+            return Err(CommandError::NoCrdt);
+        }
         StateCommand::Crdt(CrdtCommand::Info) => crdt_info::run(prepared).map_err(|e| ("reading state", e)),
         StateCommand::Crdt(CrdtCommand::Dot(options)) => {
             crdt_dot::run(prepared, &options).map_err(|e| ("drawing the history", e))

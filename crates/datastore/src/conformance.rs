@@ -6,6 +6,7 @@
 mod durability;
 mod failure;
 mod reads;
+mod threads;
 mod writes;
 
 use cluster_core::ports::datastore::{Batch, Datastore, Durability, StoreError, Tree};
@@ -34,6 +35,8 @@ const CASES: &[Case] = &[
     ("empty keys and values are rows", writes::empty_keys_and_values),
     ("values of 1 MiB come back", writes::large_values),
     ("commits take effect in order", writes::order),
+    ("commits of several threads have one order, and a prefix of it survives", threads::one_order),
+    ("a failed write of one thread stops all until the store recovers", threads::failure),
     ("an empty lazy batch does nothing", writes::empty_batch),
     ("pages honour bounds of every kind", reads::bounds),
     ("pages are cut to the limit and to the longest page", reads::limits),

@@ -19,7 +19,7 @@ use cluster_core::{
     PeerId, Pin, PinKey, ReplicationFactors, ReplicationPolicy,
     allocation::Placement,
     ports::{
-        Consensus, Datastore, HeadsExchange, IpfsConnector, Network, PeerCalls, Rpc,
+        Consensus, Datastore, HeadsExchange, IpfsConnector, Members, Network, PeerCalls, Rpc,
         cluster_api::{ApiError, PinStatusOnPeer},
         consensus::{Etag, Operation, OperationKind},
     },
@@ -54,6 +54,8 @@ pub struct PeerConfig {
     pub follower: bool,
     /// Factors of pins that name none.
     pub replication: ReplicationFactors,
+    /// Whether pins of peers that go are placed elsewhere.
+    pub repinning: bool,
     /// Names of the metrics that order the peers for placement, most important first.
     pub allocate_by: Vec<String>,
     /// Where pins may go.
@@ -68,6 +70,10 @@ pub struct PeerConfig {
 pub struct PeerParts {
     /// How changes are agreed on.
     pub consensus: Arc<dyn Consensus>,
+    /// The list of members, where the consensus keeps one.
+    pub members: Option<Arc<dyn Members>>,
+    /// Whether the pinset is fit to be read.
+    pub ready: watch::Receiver<bool>,
     /// Who is trusted.
     pub trust: Arc<TrustSet>,
     /// Where the pinset is.
@@ -134,6 +140,11 @@ impl Peer {
         if self.config().follower { vec![self.config().id] } else { self.parts().consensus.members() }
     }
 
+    /// Returns the members, where there is a list of them: others may tell metrics, and count for nothing.
+    fn listed_members(&self) -> Option<Vec<PeerId>> {
+        self.parts().members.as_ref().map(|_| self.parts().consensus.members())
+    }
+
     /// Makes what stands for a member where it says nothing itself: from its last ping.
     fn template(&self, peer: PeerId) -> PinStatusOnPeer {
         if peer == self.config().id {
@@ -149,9 +160,11 @@ impl Peer {
     fn candidates(&self, wanted: &[PeerId], excluded: &[PeerId]) -> Vec<PeerId> {
         let placement = Placement { priority: wanted, blacklist: excluded };
         let trust = &self.parts().trust;
+        let listed = self.listed_members();
         self.parts().metrics.rank(&self.config().allocate_by, placement, |peer| {
             match self.config().place_on {
                 _ if trust.is_forgotten(peer) => false,
+                _ if listed.as_ref().is_some_and(|members| !members.contains(peer)) => false,
                 PlaceOn::All => true,
                 PlaceOn::Trusted => trust.is_trusted(peer),
                 PlaceOn::Untrusted => !trust.is_trusted(peer),

@@ -10,7 +10,7 @@ mod worker_thread;
 
 pub use clock::{now, steady_now};
 pub use feed::{Feed, FeedSender, News, feed};
-pub use pinset::{Effects, Pinset, start_pinset};
+pub use pinset::{Effects, Group, GroupFailed, Pinset, start_pinset};
 pub use stop_signal::StopSignal;
 pub use tasks::{OnEnd, Tasks};
 pub use worker_thread::WorkerThread;

@@ -6,7 +6,8 @@ pub use worker::Effects;
 
 use crate::WorkerThread;
 use cluster_core::{
-    pinset::{Backend, TrackerInput, TrackerOutcome, Writer},
+    UnixMillis,
+    pinset::{Backend, Input, Outcome, TrackerInput, TrackerOutcome, Writer},
     ports::consensus::{Applied, Operation, SubmitError},
 };
 use std::{sync::Arc, time::Duration};
@@ -26,7 +27,21 @@ enum Command<I> {
     Submit(Box<Operation>, oneshot::Sender<Result<Applied, SubmitError>>),
     Tracker(TrackerInput, Option<oneshot::Sender<TrackerOutcome>>),
     Backend(I),
+    Group(Group<I>, oneshot::Sender<Result<Vec<Outcome>, GroupFailed>>),
     Read(Reading),
+}
+
+/// Inputs that go into one batch, each with the time that it is carried out at.
+pub type Group<I> = Vec<(Input<I>, UnixMillis)>;
+
+/// A group was not written, as far as this peer knows; what the store holds has to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the pinset did not take a group of changes: {cause}")]
+pub struct GroupFailed {
+    /// Why, with the remedy.
+    pub cause: String,
+    /// The store works and was only busy: nothing was tried, and the same group can be handed in again a little later.
+    pub is_busy: bool,
 }
 
 /// What can be read of the writer on its own thread.
@@ -131,6 +146,22 @@ impl<I: Send + 'static> Pinset<I> {
     pub async fn backend(&self, input: I) {
         // A stopped writer needs no inputs.
         let _ = self.queue.send(Command::Backend(input)).await;
+    }
+
+    /// Has a group of inputs carried out in one batch, and returns their outcomes in the same order. The batch is visible
+    /// then, but survives a power cut only with the next flush, 20 ms later at most: for changes that can be carried out
+    /// again. What the tracker and the backend's worker hear of it waits for that flush.
+    ///
+    /// # Errors
+    /// When the store fails, or takes no writes.
+    ///
+    /// # Cancel safety
+    /// A group that reached the queue is carried out whether or not somebody waits.
+    pub async fn carry_out(&self, group: Group<I>) -> Result<Vec<Outcome>, GroupFailed> {
+        let stopped = || GroupFailed { cause: "the writer stopped".to_owned(), is_busy: false };
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Command::Group(group, reply)).await.map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     /// Reads something of the writer's memory; `None` when it has stopped.

@@ -1,12 +1,12 @@
 //! What the fuzzer calls: reading bytes that other peers chose. Nothing here panics unless there is a bug.
 
-use crate::{bitswap, host, rpc};
+use crate::{bitswap, host, raft, rpc};
 
 /// A target: its name, and what reads the bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Each target there is.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("metric", rpc::fuzzing::metric),
     ("rpc_call", rpc::fuzzing::call),
     ("rpc_reply", rpc::fuzzing::reply),
@@ -15,6 +15,7 @@ pub const TARGETS: [Target; 8] = [
     ("identify", host::fuzzing::identify),
     ("mdns", host::fuzzing::mdns),
     ("peerstore", host::fuzzing::peerstore),
+    ("raft_frames", raft::fuzzing::frames),
 ];
 
 #[cfg(test)]

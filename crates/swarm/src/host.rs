@@ -37,4 +37,8 @@ pub use handle::HostHandle;
 pub(crate) use handle::STOP_LIMIT;
 pub use http_host::{HTTP_PROTOCOL, HttpHost, HttpHostConfig, TakeStream};
 pub use start::{Host, HostParts};
-pub use streams::{InboundStreams, OWN_RPC_PROTOCOL, RPC_PROTOCOL, STREAM_PROTOCOLS};
+pub(crate) use streams::STREAM_PROTOCOLS_WITH_RAFT;
+pub use streams::{
+    InboundStreams, OWN_RPC_PROTOCOL, RAFT_CONTROL_PROTOCOL, RAFT_LOG_PROTOCOL, RAFT_SNAPSHOT_PROTOCOL,
+    RPC_PROTOCOL, STREAM_PROTOCOLS,
+};

@@ -9,6 +9,7 @@ mod bitswap;
 pub mod fuzzing;
 mod host;
 mod open_streams;
+mod raft;
 mod rpc;
 mod swarm;
 
@@ -18,8 +19,9 @@ mod recording;
 pub use bitswap::{BITSWAP_PROTOCOLS, Bitswap, BitswapCounters};
 pub use host::{
     ConnectionManagerConfig, Counter, HTTP_PROTOCOL, Host, HostHandle, HostParts, HttpHost, HttpHostConfig,
-    InboundStreams, OWN_RPC_PROTOCOL, PubsubConfig, RPC_PROTOCOL, ResourceLimits, STREAM_PROTOCOLS,
-    SwarmConfig, SwarmCounters, SwarmError, TakeStream, heads_topic,
+    InboundStreams, OWN_RPC_PROTOCOL, PubsubConfig, RAFT_CONTROL_PROTOCOL, RAFT_LOG_PROTOCOL,
+    RAFT_SNAPSHOT_PROTOCOL, RPC_PROTOCOL, ResourceLimits, STREAM_PROTOCOLS, SwarmConfig, SwarmCounters,
+    SwarmError, TakeStream, heads_topic,
 };
 pub use open_streams::{BoxedStream, Duplex, OpenError, OpenStreams};
 pub use swarm::{Swarm, SwarmParts, Trusted};

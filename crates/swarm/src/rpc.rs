@@ -23,7 +23,7 @@ pub(crate) mod fake_peer;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
-mod mutation;
+pub(crate) mod mutation;
 #[cfg(test)]
 pub(crate) mod oracle;
 #[cfg(test)]

@@ -2,14 +2,19 @@
 
 use crate::{
     bitswap::Bitswap,
-    host::{self, Host, HostHandle, HostParts, InboundStreams, SwarmConfig, SwarmError},
+    host::{
+        self, Host, HostHandle, HostParts, InboundStreams, STREAM_PROTOCOLS, STREAM_PROTOCOLS_WITH_RAFT,
+        SwarmConfig, SwarmError,
+    },
     open_streams::{BoxedStream, OpenError, OpenStreams},
+    raft::{self, RaftClient, RaftServer},
     rpc::{self, RpcClient, RpcServer},
 };
 use cluster_core::{
     Metric, PeerId,
     ports::{
-        BlockSource, Blocks, BoxFuture, Broadcast, Network, PeerCalls, Rpc, SwarmListener,
+        BlockSource, Blocks, BoxFuture, Broadcast, Network, PeerCalls, RaftAnswers, RaftCalls, Rpc,
+        SwarmListener,
         swarm::{PeerEvent, Verdict},
     },
 };
@@ -45,7 +50,15 @@ pub struct Swarm {
     bitswap: Arc<Bitswap>,
     rpc: Arc<RpcClient>,
     calls: Arc<Calls>,
+    raft: Raft,
     tasks: Tasks,
+}
+
+/// Raft's requests, both ways.
+#[derive(Clone)]
+struct Raft {
+    client: Arc<RaftClient>,
+    server: Arc<RaftServer>,
 }
 
 impl Swarm {
@@ -67,11 +80,23 @@ impl Swarm {
             early: Mutex::default(),
             stop: tasks.stopping(),
         });
+        let raft = Raft {
+            client: Arc::new(RaftClient::new(opener.clone(), local, tasks.stopping())),
+            server: Arc::new(RaftServer::new(tasks.stopping())),
+        };
         let host = Host::start(
             config,
             HostParts {
-                listener: Arc::new(Ears { bitswap: bitswap.clone(), listener: parts.listener }),
-                inbound: Arc::new(Streams { bitswap: bitswap.clone(), calls: calls.clone() }),
+                listener: Arc::new(Ears {
+                    bitswap: bitswap.clone(),
+                    raft: raft.clone(),
+                    listener: parts.listener,
+                }),
+                inbound: Arc::new(Streams {
+                    bitswap: bitswap.clone(),
+                    calls: calls.clone(),
+                    raft: raft.server.clone(),
+                }),
                 tasks: tasks.clone(),
                 decode_metric: rpc::decode_metric,
                 encode_metric: rpc::encode_metric,
@@ -85,7 +110,7 @@ impl Swarm {
         // Nobody else sets it.
         let _ = opener.0.set(host.clone());
         let rpc = Arc::new(RpcClient::new(opener, local));
-        Ok(Self { host, bitswap, rpc, calls, tasks })
+        Ok(Self { host, bitswap, rpc, calls, raft, tasks })
     }
 
     /// Answers the calls of other peers with those of the local one.
@@ -113,6 +138,16 @@ impl Swarm {
         self.rpc.clone()
     }
 
+    /// Returns Raft's requests to other members.
+    pub fn raft_calls(&self) -> Arc<dyn RaftCalls> {
+        self.raft.client.clone()
+    }
+
+    /// Answers Raft's requests of other members from now on; before, peers are told that this one does not speak Raft.
+    pub fn serve_raft(&self, answers: Arc<dyn RaftAnswers>) {
+        self.raft.server.serve(answers);
+    }
+
     /// Returns how many own broadcasts did not leave.
     pub fn dropped_broadcasts(&self) -> u64 {
         self.host.counters().dropped_publishes.get()
@@ -122,6 +157,7 @@ impl Swarm {
     pub fn drops(&self) -> Vec<(&'static str, u64)> {
         let (host, blocks) = (self.host.counters(), self.bitswap.counters());
         let calls = self.calls.server.get().map_or(0, |server| server.dropped_calls());
+        let raft = self.raft.server.drops();
         vec![
             ("connections refused", host.refused_connections.get()),
             ("connections not accepted", host.failed_accepts.get()),
@@ -139,6 +175,9 @@ impl Swarm {
             ("blocks of a foreign kind", blocks.blocks_foreign),
             ("entries of block messages skipped", blocks.entries_skipped),
             ("wants dropped", blocks.wants_dropped),
+            ("Raft requests of peers that are not members", raft.refused()),
+            ("Raft streams with garbage", raft.garbage()),
+            ("Raft streams too slow", raft.slow()),
         ]
     }
 
@@ -182,9 +221,10 @@ impl OpenStreams for LateOpener {
     }
 }
 
-/// Tells the exchange of blocks about peers before everybody else hears of them.
+/// Tells the exchange of blocks, and Raft, about peers before everybody else hears of them.
 struct Ears {
     bitswap: Arc<Bitswap>,
+    raft: Raft,
     listener: Arc<dyn SwarmListener>,
 }
 
@@ -199,6 +239,14 @@ impl SwarmListener for Ears {
 
     fn on_peer(&self, event: PeerEvent) {
         self.bitswap.on_peer(&event);
+        match event {
+            PeerEvent::Connected(peer) => self.raft.client.on_connected(peer),
+            PeerEvent::Disconnected(peer) => {
+                self.raft.client.on_disconnected(peer);
+                self.raft.server.on_disconnected(peer);
+            }
+            PeerEvent::Identified { .. } | PeerEvent::ListensToMetrics(_) => {}
+        }
         self.listener.on_peer(event);
     }
 }
@@ -207,12 +255,19 @@ impl SwarmListener for Ears {
 struct Streams {
     bitswap: Arc<Bitswap>,
     calls: Arc<Calls>,
+    raft: Arc<RaftServer>,
 }
 
 impl InboundStreams for Streams {
+    fn protocols(&self) -> &'static [StreamProtocol] {
+        if self.raft.is_serving() { STREAM_PROTOCOLS_WITH_RAFT } else { STREAM_PROTOCOLS }
+    }
+
     fn on_stream(&self, peer: PeerId, protocol: StreamProtocol, stream: BoxedStream) {
         if rpc::PROTOCOLS.contains(&protocol) {
             self.calls.on_call(peer, protocol, stream);
+        } else if let Some(lane) = raft::lane_of(&protocol) {
+            self.raft.on_stream(peer, lane, stream);
         } else {
             self.bitswap.on_stream(peer, stream);
         }

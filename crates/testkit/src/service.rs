@@ -133,6 +133,20 @@ impl Service {
     /// # Errors
     /// When `init` fails.
     pub fn init(program: &Path, base: &Path, ipfs: &str, environment: &[(&str, &str)]) -> Result<Self> {
+        Self::init_agreeing(program, "crdt", base, ipfs, environment)
+    }
+
+    /// As [`Service::init`], with a consensus by its name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn init_agreeing(
+        program: &Path,
+        consensus: &str,
+        base: &Path,
+        ipfs: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let [rest, swarm, pinning, proxy] = free_ports()?.map(loopback);
         let mut variables: Vec<(String, String)> =
             environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -152,7 +166,7 @@ impl Service {
         let output = Command::new(program)
             .arg("--config")
             .arg(base)
-            .arg("init")
+            .args(["init", "--consensus", consensus])
             .envs(variables.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
             .output()
@@ -355,13 +369,26 @@ impl Service {
     /// # Errors
     /// When it does not end in time or not with status 0.
     pub fn stop(&mut self) -> Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let Some(child) = self.child.take() else { return Ok(()) };
         if self.program.file_name() == Some(OsStr::new("ipfs-cluster-service")) {
             // A daemon of Go 1.1.6 that is stopped right after its start may wait for itself for ever.
             std::thread::sleep(YOUNG.saturating_sub(self.started.elapsed()));
         }
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        self.until_ended(child)
+    }
+
+    /// Waits until the peer ends of itself.
+    ///
+    /// # Errors
+    /// When it does not end in time or not with status 0.
+    pub fn until_it_ends(&mut self) -> Result<()> {
+        let child = self.child.take().context("the peer does not run")?;
+        self.until_ended(child)
+    }
+
+    fn until_ended(&mut self, mut child: Child) -> Result<()> {
         let deadline = Instant::now() + STOP_LIMIT;
         loop {
             if let Some(status) = child.try_wait()? {

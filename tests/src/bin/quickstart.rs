@@ -35,6 +35,9 @@ struct Arguments {
     /// The `ipfs` program to use.
     #[arg(long)]
     ipfs: Option<PathBuf>,
+    /// How the peers agree: crdt or raft.
+    #[arg(long, default_value = "crdt")]
+    consensus: String,
     /// End when everything was shown, with status 0 only if all of it held.
     #[arg(long)]
     once: bool,
@@ -69,7 +72,7 @@ async fn show(arguments: &Arguments) -> Result<()> {
     let programs = Programs::build()?;
     let binary = KuboBinary::find_anywhere(arguments.ipfs.as_deref())?;
     step(&format!("starting three peers, each with a Kubo of its own ({})", binary.path().display()));
-    let mut cluster = Cluster::start_with(&binary, 3, &[]).await?;
+    let mut cluster = Cluster::start_agreeing(&binary, &arguments.consensus, 3, &[]).await?;
     print!("{}", cluster.ctl(0, &["peers", "ls"])?);
 
     step(&format!("adding a random file of {} MiB to the Kubo of peer-0, not pinned", FILE_SIZE >> 20));
@@ -95,8 +98,9 @@ async fn show(arguments: &Arguments) -> Result<()> {
     cluster.start_again(2).await?;
     let back = Instant::now();
     loop {
-        let (here, there) =
-            (pinset(&cluster.members[2].client).await?, pinset(&cluster.members[0].client).await?);
+        // With Raft a peer shows nothing before it knows that nothing is missing.
+        let here = pinset(&cluster.members[2].client).await.unwrap_or_default();
+        let there = pinset(&cluster.members[0].client).await?;
         if here == there && here.len() as u64 == MISSED {
             break;
         }
@@ -112,6 +116,9 @@ async fn show(arguments: &Arguments) -> Result<()> {
     let pin = cluster.members[2].client.allocation(&cid).await.context("the pin is gone after the kill")?;
     ensure!(pin.options.name == "quickstart", "the pin came back without its name");
 
+    if arguments.consensus == "raft" {
+        show_leadership(&mut cluster).await?;
+    }
     step("what it looks like with cluster-ctl");
     print!("{}", cluster.ctl(2, &["status", &cid.to_string()])?);
     for member in &cluster.members {
@@ -128,6 +135,32 @@ async fn show(arguments: &Arguments) -> Result<()> {
     }
     println!("\nrunning until Ctrl-C");
     std::future::pending().await
+}
+
+/// Kills the leader and pins through another member, then shows that a strong read of a third one sees it at once.
+async fn show_leadership(cluster: &mut Cluster) -> Result<()> {
+    print!("{}", cluster.ctl(0, &["health", "raft"])?);
+    let leader = cluster.members[0].client.raft_health().await?.leader.context("nobody leads")?;
+    let mut ids = Vec::new();
+    for member in &cluster.members {
+        ids.push(member.client.id().await?.id);
+    }
+    let lost = ids.iter().position(|id| *id == leader).context("the leader is none of the three")?;
+    let (one, other) = ((lost + 1) % 3, (lost + 2) % 3);
+    step(&format!("kill -9 on peer-{lost}, which leads, and a pin through peer-{one}"));
+    cluster.members[lost].peer.kill()?;
+    let (cid, began) = (made_up_cid(MISSED)?, Instant::now());
+    cluster.pin(one, &cid, &PinOptions::default()).await?;
+    println!("    acknowledged after {} ms", began.elapsed().as_millis());
+    print!("{}", cluster.ctl(other, &["--consistency", "strong", "pin", "ls", &cid.to_string()])?);
+    step("starting it again");
+    cluster.start_again(lost).await?;
+    cluster
+        .converge("the members are ready", async |member| {
+            let health = member.client.raft_health().await?;
+            Ok((health.ready, format!("{health:?}")))
+        })
+        .await
 }
 
 fn step(text: &str) {

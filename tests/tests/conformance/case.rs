@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     /// Values by dotted path, written into its `service.toml`.
     #[serde(default)]
     pub(crate) set: BTreeMap<String, toml::Value>,
+    /// Its consensus, crdt unless it says otherwise.
+    pub(crate) consensus: Option<String>,
     /// Variables of its environment.
     #[serde(default)]
     pub(crate) variables: BTreeMap<String, String>,

@@ -71,7 +71,7 @@ const SERVICE: [&str; 7] = [
 const DAEMON: [&str; 6] = ["--upgrade", "--bootstrap", "--leave", "--stats", "--tracing", "--no-trust"];
 
 /// The keys of api §6, but those of the proxy and the pinning service.
-const KEYS: [&str; 90] = [
+const KEYS: [&str; 105] = [
     "source",
     "cluster.peername",
     "cluster.secret",
@@ -115,7 +115,22 @@ const KEYS: [&str; 90] = [
     "consensus.crdt.rebroadcast_interval",
     "consensus.crdt.peerset_metric",
     "consensus.crdt.datastore_namespace",
-    "consensus.raft",
+    "consensus.raft.init_peerset",
+    "consensus.raft.wait_for_leader_timeout",
+    "consensus.raft.network_timeout",
+    "consensus.raft.commit_retries",
+    "consensus.raft.commit_retry_delay",
+    "consensus.raft.backups_rotate",
+    "consensus.raft.heartbeat_timeout",
+    "consensus.raft.election_timeout",
+    "consensus.raft.commit_timeout",
+    "consensus.raft.max_append_entries",
+    "consensus.raft.trailing_logs",
+    "consensus.raft.snapshot_interval",
+    "consensus.raft.snapshot_threshold",
+    "consensus.raft.leader_lease_timeout",
+    "consensus.raft.data_folder",
+    "consensus.raft.datastore_namespace",
     "api.restapi.http_listen_multiaddress",
     "api.restapi.ssl_cert_file",
     "api.restapi.ssl_key_file",

@@ -141,7 +141,9 @@ fn make(settings: &Settings, base: &Path, secret: &str, stage: &Stage<'_>, runti
     }
     let variables: Vec<(&str, &str)> =
         variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut service = Service::init(&Programs::build()?.service, base, &mock.api(), &variables)?;
+    let consensus = settings.consensus.as_deref().unwrap_or("crdt");
+    let mut service =
+        Service::init_agreeing(&Programs::build()?.service, consensus, base, &mock.api(), &variables)?;
     let arguments: Vec<String> = settings.arguments.iter().map(|word| stage.fill(word)).collect();
     service.set_arguments(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     Ok(Made { service, mock })

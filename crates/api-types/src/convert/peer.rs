@@ -28,6 +28,7 @@ impl From<&PeerInfo> for Id {
                 Err(error) => IpfsId { error: error.clone(), ..IpfsId::default() },
             },
             peername: peer.peername.clone(),
+            raft: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use cluster_core::{
             Alert, ApiError, ConnectGraph, GlobalPinStatus, IpfsPath, MembershipApi, PeerInfo,
             PinStatusOnPeer, PinWish, RepoGc, Scope,
         },
-        consensus::{CrdtHealth, Etag, Precondition, RequestId},
+        consensus::{CrdtHealth, Etag, Precondition, RaftHealth, RequestId},
         ipfs_connector::IpfsId,
         swarm::Traffic,
     },
@@ -46,6 +46,8 @@ pub(crate) struct FakeApi {
     garbage: Mutex<Vec<RepoGc>>,
     metrics: Mutex<Vec<Metric>>,
     events_last: AtomicBool,
+    raft: Mutex<Option<RaftHealth>>,
+    not_ready: AtomicBool,
 }
 
 impl FakeApi {
@@ -75,6 +77,16 @@ impl FakeApi {
     /// Sets the metrics there are; each has an alert.
     pub(crate) fn set_metrics(&self, metrics: Vec<Metric>) {
         *self.metrics.lock().unwrap() = metrics;
+    }
+
+    /// Makes it the member of a Raft cluster.
+    pub(crate) fn set_raft(&self, health: RaftHealth) {
+        *self.raft.lock().unwrap() = Some(health);
+    }
+
+    /// Lets nobody read the pinset.
+    pub(crate) fn unready(&self) {
+        self.not_ready.store(true, Relaxed);
     }
 
     /// Lets the stream of changes go on without an end.
@@ -207,6 +219,15 @@ impl MembershipApi for FakeApi {
         Box::pin(async { answer })
     }
 
+    fn raft_health(&self) -> Result<RaftHealth, ApiError> {
+        self.raft.lock().unwrap().clone().ok_or(ApiError::Unsupported { what: "Raft" })
+    }
+
+    fn set_voter(&self, peer: PeerId, votes: bool) -> BoxFuture<'_, Result<(), ApiError>> {
+        let answer = self.called(format!("set_voter {peer} {votes}"));
+        Box::pin(async { answer })
+    }
+
     fn alerts(&self) -> Vec<Alert> {
         self.called("alerts".to_owned()).ok();
         let alert = |metric: &Metric| Alert { metric: metric.clone(), triggered_at: UnixMillis(31_500) };
@@ -321,6 +342,15 @@ impl BrowseApi for FakeApi {
 }
 
 impl ClusterApi for FakeApi {
+    fn is_readable(&self) -> bool {
+        !self.not_ready.load(Relaxed)
+    }
+
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), ApiError>> {
+        let answer = self.called("read_barrier".to_owned());
+        Box::pin(async { answer })
+    }
+
     fn pin(&self, wish: PinWish) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>> {
         let answer = self.called(format!("pin {}", wish.pin.cid)).map(|()| (wish.pin.clone(), etag()));
         self.wishes.lock().unwrap().push(wish);

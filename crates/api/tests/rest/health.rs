@@ -6,8 +6,11 @@ use crate::{
 };
 use cluster_core::ports::{
     cluster_api::{ApiError, RepoGc},
+    consensus::{RaftHealth, RaftMember, RaftRole, RaftState},
     ipfs_connector::{GcItem, IpfsError},
 };
+use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test]
 async fn the_graph_is_one_object() {
@@ -44,6 +47,41 @@ async fn the_state_of_the_dag_is_one_object() {
     server.api.fail_with(|| ApiError::Unsupported { what: "the health of a Merkle-CRDT without one" });
     let what = "the health of a Merkle-CRDT without one is not supported by this version";
     server.ask("GET /health/crdt", &[]).await.is_error(501, what);
+}
+
+#[tokio::test]
+async fn how_raft_stands_is_one_object_and_part_of_the_id() {
+    let server = TestServer::start().await;
+    let what = "Raft is not supported by this version";
+    server.ask("GET /health/raft", &[]).await.is_error(501, what);
+    assert!(server.ask("GET /id", &[]).await.json().get("raft").is_none());
+    server.api.set_raft(RaftHealth {
+        state: RaftState::Leader,
+        failure: None,
+        leader: Some(peer(1)),
+        term: 3,
+        is_ready: true,
+        last: Some(9),
+        committed: Some(8),
+        applied: Some(6),
+        snapshot: None,
+        purged: None,
+        log_entries: 10,
+        members: vec![RaftMember {
+            peer: peer(2),
+            role: RaftRole::Voter,
+            lag: Some(1),
+            heard: Some(Duration::from_millis(70)),
+        }],
+    });
+    let expected = json!({
+        "state": "leader", "leader": peer(1).to_string(), "term": 3, "ready": true, "last_index": 9,
+        "committed_index": 8, "applied_index": 6, "snapshot_index": null, "purged_index": null, "log_entries": 10,
+        "lag": 2, "error": "",
+        "members": [{"peer": peer(2).to_string(), "role": "voter", "lag": 1, "heard_ms_ago": 70}],
+    });
+    assert_eq!(server.ask("GET /health/raft", &[]).await.json(), expected);
+    assert_eq!(server.ask("GET /id", &[]).await.json()["raft"], expected);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Members: list, add, remove (api §3.6).
 
 use crate::{
-    fake_api::peer,
+    fake_api::{CID, peer},
     raw_client::{ask_with_body, connect, exchange, read_all, read_until},
     server::TestServer,
 };
@@ -169,4 +169,43 @@ async fn removals_that_are_refused_keep_their_texts() {
     server.api.fail_with(|| ApiError::Forgotten { cause: "disk full".to_owned() });
     let text = "the list of forgotten peers could not be written: disk full";
     server.ask(&line, &[]).await.is_error(500, text);
+}
+
+#[tokio::test]
+async fn members_are_promoted_and_demoted() {
+    let server = TestServer::start().await;
+    let id = peer(2);
+    for (verb, votes) in [("promote", true), ("demote", false)] {
+        assert_eq!(server.ask(&format!("POST /peers/{id}/{verb}"), &[]).await.status, 204);
+        assert_eq!(server.api.calls(), [format!("set_voter {id} {votes}")]);
+        let answer = server.ask(&format!("POST /peers/nobody/{verb}"), &[]).await;
+        assert!(answer.status == 400 && answer.body.contains("error decoding Peer ID"), "{}", answer.body);
+    }
+    server.api.fail_with(|| ApiError::Unsupported { what: "voting" });
+    let answer = server.ask(&format!("POST /peers/{id}/promote"), &[]).await;
+    answer.is_error(501, "voting is not supported by this version");
+}
+
+#[tokio::test]
+async fn a_strong_read_waits_and_a_peer_that_is_not_ready_shows_nothing() {
+    let server = TestServer::start().await;
+    for path in ["/allocations", "/pins", "/totals"] {
+        server.ask(&format!("GET {path}?consistency=local"), &[]).await;
+        assert!(!server.api.calls().contains(&"read_barrier".to_owned()), "{path}");
+        server.ask(&format!("GET {path}?consistency=strong"), &[]).await;
+        assert_eq!(server.api.calls().first().map(String::as_str), Some("read_barrier"), "{path}");
+        let wrong = server.ask(&format!("GET {path}?consistency=eventual"), &[]).await;
+        wrong.is_error(400, "consistency is \"local\" or \"strong\", not \"eventual\"");
+        assert_eq!(server.api.calls(), [""; 0], "{path}");
+    }
+    server.api.unready();
+    for path in ["/allocations", "/pins", "/totals", "/events", &format!("/pins/{CID}")] {
+        let answer = server.ask(&format!("GET {path}"), &[]).await;
+        assert!(
+            answer.status == 503 && answer.body.contains("this peer is not ready"),
+            "{path}: {}",
+            answer.body
+        );
+    }
+    assert_eq!(server.ask("GET /id", &[]).await.status, 200);
 }

@@ -2,7 +2,9 @@
 
 use super::{Call, Client, pins::local};
 use crate::{ClientError, Scope};
-use cluster_api_types::{Alert, BandwidthByProtocol, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric};
+use cluster_api_types::{
+    Alert, BandwidthByProtocol, ConnectGraph, CrdtHealth, GlobalRepoGc, Metric, RaftHealth,
+};
 use http::Method;
 
 impl Client {
@@ -20,6 +22,14 @@ impl Client {
     /// [`ClientError`]; code 404 from a peer of the Go suite, 501 from one that runs another consensus.
     pub async fn crdt_health(&self) -> Result<CrdtHealth, ClientError> {
         self.object(Call::new(Method::GET, "/health/crdt")).await
+    }
+
+    /// Asks how the peer's Raft stands (`GET /health/raft`; peers of the Go suite do not know it).
+    ///
+    /// # Errors
+    /// [`ClientError`]; code 404 from a peer of the Go suite, 501 from one that runs another consensus.
+    pub async fn raft_health(&self) -> Result<RaftHealth, ClientError> {
+        self.object(Call::new(Method::GET, "/health/raft")).await
     }
 
     /// Lists alerts, newest first (`GET /health/alerts`).

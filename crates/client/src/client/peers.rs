@@ -42,6 +42,15 @@ impl Client {
         self.object(Call::new(Method::POST, "/peers").json(&body)).await
     }
 
+    /// Lets a member vote, or not (`POST /peers/{peer}/promote` and `/demote`; peers of the Go suite do not know it).
+    ///
+    /// # Errors
+    /// [`ClientError`]; code 404 from a peer of the Go suite, 501 in clusters whose consensus has no voters.
+    pub async fn set_voter(&self, peer: &PeerId, votes: bool) -> Result<(), ClientError> {
+        let change = if votes { "promote" } else { "demote" };
+        self.nothing(Call::new(Method::POST, &format!("/peers/{peer}/{change}"))).await
+    }
+
     /// Removes a member (`DELETE /peers/{peer}`). With `forget` the peer asked no longer trusts it and refuses its
     /// connections until it is added again; servers of the reference ignore that.
     ///

@@ -3,7 +3,7 @@
 use super::{Harness, Violation, add, harness::Case, pin, remove};
 use cluster_core::{
     PinKey, UnixSeconds,
-    ports::consensus::{Operation, OperationKind, Precondition, Rejection},
+    ports::consensus::{BarrierError, Operation, OperationKind, Precondition, Rejection},
 };
 use futures_util::future::join_all;
 
@@ -42,6 +42,25 @@ pub(super) async fn durability(case: &Case, harness: &mut impl Harness) -> Resul
     case.ensure(harness.read(&pin(2, "").key()).is_none(), "an acknowledged removal is lost")?;
     let again = harness.consensus().submit(add(pin(2, "again"))).await;
     case.ok(again).map(|_| ())
+}
+
+pub(super) async fn barrier(case: &Case, harness: &mut impl Harness) -> Result<(), Violation> {
+    let consensus = harness.consensus();
+    let kept = case.ok(consensus.submit(add(pin(1, "kept"))).await)?;
+    let passed = consensus.read_barrier().await;
+    drop(consensus);
+    match passed {
+        Ok(()) => {}
+        Err(BarrierError::Unsupported { .. }) => return Ok(()),
+        Err(error) => return Err(case.broken(format!("the barrier was not passed: {error}"))),
+    }
+    let key = kept.pin.key();
+    let kept = Some((kept.pin, kept.etag));
+    case.ensure(harness.read(&key) == kept, "the pin is not visible behind the barrier")?;
+    harness.power_cut().await;
+    let passed = harness.consensus().read_barrier().await;
+    case.ensure(passed.is_ok(), "the barrier is not passed after a power cut")?;
+    case.ensure(harness.read(&key) == kept, "the pin is not visible behind the barrier after a power cut")
 }
 
 pub(super) async fn update(case: &Case, harness: &mut impl Harness) -> Result<(), Violation> {

@@ -77,6 +77,12 @@ pub trait Backend: Send {
     fn sealed_own(&self) -> bool {
         false
     }
+
+    /// Says whether the backend itself forgets old requests ([`super::requests::trim`]). Where several peers carry out the
+    /// same operations all of them must have forgotten the same ones, which batches and clocks of their own cannot decide.
+    fn forgets_requests(&self) -> bool {
+        false
+    }
 }
 
 /// A backend without books, for pinsets that nobody shares.

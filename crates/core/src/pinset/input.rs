@@ -2,7 +2,7 @@
 
 use super::transition::{TrackerInput, TrackerOutcome, TrackerSignal};
 use crate::{
-    Pin,
+    Pin, ReplicationFactors,
     ports::{
         consensus::{Applied, Operation, SubmitError},
         datastore::StoreError,
@@ -13,11 +13,22 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
+/// A change that was put in order somewhere else, and is carried out alike by every peer that hears of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ordered {
+    /// The change.
+    pub operation: Operation,
+    /// Factors of a pin that names none, as configured where the change was submitted.
+    pub replication: ReplicationFactors,
+}
+
 /// An input of the writer.
 #[derive(Debug)]
 pub enum Input<B> {
     /// A change of the pinset. Flushed class.
     Submit(Box<Operation>),
+    /// A change out of a log that is durable elsewhere. Lazy class: it can be read and carried out again.
+    Ordered(Box<Ordered>),
     /// A pin to store exactly as it is, without asking the rules: from an export, into a generation in the making, where
     /// nothing but imports was staged. Flushed class.
     Import(Box<Pin>),

@@ -1,26 +1,26 @@
 //! The one writer of the pinset: a synchronous machine that turns inputs into atomic batches.
 
+mod submit;
+
 use super::{
-    backend::{Accepted, Backend, Books},
+    backend::{Backend, Books},
     counters::{Counter, Counters},
     events::{self, EventBatch},
     fingerprint::Fingerprint,
     format::Position,
     indexing::{self, IndexState},
     input::{CommitFailed, Committed, Input, Outcome, Ticket},
-    mutation::{Before, LaneRule, Mutation},
-    plan::{Planned, plan},
-    requests::{self, RequestRow},
+    mutation::{LaneRule, Mutation},
+    requests,
     search_index::SearchIndex,
     staged::Staged,
-    stored_pin,
     transition::{TrackerOutcome, TrackerSignal},
 };
 use crate::{
-    Pin, ReplicationFactors, UnixMillis,
+    ReplicationFactors, UnixMillis,
     mutate::{Mutation as Defect, active},
     ports::{
-        consensus::{Applied, AppliedOn, Etag, Operation, OperationKind, Rejection, SubmitError},
+        consensus::{Applied, AppliedOn, Rejection, SubmitError},
         datastore::{Batch, Datastore, Durability, StoreError, Tree},
     },
 };
@@ -224,13 +224,13 @@ impl<B: Backend> Writer<B> {
         let outcome = match input {
             Input::Submit(operation) => {
                 self.flushed_staged = true;
-                Outcome::Submit(match self.submit(&operation, now) {
-                    Ok(result) => result.map_err(SubmitError::Rejected),
-                    Err(error) => {
-                        self.undo(savepoint, marks);
-                        Err(SubmitError::Busy { cause: error.to_string() })
-                    }
-                })
+                let answer = self.submit(&operation, self.config.replication, now);
+                self.answer(answer, savepoint, marks)
+            }
+            Input::Ordered(ordered) => {
+                self.lazy_since.get_or_insert(now);
+                let answer = self.submit(&ordered.operation, ordered.replication, now);
+                self.answer(answer, savepoint, marks)
             }
             Input::Import(pin) => {
                 self.flushed_staged = true;
@@ -269,6 +269,21 @@ impl<B: Backend> Writer<B> {
         ticket
     }
 
+    fn answer(
+        &mut self,
+        answer: Result<Result<Applied, Rejection>, StoreError>,
+        savepoint: super::staged::Savepoint,
+        marks: (usize, usize),
+    ) -> Outcome {
+        Outcome::Submit(match answer {
+            Ok(result) => result.map_err(SubmitError::Rejected),
+            Err(error) => {
+                self.undo(savepoint, marks);
+                Err(SubmitError::Busy { cause: error.to_string() })
+            }
+        })
+    }
+
     /// Takes back what an input staged before the store failed under it. Totals and digests that it touched
     /// cannot be told apart any more, so they are read anew before the next input.
     fn undo(&mut self, savepoint: super::staged::Savepoint, marks: (usize, usize)) {
@@ -295,100 +310,6 @@ impl<B: Backend> Writer<B> {
         )
     }
 
-    fn submit(
-        &mut self,
-        operation: &Operation,
-        now: UnixMillis,
-    ) -> Result<Result<Applied, Rejection>, StoreError> {
-        let applied_on = self.config.applied_on;
-        let hash = operation.request_id.as_ref().map(|_| requests::hash(operation));
-        if let (Some(id), Some(hash)) = (&operation.request_id, &hash)
-            && let Some(row) = requests::get(&self.staged, id)?
-        {
-            if row.hash != *hash {
-                return Ok(Err(Rejection::RequestMismatch));
-            }
-            return Ok(Ok(applied(Pin::decode_lossy(&row.key, &row.value), &row.value, applied_on, true)));
-        }
-        let key = match &operation.kind {
-            OperationKind::Pin(pin) | OperationKind::PinUpdate { pin, .. } => pin.key(),
-            OperationKind::Unpin(key) => key.clone(),
-        };
-        let before = Before::read(&self.staged, &key)?;
-        let planned = plan(
-            operation,
-            &key,
-            before.as_ref().map(|b| &b.pin),
-            before.as_ref().map(|b| b.row.as_slice()),
-            self.config.replication,
-            &self.staged,
-            now,
-        )?;
-        let planned = match planned {
-            Ok(planned) => planned,
-            Err(rejection) => return Ok(Err(rejection)),
-        };
-        let change = Accepted {
-            key: &key,
-            value: match &planned {
-                Planned::Put { value, .. } => Some(value),
-                Planned::Remove => None,
-            },
-            previous: before.as_ref().map(Before::value),
-        };
-        let (mut mutation, backend) = self.mutation(now);
-        let books =
-            Books { staged: mutation.staged, counters: mutation.counters, fingerprint: mutation.fingerprint };
-        backend.accept(books, change, now)?;
-        let answer = match planned {
-            Planned::Put { pin, value } => {
-                mutation.put_pin(&key, &pin, &value, before.as_ref())?;
-                applied(*pin, &value, applied_on, false)
-            }
-            Planned::Remove => {
-                let Some(before) = before else { return Ok(Err(Rejection::NotPinned)) };
-                mutation.remove_pin(&key, &before)?;
-                let etag = stored_pin::etag(&before.row);
-                let value = before.value().to_vec();
-                if let (Some(id), Some(hash)) = (&operation.request_id, hash) {
-                    self.remember(id, RequestRow { hash, key, value }, now);
-                }
-                return Ok(Ok(Applied { pin: before.pin, etag, durability: applied_on, repeated: false }));
-            }
-        };
-        if let (Some(id), Some(hash)) = (&operation.request_id, hash) {
-            let value = answer.pin.encode();
-            self.remember(id, RequestRow { hash, key, value }, now);
-        }
-        Ok(Ok(answer))
-    }
-
-    fn import(&mut self, pin: &Pin, now: UnixMillis) -> Result<Applied, StoreError> {
-        let key = pin.key();
-        let value = pin.encode();
-        let before = Before::read(&self.staged, &key)?;
-        let applied_on = self.config.applied_on;
-        let (mut mutation, backend) = self.mutation(now);
-        let books =
-            Books { staged: mutation.staged, counters: mutation.counters, fingerprint: mutation.fingerprint };
-        let change =
-            Accepted { key: &key, value: Some(&value), previous: before.as_ref().map(Before::value) };
-        backend.accept(books, change, now)?;
-        match &before {
-            Some(before) => mutation.put_pin(&key, pin, &value, Some(before))?,
-            None => mutation.put_first_pin(&key, pin, &value),
-        }
-        Ok(applied(pin.clone(), &value, applied_on, false))
-    }
-
-    fn remember(&mut self, id: &crate::ports::consensus::RequestId, row: RequestRow, now: UnixMillis) {
-        if active(Defect::ForgetRequest) {
-            return;
-        }
-        requests::put(&mut self.staged, id, &row, now);
-        self.counters.add(Counter::Requests, 1);
-    }
-
     /// Writes everything staged in one flushed batch and hands out what rests on it.
     ///
     /// # Errors
@@ -398,7 +319,7 @@ impl<B: Backend> Writer<B> {
     }
 
     /// As [`Writer::commit`], but what it hands out does not rest on durable rows: for a generation in the making, which
-    /// is synced as a whole before anything rests on it.
+    /// is synced as a whole before anything rests on it, and for changes out of a log that is durable elsewhere.
     ///
     /// # Errors
     /// As [`Writer::commit`].
@@ -461,7 +382,8 @@ impl<B: Backend> Writer<B> {
             }
         }
         let requests = self.counters.get(Counter::Requests);
-        if requests > 0 && (requests > requests::MAX_REQUESTS || self.position.batch.is_multiple_of(64)) {
+        let trims = requests > 0 && !self.backend.forgets_requests();
+        if trims && (requests > requests::MAX_REQUESTS || self.position.batch.is_multiple_of(64)) {
             let gone = requests::trim(&mut self.staged, requests, now)?;
             self.counters.sub(Counter::Requests, gone);
         }
@@ -500,8 +422,4 @@ impl<B: Backend> Writer<B> {
         self.flushed_staged = false;
         self.lazy_since = None;
     }
-}
-
-fn applied(pin: Pin, value: &[u8], durability: AppliedOn, repeated: bool) -> Applied {
-    Applied { pin, etag: Etag::of(value), durability, repeated }
 }

@@ -3,7 +3,9 @@
 use super::{
     BoxFuture, BoxStream,
     browse_api::{BrowseApi, EventPosition},
-    consensus::{CrdtHealth, Etag, Precondition, RequestId, SubmitError},
+    consensus::{
+        BarrierError, CrdtHealth, Etag, MembershipError, Precondition, RaftHealth, RequestId, SubmitError,
+    },
     datastore::StoreError,
     ipfs_connector::{GcItem, IpfsError, IpfsId},
     rpc::CallError,
@@ -218,6 +220,17 @@ pub enum ApiError {
     /// No connection to another peer came about.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The members could not be changed.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// The latest state cannot be read.
+    #[error(transparent)]
+    Barrier(#[from] BarrierError),
+    /// The pinset is not fit to be read yet.
+    #[error(
+        "this peer is not ready: it has not caught up with the other members since it started; ask again, or ask another one"
+    )]
+    NotReady,
     /// The consensus has no members to remove (api §3.6).
     #[error("crdt consensus component cannot remove peers")]
     CannotRemovePeers,
@@ -268,7 +281,9 @@ impl ApiError {
             Self::Submit(e) => e.kind(),
             Self::Store(e) => e.kind(),
             Self::Ipfs(e) => e.kind(),
-            Self::Call(_) | Self::Connect(_) => ErrorKind::Unavailable,
+            Self::Membership(e) => e.kind(),
+            Self::Barrier(e) => e.kind(),
+            Self::Call(_) | Self::Connect(_) | Self::NotReady => ErrorKind::Unavailable,
             Self::CannotRemovePeers | Self::Forgotten { .. } => ErrorKind::Internal,
             Self::ForgetSelf => ErrorKind::Invalid,
             Self::Search(SearchError::Store(e)) => e.kind(),
@@ -305,6 +320,15 @@ pub trait MembershipApi: Send + Sync + 'static {
     /// Says how the Merkle-CRDT stands on this peer.
     fn crdt_health(&self) -> BoxFuture<'_, Result<CrdtHealth, ApiError>>;
 
+    /// Says how Raft stands on this peer.
+    ///
+    /// # Errors
+    /// [`ApiError::Unsupported`] with another consensus.
+    fn raft_health(&self) -> Result<RaftHealth, ApiError>;
+
+    /// Lets a member vote, or not.
+    fn set_voter(&self, peer: PeerId, votes: bool) -> BoxFuture<'_, Result<(), ApiError>>;
+
     /// Returns the traffic of the swarm since the start by protocol.
     fn traffic(&self) -> Vec<(String, Traffic)>;
 
@@ -328,6 +352,12 @@ pub trait MembershipApi: Send + Sync + 'static {
 /// # Cancel safety
 /// Dropping a future or a stream abandons the answer, not the change.
 pub trait ClusterApi: MembershipApi + BrowseApi {
+    /// Says whether the pinset of this peer is fit to be read.
+    fn is_readable(&self) -> bool;
+
+    /// Waits until a read sees every change that was acknowledged anywhere before.
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), ApiError>>;
+
     /// Pins a CID.
     fn pin(&self, wish: PinWish) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>>;
 

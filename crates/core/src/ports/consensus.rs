@@ -1,5 +1,11 @@
 //! The port of a consensus backend: how a change of the pinset is agreed on.
 
+mod raft_health;
+mod strong;
+
+pub use raft_health::{RaftHealth, RaftMember, RaftRole, RaftState};
+pub use strong::{BarrierError, MembershipError};
+
 use super::BoxFuture;
 use crate::{ErrorKind, Pin, PinKey, ports::datastore::StoreError};
 use cid::Cid;
@@ -323,4 +329,17 @@ pub trait Consensus: Send + Sync + 'static {
 
     /// Says how the Merkle-CRDT stands; `None` when the backend is none.
     fn crdt_health(&self) -> BoxFuture<'_, Result<Option<CrdtHealth>, StoreError>>;
+
+    /// Waits until a read of this peer's own store sees every change that any peer acknowledged before this call: a read
+    /// after it is linearizable. Costs a round to a quorum, which concurrent calls share.
+    ///
+    /// # Errors
+    /// As [`BarrierError`] says; nothing is known then about how old a read is.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), BarrierError>>;
+
+    /// Says how Raft stands, out of memory; `None` when the backend is another.
+    fn raft_health(&self) -> Option<RaftHealth>;
 }

@@ -35,8 +35,11 @@ pub enum Durability {
 /// * **Durability.** As [`Durability`] says; a prefix of the sequence of commits survives any crash.
 /// * **Visibility.** A flushed batch becomes visible to snapshots only once it is durable. A lazy one is visible
 ///   when `commit` returns.
-/// * **Order.** Commits take effect in the order of the calls. There is one writer; readers are many.
-/// * **Failure.** After a failed write the engine refuses writes with [`StoreError::ReadOnly`] until a
+/// * **Order.** Commits take effect one after the other, in the order of the calls; what survives is a prefix of that one
+///   order, whichever threads made them. Several threads may commit: a commit that begins after another one returned
+///   follows it, and no order is promised between calls that overlap. Whoever reads before it writes needs its rows to itself:
+///   the pinset has one writer, Raft's log and the parts of an arriving snapshot have others, of other rows. Readers are many.
+/// * **Failure.** After a failed write, of any thread, the engine refuses writes of all with [`StoreError::ReadOnly`] until a
 ///   [`Datastore::recover`] succeeded; reads go on from what was committed. Whether the failed batch survived is
 ///   unknown until then.
 /// * **Blocking.** Every call may block on the disk and belongs on a thread that may.

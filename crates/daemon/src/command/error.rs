@@ -65,6 +65,9 @@ pub enum CommandError {
         /// What went wrong.
         error: StateError,
     },
+    /// There is no Merkle-CRDT; in the words of the reference.
+    #[error(": crdt subcommands can only be run on peers initialized with crdt consensus")]
+    NoCrdt,
     /// The peer did not start or did not stop orderly.
     #[error("{0}")]
     Daemon(#[from] DaemonError),

@@ -3,7 +3,7 @@
 use super::{CommandError, Prepared};
 use crate::{
     Config, LockError,
-    config::{Environment, peer_id},
+    config::{ConsensusKind, Environment, peer_id},
     init::confirm_on_terminal,
     lock::LockCause,
     state::StateError,
@@ -35,8 +35,37 @@ pub enum StateCommand {
     Restore(StateRestore),
     /// Compare everything derived with a recount.
     Check,
+    /// Take the pins over to the other consensus, state and configuration.
+    Convert(StateConvert),
     /// Look into the Merkle-CRDT.
     Crdt(CrdtCommand),
+    /// Mend what Raft cannot.
+    Raft(RaftCommand),
+}
+
+/// Taking the pins over to another consensus.
+#[derive(Debug, Clone, Copy)]
+pub struct StateConvert {
+    /// Which.
+    pub consensus: ConsensusKind,
+    /// Ask nothing.
+    pub force: bool,
+}
+
+/// Mending what Raft cannot.
+#[derive(Debug, Clone)]
+pub enum RaftCommand {
+    /// Go on although the majority of the members is lost for good.
+    RecoverFromLostMajority(RaftRecovery),
+}
+
+/// Going on without the lost members.
+#[derive(Debug, Clone)]
+pub struct RaftRecovery {
+    /// File for the pins as they are before anything changes.
+    pub export: Option<PathBuf>,
+    /// Ask nothing.
+    pub force: bool,
 }
 
 /// Writing the pins out, one JSON object a line.
@@ -72,6 +101,19 @@ pub struct NoPeerId;
 /// The text is not a peer ID.
 pub fn parse_allocation(text: &str) -> Result<PeerId, NoPeerId> {
     peer_id(text.trim()).ok_or(NoPeerId)
+}
+
+/// A text names no consensus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a consensus: choose crdt or raft")]
+pub struct NoConsensus;
+
+/// Reads the consensus of [`StateConvert`].
+///
+/// # Errors
+/// The text names none.
+pub fn parse_consensus(text: &str) -> Result<ConsensusKind, NoConsensus> {
+    [ConsensusKind::Crdt, ConsensusKind::Raft].into_iter().find(|kind| kind.name() == text).ok_or(NoConsensus)
 }
 
 /// Removing the state.
@@ -120,6 +162,9 @@ pub struct StateCrdtDot {
 /// What a person agrees to before the state is replaced or removed.
 const IMPORT_QUESTION: &str = "The pinset (state) of this peer will be replaced. Continue? [y/n]:";
 const RESTORE_QUESTION: &str = "The state of this peer will be replaced by the backup. Continue? [y/n]:";
+const CONVERT_QUESTION: &str = "The state of this peer will be rebuilt for the other consensus, and its configuration changed. Continue? [y/n]:";
+const RECOVER_QUESTION: &str = "This peer will go on WITHOUT the members that are lost. Whatever only they had is gone, and one that \
+     comes back must be cleaned before it joins again. Never do this while a majority lives. Continue? [y/n]:";
 const CLEANUP_QUESTION: &str = "The peer state will be removed.  Existing pins may be lost. Continue? [y/n]:";
 
 pub(super) fn run(options: StateOptions, environment: &Environment) -> Result<(), CommandError> {
@@ -138,6 +183,10 @@ pub(super) fn run(options: StateOptions, environment: &Environment) -> Result<()
         StateCommand::Import(import) if !import.force => Some(IMPORT_QUESTION),
         StateCommand::Restore(restore) if !restore.force => Some(RESTORE_QUESTION),
         StateCommand::Cleanup(cleanup) if !cleanup.force => Some(CLEANUP_QUESTION),
+        StateCommand::Convert(convert) if !convert.force => Some(CONVERT_QUESTION),
+        StateCommand::Raft(RaftCommand::RecoverFromLostMajority(recovery)) if !recovery.force => {
+            Some(RECOVER_QUESTION)
+        }
         _ => None,
     };
     if let Some(question) = question

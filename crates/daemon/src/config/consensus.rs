@@ -1,8 +1,12 @@
-//! The `consensus` group (api §6.4).
+//! The `consensus` group (api §6.4, §6.5).
+
+mod raft;
+
+pub use raft::RaftConfig;
 
 use super::{
     checker::{Checker, text_or},
-    raw::{RawBatching, RawCrdt},
+    raw::{RawBatching, RawConsensus, RawCrdt},
 };
 use cluster_core::{PeerId, go_duration::print};
 use std::time::Duration;
@@ -12,6 +16,18 @@ use std::time::Duration;
 pub enum ConsensusConfig {
     /// Merkle-CRDT.
     Crdt(CrdtConfig),
+    /// Raft.
+    Raft(RaftConfig),
+}
+
+/// Which consensus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConsensusKind {
+    /// Merkle-CRDT.
+    #[default]
+    Crdt,
+    /// Raft.
+    Raft,
 }
 
 /// Settings of the Merkle-CRDT.
@@ -61,10 +77,72 @@ impl BatchingConfig {
 }
 
 impl ConsensusConfig {
+    /// Says which consensus it is.
+    pub fn kind(&self) -> ConsensusKind {
+        match self {
+            Self::Crdt(_) => ConsensusKind::Crdt,
+            Self::Raft(_) => ConsensusKind::Raft,
+        }
+    }
+
     /// Returns the name commands use.
     pub fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// Returns the settings of the Merkle-CRDT, if that is what it is.
+    pub fn crdt(&self) -> Option<&CrdtConfig> {
         match self {
-            Self::Crdt(_) => "crdt",
+            Self::Crdt(crdt) => Some(crdt),
+            Self::Raft(_) => None,
+        }
+    }
+
+    /// Returns the settings of Raft, if that is what it is.
+    pub fn raft(&self) -> Option<&RaftConfig> {
+        match self {
+            Self::Raft(raft) => Some(raft),
+            Self::Crdt(_) => None,
+        }
+    }
+
+    pub(crate) fn parse(raw: RawConsensus, check: &mut Checker<'_>) -> Self {
+        match raw.raft {
+            None => {
+                Self::Crdt(CrdtConfig::parse(raw.crdt.unwrap_or_default(), check.enter("consensus.crdt")))
+            }
+            Some(raft) => {
+                if raw.crdt.is_some() {
+                    let found = "a section beside [consensus.crdt]";
+                    check.enter("consensus").reject("raft", found, "one consensus");
+                }
+                Self::Raft(RaftConfig::parse(&raft, check.enter("consensus.raft")))
+            }
+        }
+    }
+
+    pub(crate) fn to_raw(&self) -> RawConsensus {
+        match self {
+            Self::Crdt(crdt) => RawConsensus { crdt: Some(crdt.to_raw()), raft: None },
+            Self::Raft(raft) => RawConsensus { crdt: None, raft: Some(raft.to_raw()) },
+        }
+    }
+}
+
+impl ConsensusKind {
+    /// Returns the name commands use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crdt => "crdt",
+            Self::Raft => "raft",
+        }
+    }
+
+    /// Returns the path of its section.
+    pub(crate) fn section(self) -> &'static str {
+        match self {
+            Self::Crdt => "consensus.crdt",
+            Self::Raft => "consensus.raft",
         }
     }
 }

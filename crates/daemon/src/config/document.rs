@@ -1,6 +1,7 @@
 //! All values of all layers by key, each with where it came from.
 
 use super::{
+    ConsensusKind,
     environment::Environment,
     file::ConfigFormat,
     key::{Kind, Section},
@@ -20,6 +21,8 @@ use std::{
 const DEFAULT_STORE: &str = "datastore.fjall";
 /// Section of the store with the other engine; with it there is no default.
 const OTHER_STORE: &str = "datastore.sled";
+/// Sections of which a peer has one: without a file the first of each.
+const CHOICES: &[[&str; 2]] = &[[DEFAULT_STORE, OTHER_STORE], ["consensus.crdt", "consensus.raft"]];
 
 /// The layered values, later layers over earlier ones. Holds secrets, hence no `Debug`.
 pub(crate) struct Document {
@@ -35,11 +38,11 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Starts without a file: every section is there, of the store's that of the default engine, and everything has its
+    /// Starts without a file: every section is there, of those that exclude each other the first, and everything has its
     /// default.
     pub(crate) fn defaults() -> Self {
         let sections = keys::SECTIONS.iter().map(|section| section.path);
-        let present = sections.filter(|path| *path != OTHER_STORE).collect();
+        let present = sections.filter(|path| !CHOICES.iter().any(|[_, other]| other == path)).collect();
         Self {
             values: BTreeMap::new(),
             origins: BTreeMap::new(),
@@ -71,6 +74,12 @@ impl Document {
     pub(crate) fn store_in_sled(&mut self) {
         self.present.remove(DEFAULT_STORE);
         self.present.insert(OTHER_STORE);
+    }
+
+    /// Puts the section of this consensus in the place of the default one's.
+    pub(crate) fn agree_by(&mut self, consensus: ConsensusKind) {
+        self.present.remove(ConsensusKind::default().section());
+        self.present.insert(consensus.section());
     }
 
     /// Gives keys that are missing the value that Go takes for them.

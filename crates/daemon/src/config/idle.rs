@@ -10,6 +10,19 @@ pub(super) const IDLE: &[(&str, &str)] = &[
         "consensus.crdt.datastore_namespace",
         "the store has an order of its own, and peers never exchange this prefix",
     ),
+    ("consensus.raft.data_folder", "log and pinset are in the store"),
+    ("consensus.raft.datastore_namespace", "the store has an order of its own"),
+    (
+        "consensus.raft.commit_retries",
+        "a change is handed over again, for as long as wait_for_leader_timeout, whenever it certainly was not taken",
+    ),
+    ("consensus.raft.commit_retry_delay", "it is handed over again after a moment, whatever stands here"),
+    ("consensus.raft.commit_timeout", "followers are told of a commit at once"),
+    ("consensus.raft.snapshot_interval", "a snapshot is noted as soon as it is due"),
+    (
+        "consensus.raft.leader_lease_timeout",
+        "for the latest state the leader asks the majority each time, and no lease is relied on",
+    ),
     (
         "pin_tracker.stateless.max_pin_queue_size",
         "what is to be pinned is on the disk, where no queue can be full",
@@ -22,7 +35,8 @@ pub(super) fn lines(config: &Config) -> Vec<String> {
     let json = |raw: RawConfig| serde_json::to_value(raw).unwrap_or_default();
     let (values, defaults) = (json(config.to_raw()), json(Config::default_values()));
     IDLE.iter()
-        .filter(|(path, _)| at(&values, path) != at(&defaults, path))
+        // One of a section that is not there asks for nothing.
+        .filter(|(path, _)| at(&values, path).is_some_and(|value| Some(value) != at(&defaults, path)))
         .map(|(path, why)| format!("{path} has no effect here: {why}"))
         .collect()
 }

@@ -16,6 +16,7 @@ use super::{
 pub(crate) const SECTIONS: &[Section] = &[
     cluster::CLUSTER,
     consensus::CRDT,
+    consensus::RAFT,
     api::RESTAPI,
     api::PINSVCAPI,
     api::IPFSPROXY,
@@ -34,19 +35,11 @@ pub(crate) const SECTIONS: &[Section] = &[
 
 /// Sections that exist elsewhere and are not taken here, each with a sentence that says what to do.
 const REFUSED_IN_TOML: &[(&str, &str)] = &[
-    ("consensus.raft", "Raft consensus is not in this version; use [consensus.crdt]"),
     ("datastore.pebble", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
     ("datastore.badger", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
     ("datastore.badger3", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
     ("datastore.leveldb", "this datastore belongs to the Go implementation; use [datastore.fjall]"),
 ];
-
-/// As above, for a file that the Go implementation uses as well.
-const REFUSED_IN_JSON: &[(&str, &str)] = &[(
-    "consensus.raft",
-    "Raft consensus is not in this version; write the pins out with the Go program (state export), and import \
-         them in a folder made by init",
-)];
 
 /// Datastores of the Go implementation: section, environment name, folder. Their sections of a `service.json` are
 /// passed over.
@@ -78,7 +71,7 @@ pub(crate) const ABSENT_IN_JSON: &[(&str, &str)] = &[
 pub(crate) fn refusal(wanted: &str, format: ConfigFormat) -> Option<&'static str> {
     let refused = match format {
         ConfigFormat::Toml => REFUSED_IN_TOML,
-        ConfigFormat::Json => REFUSED_IN_JSON,
+        ConfigFormat::Json => &[],
     };
     refused.iter().find(|(path, _)| *path == wanted).map(|(_, reason)| *reason)
 }

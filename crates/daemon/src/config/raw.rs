@@ -11,7 +11,7 @@ mod secret_text;
 
 pub(crate) use api::{RawHttpApi, RawProxy};
 pub(crate) use cluster::{
-    RawBatching, RawCluster, RawConnectionManager, RawCrdt, RawPubsub, RawResourceManager,
+    RawBatching, RawCluster, RawConnectionManager, RawCrdt, RawPubsub, RawRaft, RawResourceManager,
 };
 pub(crate) use components::{
     RawBalanced, RawDisk, RawIpfsHttp, RawMetrics, RawPinqueue, RawPubsubmon, RawStateless, RawStore,
@@ -54,7 +54,7 @@ raw_sections! {
         observations: RawObservations,
         datastore: RawDatastore,
     }
-    RawConsensus { crdt: Option<RawCrdt>, }
+    RawConsensus { crdt: Option<RawCrdt>, raft: Option<RawRaft>, }
     RawApi { restapi: Option<RawHttpApi>, pinsvcapi: Option<RawHttpApi>, ipfsproxy: Option<RawProxy>, }
     RawIpfsConnector { ipfshttp: RawIpfsHttp, }
     RawPinTracker { stateless: RawStateless, }

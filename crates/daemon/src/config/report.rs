@@ -51,8 +51,8 @@ fn write(loaded: &Loaded) -> String {
         let path = section.path;
         let separator = if text.is_empty() { "" } else { "\n" };
         let Some(values) = at(&values, path).filter(|section| section.is_object()) else {
-            // Of the store there is one: nobody misses the other engine.
-            if !path.starts_with("datastore.") {
+            // Of these there is one: nobody misses the other.
+            if !path.starts_with("datastore.") && !path.starts_with("consensus.") {
                 let _ = writeln!(text, "{separator}# [{path}] is not there: it does not run");
             }
             continue;

@@ -87,7 +87,7 @@ fn sample(path: &str, kind: key::Kind, default: &Value, files: &Path) -> (String
         "secret" => text(SECRET),
         "private_key" => text(PEER_KEY),
         "id" => text(PEER),
-        "trusted_peers" => list(PEER),
+        "trusted_peers" | "init_peerset" => list(PEER),
         "metric_type" => text("reposize"),
         "memory_budget" => text("64MiB"),
         "peer_addresses" => list(&format!("/ip4/10.0.0.1/tcp/9096/p2p/{PEER}")),
@@ -124,6 +124,7 @@ fn companions(path: &str) -> Vec<(&'static str, &'static str)> {
     match path {
         "cluster.replication_factor_min" => vec![("CLUSTER_REPLICATIONFACTORMAX", "2")],
         "cluster.replication_factor_max" => vec![("CLUSTER_REPLICATIONFACTORMIN", "2")],
+        "consensus.raft.heartbeat_timeout" => vec![("CLUSTER_RAFT_ELECTIONTIMEOUT", "78s")],
         "api.restapi.ssl_cert_file" => vec![("CLUSTER_RESTAPI_SSLKEYFILE", "k")],
         "api.restapi.ssl_key_file" => vec![("CLUSTER_RESTAPI_SSLCERTFILE", "c")],
         "api.pinsvcapi.ssl_cert_file" => vec![("CLUSTER_PINSVCAPI_SSLKEYFILE", "k")],
@@ -148,10 +149,17 @@ fn every_variable_takes_effect() {
         crate::init::durable_file::write(&folder.path().join(name), text.as_bytes()).unwrap();
     }
     let initial = Config::initial(Path::new("/nowhere"), &nothing()).unwrap();
-    let on_sled = Config::initial_on(EngineKind::Sled, Path::new("/nowhere"), &nothing()).unwrap();
+    let on =
+        |engine, consensus| Config::initial_on(engine, consensus, Path::new("/nowhere"), &nothing()).unwrap();
+    let on_sled = on(EngineKind::Sled, ConsensusKind::Crdt);
+    let with_raft = on(EngineKind::Fjall, ConsensusKind::Raft);
     for (section, key) in keys::all() {
         let (path, variable) = (keys::path(section, key), keys::variable(section, key));
-        let initial = if section.path == "datastore.sled" { &on_sled } else { &initial };
+        let initial = match section.path {
+            "datastore.sled" => &on_sled,
+            "consensus.raft" => &with_raft,
+            _ => &initial,
+        };
         let file = initial.to_toml();
         let default = effective(initial, &path);
         let (value, expected) = sample(&path, key.kind, &default, folder.path());
@@ -225,7 +233,10 @@ fn each_rule_has_its_report() {
             "[datastore.fjall]\n[datastore.sled]",
             "datastore.sled: found a section beside [datastore.fjall]; expected one datastore",
         ),
-        ("[consensus.raft]", "consensus.raft: Raft consensus is not in this version; use [consensus.crdt]"),
+        (
+            "[consensus.raft]",
+            "consensus.raft: found a section beside [consensus.crdt]; expected one consensus",
+        ),
         ("[informer.numpin]\nmetric_ttl = \"10s\"", "informer.numpin: unknown key"),
         ("[cluster]\ntrusted_peers = []", "did you mean consensus.crdt.trusted_peers?"),
     ] {
@@ -236,8 +247,30 @@ fn each_rule_has_its_report() {
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         assert!(found[0].contains(expected), "{text}: {found:?}");
     }
-    assert_eq!(mistakes("[cluster]\n"), ["consensus: found no consensus section; expected [consensus.crdt]"]);
-    assert_eq!(mistakes("[consensus.raft]\n").len(), 1);
+    assert_eq!(
+        mistakes("[cluster]\n"),
+        ["consensus: found no consensus section; expected [consensus.crdt] or [consensus.raft]"]
+    );
+    for (text, expected) in [
+        (
+            "heartbeat_timeout = \"1ms\"",
+            "heartbeat_timeout: found 1ms; expected a duration of at least \"5ms\"",
+        ),
+        (
+            "heartbeat_timeout = \"2s\"",
+            "election_timeout: found 1s; expected a duration that is not below heartbeat_timeout",
+        ),
+        (
+            "max_append_entries = 2000",
+            "max_append_entries: found 2000; expected a whole number from 1 to 1024",
+        ),
+        ("backups_rotate = 0", "backups_rotate: found 0; expected a whole number of at least 1"),
+        ("init_peerset = [\"me\"]", "init_peerset: found \"me\"; expected a peer ID"),
+    ] {
+        let found = mistakes(&format!("[consensus.raft]\n{text}\n"));
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].contains(expected), "{text}: {found:?}");
+    }
 }
 
 #[test]
@@ -272,7 +305,7 @@ fn an_empty_variable_is_the_empty_value() {
     let config = parse_with(&text, &environment).unwrap();
     assert_eq!(config.cluster.secret, None);
     assert_eq!(config.cluster.peername, "env");
-    let ConsensusConfig::Crdt(crdt) = &config.consensus;
+    let crdt = config.consensus.crdt().unwrap();
     assert_eq!(crdt.trusted_peers, TrustedPeers::Only(Vec::new()));
 }
 
@@ -283,14 +316,14 @@ fn absent_sections_switch_components_off_and_trust_nobody() {
     assert_eq!(config.informers, InformersConfig::default());
     assert_eq!(config.allocator.allocate_by, ["freespace"]);
     assert!(config.cluster.disable_repinning);
-    let ConsensusConfig::Crdt(crdt) = &config.consensus;
+    let crdt = config.consensus.crdt().unwrap();
     assert_eq!(crdt.trusted_peers, TrustedPeers::Only(Vec::new()));
     assert!(!crdt.batching.is_on());
     let half = parse("[consensus.crdt.batching]\nmax_batch_size = 5\n").unwrap();
-    let ConsensusConfig::Crdt(crdt) = &half.consensus;
+    let crdt = half.consensus.crdt().unwrap();
     assert!(!crdt.batching.is_on(), "on without an age");
     let both = parse("[consensus.crdt.batching]\nmax_batch_size = 5\nmax_batch_age = \"1s\"\n").unwrap();
-    let ConsensusConfig::Crdt(crdt) = &both.consensus;
+    let crdt = both.consensus.crdt().unwrap();
     assert!(crdt.batching.is_on());
 }
 

@@ -13,7 +13,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(super) struct Drops {
     pub(super) swarm: Swarm,
-    pub(super) crdt: CrdtInbox,
+    /// None with another consensus.
+    pub(super) crdt: Option<CrdtInbox>,
     pub(super) board: MetricsBoard,
 }
 
@@ -41,7 +42,8 @@ impl Drops {
     }
 
     fn counts(&self) -> Counts {
-        self.swarm.drops().into_iter().chain(self.crdt.drops()).chain(self.board.drops()).collect()
+        let crdt = self.crdt.iter().flat_map(CrdtInbox::drops);
+        self.swarm.drops().into_iter().chain(crdt).chain(self.board.drops()).collect()
     }
 }
 

@@ -1,19 +1,20 @@
-//! Who hears of a commit: the tracker and the CRDT's worker.
+//! Who hears of a commit: the tracker and the consensus' worker, where there is one.
 
-use cluster_consensus::crdt::CrdtOutput;
 use cluster_core::pinset::TrackerSignal;
 use cluster_runtime::{Effects, FeedSender};
 
 /// Hands what rests on a commit to those who perform it.
 #[derive(Debug)]
-pub(super) struct CommitEffects {
+pub(super) struct CommitEffects<O> {
     pub(super) tracker: FeedSender<Vec<TrackerSignal>>,
-    pub(super) crdt: FeedSender<Vec<CrdtOutput>>,
+    pub(super) worker: Option<FeedSender<Vec<O>>>,
 }
 
-impl Effects<CrdtOutput> for CommitEffects {
-    fn committed(&self, outputs: Vec<CrdtOutput>) {
-        self.crdt.push(outputs);
+impl<O: Send> Effects<O> for CommitEffects<O> {
+    fn committed(&self, outputs: Vec<O>) {
+        if let Some(worker) = &self.worker {
+            worker.push(outputs);
+        }
     }
 
     fn tracked(&self, signals: Vec<TrackerSignal>) {
@@ -22,6 +23,8 @@ impl Effects<CrdtOutput> for CommitEffects {
 
     fn recovered(&self) {
         self.tracker.lose();
-        self.crdt.lose();
+        if let Some(worker) = &self.worker {
+            worker.lose();
+        }
     }
 }

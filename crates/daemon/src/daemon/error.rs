@@ -2,6 +2,7 @@
 
 use crate::state::StateError;
 use cluster_api::BindError;
+use cluster_consensus::raft::StartRaftError;
 use cluster_core::{ErrorKind, Multiaddr, ports::datastore::StoreError};
 use cluster_ipfs::KuboConfigError;
 use cluster_swarm::SwarmError;
@@ -19,6 +20,9 @@ pub enum DaemonError {
     /// The store failed at the end.
     #[error("closing the store: {0}")]
     Store(#[from] StoreError),
+    /// Raft does not start.
+    #[error("starting raft: {0}")]
+    Raft(#[from] StartRaftError),
     /// The IPFS daemon's address cannot be used.
     #[error("configuring the IPFS connector: {0}")]
     Ipfs(#[from] KuboConfigError),
@@ -62,6 +66,7 @@ impl DaemonError {
             Self::Store(error) => error.kind(),
             Self::Runtime(_)
             | Self::State(_)
+            | Self::Raft(_)
             | Self::Ipfs(_)
             | Self::Bind(_)
             | Self::Swarm(_)

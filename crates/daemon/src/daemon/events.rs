@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 
 /// Receives the swarm's events.
 pub(super) struct SwarmEvents {
-    pub(super) crdt: CrdtInbox,
+    /// None with another consensus.
+    pub(super) crdt: Option<CrdtInbox>,
     pub(super) board: MetricsBoard,
     pub(super) informers: Informers,
     pub(super) trust: Arc<TrustSet>,
@@ -76,10 +77,11 @@ impl ForeignPeers {
 
 impl SwarmListener for SwarmEvents {
     fn on_heads(&self, author: PeerId, payload: &[u8]) -> Verdict {
+        let Some(crdt) = &self.crdt else { return Verdict::Ignore };
         if !self.trust.is_trusted(&author) && !self.trust.is_forgotten(&author) {
             self.untrusted.note(author);
         }
-        self.crdt.on_heads(author, payload)
+        crdt.on_heads(author, payload)
     }
 
     fn on_metric(&self, metric: Metric) -> Verdict {
@@ -90,14 +92,16 @@ impl SwarmListener for SwarmEvents {
     }
 
     fn on_peer(&self, event: PeerEvent) {
-        if let Some(connected) = self.foreign.on_peer(event) {
-            self.crdt.on_slow_peers(connected);
-        }
-        match event {
-            PeerEvent::Identified { peer, ours: true } => self.crdt.on_peer_of_ours(peer),
-            PeerEvent::Identified { peer, ours: false } => drop(self.foreign_came.try_send(peer)),
-            PeerEvent::Disconnected(peer) => self.crdt.on_disconnected(peer),
-            _ => {}
+        if let Some(crdt) = &self.crdt {
+            if let Some(connected) = self.foreign.on_peer(event) {
+                crdt.on_slow_peers(connected);
+            }
+            match event {
+                PeerEvent::Identified { peer, ours: true } => crdt.on_peer_of_ours(peer),
+                PeerEvent::Identified { peer, ours: false } => drop(self.foreign_came.try_send(peer)),
+                PeerEvent::Disconnected(peer) => crdt.on_disconnected(peer),
+                _ => {}
+            }
         }
         self.informers.on_peer(event);
     }

@@ -2,31 +2,26 @@
 //! [`RunningPeer::stop`].
 
 use super::{
-    Counts, DaemonError, agreement,
+    Counts, DaemonError,
+    consensus::{OpenedConsensus, RunningConsensus},
     drops::Drops,
-    effects::CommitEffects,
     events::{ForeignPeers, SwarmEvents, UntrustedPeers},
     forgotten_file::ForgottenFile,
     joining::{self, Bootstrap},
     listen,
     numbers::PinsetNumbers,
-    settings,
+    raft_member::{self, Membership},
+    raft_numbers::RaftNumbers,
+    settings, shared_settings,
     traces::Traces,
 };
-use crate::{
-    command::Prepared,
-    config::{ConsensusConfig, MetricsConfig},
-    state::OpenedState,
-};
+use crate::{command::Prepared, config::MetricsConfig, state::OpenedState};
 use cluster_api::{MetricsServer, RestMetrics, RestServer};
-use cluster_consensus::{
-    CrdtConsensus, CrdtInbox, CrdtMessages, CrdtParts, CrdtWorker, StoredBlocks,
-    crdt::{CrdtEngine, CrdtInput, CrdtOutput},
-};
+use cluster_consensus::StoredBlocks;
 use cluster_core::{
     PeerId,
     pinset::TrackerSignal,
-    ports::{ClusterApi, Consensus, Datastore, IpfsConnector, Network},
+    ports::{ClusterApi, Datastore, IpfsConnector, Network},
     tracker::InFlight,
     trust::TrustSet,
 };
@@ -35,7 +30,7 @@ use cluster_peer::{
     Expiry, Informers, InformersParts, InformersWorker, IpfsSwarms, IpfsWatch, MetricsBoard, MonitorWorker,
     Peer, PeerParts, TrackerParts, TrackerWorker, TrustWatch,
 };
-use cluster_runtime::{Feed, OnEnd, Pinset, Tasks, WorkerThread, feed, start_pinset};
+use cluster_runtime::{Feed, OnEnd, Tasks, WorkerThread};
 use cluster_swarm::{Swarm, SwarmParts, Trusted};
 use prometheus::Registry;
 #[cfg(target_os = "linux")]
@@ -59,7 +54,7 @@ pub struct RunningPeer {
     /// Everything but the API, which ends first.
     tasks: Tasks,
     serving: Tasks,
-    threads: [WorkerThread; 3],
+    threads: Vec<WorkerThread>,
     traces: Option<Traces>,
 }
 
@@ -75,7 +70,7 @@ impl RunningPeer {
     /// # Errors
     /// Whatever keeps the peer from starting; then nothing of it runs.
     pub async fn start(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<Self, DaemonError> {
-        let (assembly, followers) = Box::pin(Assembly::make(prepared, bootstrap)).await?;
+        let (mut assembly, followers) = Box::pin(Assembly::make(prepared, bootstrap)).await?;
         // Ports are taken before anything starts to work: a second peer on them must not touch the IPFS daemon.
         let (serving, tasks) = (Tasks::new(), Tasks::new());
         let server = match assembly.bind(prepared, &tasks).await {
@@ -90,6 +85,13 @@ impl RunningPeer {
         let config = &prepared.config;
         let traces = Traces::start(&config.tracing, &config.cluster.peername, &prepared.identity.id());
         assembly.start_tasks(prepared, &tasks);
+        if let Some(raft) = &assembly.consensus.raft {
+            raft_member::begin(raft, prepared, bootstrap).await?;
+            let wait =
+                prepared.config.consensus.raft().map_or(Duration::ZERO, |raft| raft.wait_for_leader_timeout);
+            let watch = raft_member::watch(raft.clone(), wait);
+            tasks.spawn("raft", OnEnd::Stop, until_stopped(&tasks, watch));
+        }
         for address in &bootstrap.addresses {
             let join = joining::join(assembly.peer.clone(), address.clone(), assembly.informers.clone());
             tasks.spawn("join", OnEnd::Nothing, until_stopped(&tasks, join));
@@ -97,7 +99,7 @@ impl RunningPeer {
         for address in assembly.swarm.network().local_addresses() {
             tracing::info!(target: "cluster", %address, "listening for peers");
         }
-        agreement::log(&prepared.config);
+        shared_settings::log(&prepared.config);
         let id = prepared.identity.id();
         tracing::info!(target: "cluster", version = env!("CARGO_PKG_VERSION"), peer = %id, "peer started");
         assembly.serve_numbers(&prepared.config.metrics, &serving).await;
@@ -145,14 +147,23 @@ impl RunningPeer {
         }
     }
 
-    /// Stops in the reverse order of the start; everything accepted is on disk when it returns.
+    /// Stops in the reverse order of the start; everything accepted is on disk when it returns. Says whether the peer is a
+    /// member of its cluster still.
     ///
     /// # Errors
     /// When the store fails, or when something did not end in time.
-    pub async fn stop(self) -> Result<(), DaemonError> {
+    pub async fn stop(self) -> Result<Membership, DaemonError> {
         let Self { assembly, tasks, serving, threads, traces } = self;
+        let raft = assembly.consensus.raft.clone();
         let mut orderly = serving.stop(STOP_LIMIT).await;
+        let membership = match &raft {
+            Some(raft) => raft_member::leave(raft, assembly.leaves).await,
+            None => Membership::Kept,
+        };
         orderly &= tasks.stop(STOP_LIMIT).await;
+        if let Some(raft) = raft {
+            orderly &= tokio::time::timeout(STOP_LIMIT, raft.stop()).await.is_ok();
+        }
         orderly &= tokio::time::timeout(STOP_LIMIT, assembly.swarm.stop()).await.is_ok();
         assembly.drops.log_all();
         let store = assembly.opened.store.clone();
@@ -169,14 +180,13 @@ impl RunningPeer {
         }
         drop(opened);
         orderly &= tokio::task::spawn_blocking(|| drop(traces)).await.is_ok();
-        if orderly { Ok(()) } else { Err(DaemonError::Stop { limit: STOP_LIMIT }) }
+        if orderly { Ok(membership) } else { Err(DaemonError::Stop { limit: STOP_LIMIT }) }
     }
 }
 
 /// The parts of a peer, wired.
 struct Assembly {
     opened: OpenedState,
-    pinset: Pinset<CrdtInput>,
     swarm: Swarm,
     ipfs: Arc<dyn IpfsConnector>,
     watch: IpfsWatch,
@@ -185,19 +195,18 @@ struct Assembly {
     informers: Informers,
     drops: Drops,
     trust: Arc<TrustSet>,
-    consensus: Arc<dyn Consensus>,
+    consensus: RunningConsensus,
     peer: Peer,
     /// For Prometheus.
     numbers: Registry,
+    /// Whether the peer leaves its cluster at the end.
+    leaves: bool,
 }
 
 /// What the workers take over from the assembly.
 struct Followers {
-    engine: CrdtEngine,
     writer: WorkerThread,
     tracker_feed: Feed<Vec<TrackerSignal>>,
-    crdt_feed: Feed<Vec<CrdtOutput>>,
-    messages: CrdtMessages,
     /// Peers of other suites that connect.
     came: mpsc::Receiver<PeerId>,
 }
@@ -205,28 +214,20 @@ struct Followers {
 impl Assembly {
     async fn make(prepared: &Prepared, bootstrap: &Bootstrap) -> Result<(Self, Followers), DaemonError> {
         let config = &prepared.config;
-        let ConsensusConfig::Crdt(crdt) = &config.consensus;
         let id = prepared.identity.id();
         let (forgotten_file, forgotten) = ForgottenFile::open(&prepared.base)
             .map_err(|cause| DaemonError::Forgotten { path: ForgottenFile::path(&prepared.base), cause })?;
-        let trust = settings::trust(crdt, &bootstrap.trusted_peers());
+        let trust = settings::trust(&config.consensus, &bootstrap.trusted_peers());
         let trust = Arc::new(TrustSet::new(id, trust, forgotten, Box::new(forgotten_file)));
 
         let opened = OpenedState::open(prepared, bootstrap.beside_go)?;
-        let engine = CrdtEngine::new(settings::engine(crdt));
-        let writer = crate::state::writer(opened.store.clone(), config, id, engine.packing())?;
-        let (tracker, tracker_feed) = feed();
-        let (crdt_commits, crdt_feed) = feed();
-        let effects = Arc::new(CommitEffects { tracker, crdt: crdt_commits });
-        let (pinset, writer) = start_pinset(writer, effects).map_err(DaemonError::Runtime)?;
-
         let trusted: Trusted = Arc::new({
             let trust = trust.clone();
             move |peer| trust.is_trusted(peer)
         });
         let board = MetricsBoard::new(id);
-        let (inbox, messages) =
-            CrdtInbox::new(opened.store.clone(), trusted.clone(), crdt.cluster_name.as_str().into());
+        let opened_consensus = OpenedConsensus::open(prepared, &opened.store, &trusted)?;
+        let inbox = opened_consensus.inbox();
         let informers = Informers::new(config.ipfshttp.informer_trigger_interval.unwrap_or(0));
         let (foreign_came, came) = mpsc::channel(FOREIGN_PEERS);
         let events = SwarmEvents {
@@ -253,35 +254,41 @@ impl Assembly {
         PinsetNumbers::register(&numbers, store, requests, board.clone(), id)?;
         #[cfg(target_os = "linux")]
         numbers.register(Box::new(ProcessCollector::for_self()))?;
-        let swarm = Swarm::start(settings::swarm(prepared, crdt), parts).await?;
+        let swarm = Swarm::start(settings::swarm(prepared), parts).await?;
 
-        let consensus: Arc<dyn Consensus> = Arc::new(CrdtConsensus::new(
-            trust.clone(),
-            Arc::new(board.clone()),
-            pinset.clone(),
-            opened.store.clone(),
-        ));
+        let connected = opened_consensus.connect(&opened.store, &swarm, (&trust, &board)).await;
+        let (consensus, writer, tracker_feed) = match connected {
+            Ok(connected) => connected,
+            Err(error) => {
+                swarm.stop().await;
+                return Err(error);
+            }
+        };
+        if consensus.raft.is_some() {
+            RaftNumbers::register(&numbers, consensus.port.clone())?;
+        }
         let parts = PeerParts {
-            consensus: consensus.clone(),
+            consensus: consensus.port.clone(),
+            members: consensus.members.clone(),
             trust: trust.clone(),
             store: opened.store.clone(),
             ipfs: ipfs.clone(),
             watch: watch.clone(),
-            tracker: Arc::new(pinset.clone()),
+            tracker: consensus.tracker.clone(),
             in_flight: in_flight.clone(),
             network: swarm.network(),
             rpc: swarm.rpc(),
             metrics: board.clone(),
             informers: informers.clone(),
-            heads: Arc::new(inbox.clone()),
-            batches: pinset.batches(),
+            heads: consensus.heads.clone(),
+            batches: consensus.batches.clone(),
+            ready: consensus.ready.clone(),
         };
         let peer = Peer::new(settings::peer(prepared, opened.path.clone()), parts);
         let drops = Drops { swarm: swarm.clone(), crdt: inbox, board: board.clone() };
-        let followers = Followers { engine, writer, tracker_feed, crdt_feed, messages, came };
+        let followers = Followers { writer, tracker_feed, came };
         let assembly = Self {
             opened,
-            pinset,
             swarm,
             ipfs,
             watch,
@@ -293,6 +300,7 @@ impl Assembly {
             consensus,
             peer,
             numbers,
+            leaves: config.cluster.leave_on_shutdown,
         };
         Ok((assembly, followers))
     }
@@ -337,14 +345,15 @@ impl Assembly {
 
     /// Starts the threads that follow the writer.
     fn start_workers(
-        &self,
+        &mut self,
         prepared: &Prepared,
         followers: Followers,
         tasks: &Tasks,
-    ) -> Result<[WorkerThread; 3], DaemonError> {
-        let Followers { engine, writer, tracker_feed, crdt_feed, messages, came } = followers;
-        let ConsensusConfig::Crdt(crdt) = &prepared.config.consensus;
-        if !prepared.config.cluster.follower_mode {
+    ) -> Result<Vec<WorkerThread>, DaemonError> {
+        let Followers { writer, tracker_feed, came } = followers;
+        if let Some(crdt) = prepared.config.consensus.crdt()
+            && !prepared.config.cluster.follower_mode
+        {
             let mending = self.peer.clone().mend(came, crdt.rebroadcast_interval);
             tasks.spawn("mending", OnEnd::Stop, until_stopped(tasks, mending));
             let contested = self.peer.clone().watch_contested(crdt.rebroadcast_interval);
@@ -353,29 +362,23 @@ impl Assembly {
         let parts = TrackerParts {
             store: self.opened.store.clone(),
             ipfs: self.ipfs.clone(),
-            port: Arc::new(self.pinset.clone()),
+            port: self.consensus.tracker.clone(),
             in_flight: self.in_flight.clone(),
             informers: self.informers.clone(),
         };
         let tracker = settings::tracker(&prepared.config);
         let tracker = TrackerWorker::start(tracker, parts, tracker_feed, tasks.stopping())
             .map_err(DaemonError::Runtime)?;
-        let parts = CrdtParts {
-            pinset: self.pinset.clone(),
-            store: self.opened.store.clone(),
-            blocks: self.swarm.blocks(),
-            gossip: (!prepared.config.cluster.follower_mode).then(|| self.swarm.gossip()),
-            rpc: self.swarm.rpc(),
-            local: prepared.identity.id(),
-        };
-        let crdt = CrdtWorker::start(engine, parts, crdt_feed, messages, tasks.stopping())
-            .map_err(DaemonError::Runtime)?;
-        let workers = [("tracker", &tracker), ("crdt", &crdt), ("pinset", &writer)];
-        for (name, worker) in workers {
+        let (store, stop) = (&self.opened.store, tasks.stopping());
+        let worker = self.consensus.start_worker(prepared, store, &self.swarm, stop)?;
+        let workers = [("tracker", Some(tracker)), ("consensus", worker), ("pinset", Some(writer))];
+        let workers = workers.into_iter().filter_map(|(name, worker)| Some((name, worker?)));
+        let started = workers.map(|(name, worker)| {
             let ended = worker.ended();
             tasks.spawn(name, OnEnd::Stop, until_stopped(tasks, async move { ended.cancelled().await }));
-        }
-        Ok([tracker, crdt, writer])
+            worker
+        });
+        Ok(started.collect())
     }
 
     /// Starts what runs beside.
@@ -427,7 +430,7 @@ impl Assembly {
             tasks.spawn("trust watch", OnEnd::Stop, watch.run(tasks.stopping()));
             let expiry = Expiry {
                 store: self.opened.store.clone(),
-                consensus: self.consensus.clone(),
+                consensus: self.consensus.port.clone(),
                 network: self.swarm.network(),
                 local: id,
                 interval: config.cluster.state_sync_interval,

@@ -2,7 +2,7 @@
 
 use crate::{
     command::Prepared,
-    config::{Config, CrdtConfig, DiskMetric, PinOnlyOn, TrustedPeers},
+    config::{Config, ConsensusConfig, CrdtConfig, DiskMetric, PinOnlyOn, RaftConfig, TrustedPeers},
 };
 use cluster_consensus::crdt::{Batching, EngineConfig};
 use cluster_core::{
@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// Requests to the IPFS daemon at once.
 const IPFS_CONNECTIONS: usize = 64;
+
+/// Times that a leader is heard while a peer waits for it.
+const HEARTBEATS: u32 = 10;
 
 /// First wait after a failed request to the IPFS daemon.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -43,6 +46,22 @@ pub(super) fn engine(crdt: &CrdtConfig) -> EngineConfig {
     }
 }
 
+pub(super) fn raft(prepared: &Prepared, raft: &RaftConfig) -> cluster_consensus::raft::RaftConfig {
+    cluster_consensus::raft::RaftConfig {
+        local: prepared.identity.id(),
+        replication: prepared.config.cluster.replication,
+        heartbeat: raft.heartbeat_timeout / HEARTBEATS,
+        election: raft.heartbeat_timeout,
+        election_max: raft.heartbeat_timeout + raft.election_timeout,
+        max_append_entries: raft.max_append_entries,
+        leader_wait: raft.wait_for_leader_timeout,
+        submit_wait: raft.wait_for_leader_timeout + raft.network_timeout,
+        barrier_wait: raft.network_timeout,
+        snapshot_threshold: raft.snapshot_threshold,
+        trailing_logs: raft.trailing_logs,
+    }
+}
+
 pub(super) fn tracker(config: &Config) -> TrackerConfig {
     let max = config.cluster.pin_recover_interval;
     TrackerConfig {
@@ -52,11 +71,12 @@ pub(super) fn tracker(config: &Config) -> TrackerConfig {
     }
 }
 
-/// Whom to trust: those configured, and those that are joined unless that was ruled out.
-pub(super) fn trust(crdt: &CrdtConfig, joined: &[PeerId]) -> Trust {
-    match &crdt.trusted_peers {
-        TrustedPeers::Everyone => Trust::Everyone,
-        TrustedPeers::Only(peers) => Trust::Only(peers.iter().chain(joined).copied().collect()),
+/// Whom to trust: those configured, and those that are joined unless that was ruled out. With Raft everybody who has the
+/// secret: who is a member decides about changes.
+pub(super) fn trust(consensus: &ConsensusConfig, joined: &[PeerId]) -> Trust {
+    match consensus.crdt().map(|crdt| &crdt.trusted_peers) {
+        None | Some(TrustedPeers::Everyone) => Trust::Everyone,
+        Some(TrustedPeers::Only(peers)) => Trust::Only(peers.iter().chain(joined).copied().collect()),
     }
 }
 
@@ -68,6 +88,7 @@ pub(super) fn peer(prepared: &Prepared, scratch: std::path::PathBuf) -> PeerConf
         version: env!("CARGO_PKG_VERSION"),
         follower: cluster.follower_mode,
         replication: cluster.replication,
+        repinning: !cluster.disable_repinning,
         allocate_by: prepared.config.allocator.allocate_by.clone(),
         place_on: match cluster.pin_only_on {
             PinOnlyOn::AllPeers => PlaceOn::All,
@@ -102,7 +123,7 @@ pub(super) fn informers(config: &Config) -> InformersConfig {
     }
 }
 
-pub(super) fn swarm(prepared: &Prepared, crdt: &CrdtConfig) -> SwarmConfig {
+pub(super) fn swarm(prepared: &Prepared) -> SwarmConfig {
     let cluster = &prepared.config.cluster;
     let limits = &cluster.resource_manager;
     SwarmConfig {
@@ -133,7 +154,11 @@ pub(super) fn swarm(prepared: &Prepared, crdt: &CrdtConfig) -> SwarmConfig {
         mdns: cluster.mdns_interval.is_some(),
         peer_addresses: cluster.peer_addresses.clone(),
         peerstore_file: Some(prepared.base.join(&cluster.peerstore_file)),
-        cluster_name: crdt.cluster_name.clone(),
+        cluster_name: match &prepared.config.consensus {
+            ConsensusConfig::Crdt(crdt) => crdt.cluster_name.clone(),
+            // No heads are told there; peers with another consensus are warned of each other all the same.
+            ConsensusConfig::Raft(_) => "(raft)".to_owned(),
+        },
         agent_version: concat!("cluster-service/", env!("CARGO_PKG_VERSION")).to_owned(),
         follower: cluster.follower_mode,
     }
@@ -142,10 +167,7 @@ pub(super) fn swarm(prepared: &Prepared, crdt: &CrdtConfig) -> SwarmConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Environment, ExecutionLock, Identity,
-        config::{ConfigFormat, ConsensusConfig},
-    };
+    use crate::{Environment, ExecutionLock, Identity, config::ConfigFormat};
     use std::path::Path;
 
     const CONFIGURED: &str = r#"
@@ -167,27 +189,63 @@ mod tests {
         repair_interval = "11s"
     "#;
 
-    #[test]
-    fn parts_are_told_what_is_configured() {
+    /// Makes a peer of a configuration; its folder goes away with the second.
+    fn prepared(text: &str) -> (Prepared, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let file = Path::new("/nowhere/service.toml");
-        let (config, _) =
-            Config::from_text(CONFIGURED, file, ConfigFormat::Toml, &Environment::default()).unwrap();
+        let (config, _) = Config::from_text(text, file, ConfigFormat::Toml, &Environment::default()).unwrap();
         let prepared = Prepared {
             base: folder.path().to_owned(),
             config,
             identity: Identity::generate().unwrap(),
             lock: ExecutionLock::acquire(folder.path()).unwrap(),
         };
-        let ConsensusConfig::Crdt(crdt) = &prepared.config.consensus;
-        let told = swarm(&prepared, crdt);
+        (prepared, folder)
+    }
+
+    #[test]
+    fn raft_is_told_what_is_configured() {
+        let (prepared, _folder) = prepared(
+            r#"
+            [cluster]
+            replication_factor_min = 2
+            replication_factor_max = 3
+            [consensus.raft]
+            heartbeat_timeout = "700ms"
+            election_timeout = "900ms"
+            wait_for_leader_timeout = "4s"
+            network_timeout = "5s"
+            max_append_entries = 33
+            trailing_logs = 44
+            snapshot_threshold = 55
+            "#,
+        );
+        let told = raft(&prepared, prepared.config.consensus.raft().unwrap());
+        let millis = Duration::from_millis;
+        assert_eq!(told.local, prepared.identity.id());
+        assert_eq!((told.replication.min, told.replication.max), (2, 3));
+        assert_eq!(
+            (told.heartbeat, told.election, told.election_max),
+            (millis(70), millis(700), millis(1600))
+        );
+        assert_eq!(
+            (told.leader_wait, told.submit_wait, told.barrier_wait),
+            (millis(4000), millis(9000), millis(5000))
+        );
+        assert_eq!((told.max_append_entries, told.trailing_logs, told.snapshot_threshold), (33, 44, 55));
+    }
+
+    #[test]
+    fn parts_are_told_what_is_configured() {
+        let (prepared, _folder) = prepared(CONFIGURED);
+        let told = swarm(&prepared);
         assert!(!told.enable_relay_hop && !told.mdns);
         assert_eq!(told.dial_timeout, Duration::from_secs(7));
         let (high_water, low_water, grace_period) = (70, 40, Duration::from_secs(8));
         assert_eq!(told.connection_manager, ConnectionManagerConfig { low_water, high_water, grace_period });
         let limits = told.resource_limits.unwrap();
         assert_eq!((limits.memory_bytes, limits.file_descriptors), (123_456_789, 321));
-        let told = engine(crdt);
+        let told = engine(prepared.config.consensus.crdt().unwrap());
         assert_eq!(told.rebroadcast_interval, Duration::from_secs(9));
         assert_eq!(told.repair_interval, Some(Duration::from_secs(11)));
     }

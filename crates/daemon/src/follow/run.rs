@@ -83,7 +83,8 @@ async fn follow(
     let peer = Box::pin(RunningPeer::start(&prepared, &bootstrap)).await?;
     let first_sync = FirstSync::new(peer.counts(), StatusLine::on_terminal(environment));
     peer.run_beside("first sync", first_sync.watch());
-    Ok(Box::pin(daemon::until_stopped(peer, signals)).await?)
+    // A follower is no member of anything.
+    Ok(Box::pin(daemon::until_stopped(peer, signals)).await.map(drop)?)
 }
 
 /// Loads the configuration beside the runtime: fetching it takes time.

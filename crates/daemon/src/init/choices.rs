@@ -1,19 +1,20 @@
 //! Understands the choices of the command line.
 
 use super::{InitError, error::Choice};
-use crate::config::ConfigFormat;
+use crate::config::{ConfigFormat, ConsensusKind};
 use cluster_core::{Multiaddr, PeerId};
 use cluster_datastore::EngineKind;
 use multiaddr::Protocol;
 
-/// Takes `crdt`, for now.
-pub(super) fn settle_consensus(name: &str) -> Result<(), InitError> {
-    let refused = match name {
-        "crdt" => return Ok(()),
-        "raft" => Choice::NotYet("Raft consensus is not in this version yet, use --consensus crdt"),
-        other => Choice::Unknown { found: other.to_owned(), known: "crdt" },
-    };
-    Err(InitError::Consensus(refused))
+/// Takes `crdt` and `raft`.
+pub(super) fn settle_consensus(name: &str) -> Result<ConsensusKind, InitError> {
+    match name {
+        "crdt" => Ok(ConsensusKind::Crdt),
+        "raft" => Ok(ConsensusKind::Raft),
+        other => {
+            Err(InitError::Consensus(Choice::Unknown { found: other.to_owned(), known: "crdt or raft" }))
+        }
+    }
 }
 
 /// Takes `toml` and `json`.

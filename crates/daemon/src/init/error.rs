@@ -12,10 +12,10 @@ use std::{io, path::PathBuf};
 /// Failure of `init`; the texts say what was being done first, as all commands do. None holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// No such consensus, or not yet.
+    /// No such consensus.
     #[error("choosing consensus: {0}")]
     Consensus(Choice),
-    /// No such datastore, or not yet.
+    /// No such datastore.
     #[error("choosing datastore: {0}")]
     Datastore(Choice),
     /// No such format.
@@ -80,7 +80,4 @@ pub enum Choice {
         /// What there is.
         known: &'static str,
     },
-    /// It will come; a whole sentence.
-    #[error("{0}")]
-    NotYet(&'static str),
 }

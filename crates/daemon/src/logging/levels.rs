@@ -35,7 +35,9 @@ const COMPONENTS: [&str; 27] = [
 ];
 
 /// Components with levels of their own.
-const EXTRAS: [(&str, LevelFilter); 8] = [
+const EXTRAS: [(&str, LevelFilter); 9] = [
+    // It complains of every sign of life that does not reach a member; how members stand is told by `raft`.
+    ("openraft", LevelFilter::ERROR),
     // It writes out each message that a slow peer does not take; we count them.
     ("libp2p_gossipsub", LevelFilter::ERROR),
     ("p2p-gorpc", LevelFilter::ERROR),

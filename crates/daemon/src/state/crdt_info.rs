@@ -5,13 +5,17 @@ use super::{
     opened::{OpenedState, writer},
 };
 use crate::command::Prepared;
-use cluster_consensus::crdt::{Mark, Packing};
+use cluster_consensus::crdt::{CrdtBackend, Mark, Packing};
 use std::sync::Arc;
 
 pub(super) fn run(prepared: &Prepared) -> Result<(), StateError> {
     let opened = OpenedState::open(prepared, BesideGo::Refuse)?;
-    let writer =
-        writer(Arc::clone(&opened.store), &prepared.config, prepared.identity.id(), Packing::Immediate)?;
+    let writer = writer(
+        Arc::clone(&opened.store),
+        &prepared.config,
+        prepared.identity.id(),
+        CrdtBackend::new(Packing::Immediate),
+    )?;
     let backend = writer.backend();
     let heads: Vec<String> = backend.heads().iter().map(ToString::to_string).collect();
     // An open walk is what Go calls dirty: something below a head is missing.

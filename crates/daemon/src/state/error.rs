@@ -1,7 +1,9 @@
 //! Why a state command failed.
 
 use super::{BackupError, OnlineExportError};
+use crate::config::ChangeConsensusError;
 use cluster_api_types::ConvertError;
+use cluster_consensus::raft::RecoverError;
 use cluster_core::{pin::ReplicationError, ports::datastore::StoreError};
 use cluster_datastore::OpenError;
 use std::path::PathBuf;
@@ -32,6 +34,38 @@ pub enum StateError {
         bound: String,
         /// Who opens it.
         found: String,
+    },
+    /// The configuration is kept elsewhere.
+    #[error(
+        "the configuration is what {url} serves: change its consensus there, and in a folder with a configuration of its own convert the state"
+    )]
+    Sourced {
+        /// Where.
+        url: String,
+    },
+    /// The configuration cannot be changed.
+    #[error(
+        "the state is converted, but not the configuration; give the command again once this is mended: {0}"
+    )]
+    Configuration(#[source] ChangeConsensusError),
+    /// There is no Raft.
+    #[error("this peer's consensus is not raft: there is no majority to lose, and nothing to recover")]
+    NoRaft,
+    /// A majority is not recovered from.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// The store was kept by another consensus.
+    #[error(
+        "the state in {} was kept by {kept_by} consensus, and the configuration says {wanted}: put the section consensus.{kept_by} \
+         back, or take the pins over with `state convert {wanted}`", path.display()
+    )]
+    OtherConsensus {
+        /// Folder of the store.
+        path: PathBuf,
+        /// By which.
+        kept_by: &'static str,
+        /// What is configured.
+        wanted: &'static str,
     },
     /// State of the Go suite lies beside an empty store of ours.
     #[error(

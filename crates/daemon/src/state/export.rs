@@ -30,7 +30,11 @@ pub(super) fn run(prepared: &Prepared, options: &StateExport) -> Result<(), Stat
 }
 
 /// Returns how many there are.
-fn write_pins(opened: &OpenedState, out: &mut Output<'_>, file: Option<&Path>) -> Result<u64, StateError> {
+pub(super) fn write_pins(
+    opened: &OpenedState,
+    out: &mut Output<'_>,
+    file: Option<&Path>,
+) -> Result<u64, StateError> {
     let snapshot = opened.store.long_snapshot()?;
     let progress = Progress::of_pins("exporting", Some(Counters::load(&*snapshot)?.pins()), file);
     let mut cursor = Cursor::all(Tree::Pins);

@@ -5,18 +5,24 @@
 //! bad input changes nothing.
 
 use super::{
-    BesideGo, StateError, go_store,
+    BesideGo, StateError, cleanup, go_store,
     opened::{OpenedState, make_ready, writer},
     progress::Progress,
 };
-use crate::command::{Prepared, StateImport};
+use crate::{
+    command::{Prepared, StateImport},
+    config::ConsensusKind,
+};
 use cluster_api_types::Pin as WirePin;
-use cluster_consensus::crdt::{CrdtBackend, Packing};
+use cluster_consensus::{
+    crdt::{CrdtBackend, Packing},
+    raft::{self, RaftBackend},
+};
 use cluster_core::{
     Pin,
     pin::ReplicationError,
-    pinset::{CommitFailed, Input, Outcome, Writer, plan::MAX_VALUE},
-    ports::datastore::StoreError,
+    pinset::{Backend, CommitFailed, Input, Outcome, Writer, plan::MAX_VALUE},
+    ports::datastore::{Datastore, StoreError},
 };
 use cluster_datastore::BuildPurpose;
 use cluster_runtime::now;
@@ -60,16 +66,55 @@ fn import(
     input: impl Read + Send + 'static,
     progress: Progress,
 ) -> Result<(), StateError> {
-    let opened = OpenedState::open(prepared, BesideGo::Ignore)?;
+    let opened = OpenedState::open_any(prepared, BesideGo::Ignore)?;
     let source = options.file.as_deref().unwrap_or(Path::new("standard input")).display().to_string();
     let building = opened.generations.build(BuildPurpose::Import { source })?;
     let store = building.store()?;
     let peer = prepared.identity.id();
     make_ready(&*store, &opened.path, &peer)?;
     go_store::settle(&*store)?;
-    let mut writer = writer(Arc::clone(&store), &prepared.config, peer, Packing::Immediate)?;
-    let mut count = 0u64;
     let (chunks, reader) = read_ahead(input, options.clone())?;
+    let count = fill(prepared, prepared.config.consensus.kind(), &store, chunks)?;
+    if reader.join().is_err() {
+        return Err(StateError::Reader);
+    }
+    drop(store);
+    // The old generation must be closed before its folder goes.
+    opened.store.close()?;
+    // Closes the new one too, and so syncs everything that was committed unsynced.
+    cleanup::finish(prepared, building)?;
+    drop(progress);
+    tracing::info!(target: "service", pins = count, "state imported");
+    Ok(())
+}
+
+/// Fills an empty store with pins, under a consensus; returns how many there were. With Raft this peer is the only member of
+/// a new cluster, whatever the one before was: others join it.
+pub(super) fn fill(
+    prepared: &Prepared,
+    consensus: ConsensusKind,
+    store: &Arc<dyn Datastore>,
+    chunks: impl IntoIterator<Item = Chunk>,
+) -> Result<u64, StateError> {
+    let (config, local) = (&prepared.config, prepared.identity.id());
+    match consensus {
+        ConsensusKind::Crdt => {
+            let backend = CrdtBackend::new(Packing::Immediate);
+            stage_all(writer(store.clone(), config, local, backend)?, chunks)
+        }
+        ConsensusKind::Raft => {
+            let count = stage_all(writer(store.clone(), config, local, RaftBackend::default())?, chunks)?;
+            raft::found(&**store, local)?;
+            Ok(count)
+        }
+    }
+}
+
+fn stage_all<B: Backend>(
+    mut writer: Writer<B>,
+    chunks: impl IntoIterator<Item = Chunk>,
+) -> Result<u64, StateError> {
+    let mut count = 0u64;
     for chunk in chunks {
         for pin in chunk? {
             count += 1;
@@ -79,23 +124,12 @@ fn import(
             }
         }
     }
-    if reader.join().is_err() {
-        return Err(StateError::Reader);
-    }
     commit(&mut writer)?;
-    drop(writer);
-    drop(store);
-    // The old generation must be closed before its folder goes.
-    opened.store.close()?;
-    // Closes the new one too, and so syncs everything that was committed unsynced.
-    building.finish()?;
-    drop(progress);
-    tracing::info!(target: "service", pins = count, "state imported");
-    Ok(())
+    Ok(count)
 }
 
 /// Pins, or what is wrong with the next one.
-type Chunk = Result<Vec<Pin>, StateError>;
+pub(super) type Chunk = Result<Vec<Pin>, StateError>;
 
 /// Reads, checks and adjusts pins on a thread of its own. When the import fails the thread must not be waited for: it
 /// may be waiting for input that never comes.
@@ -157,7 +191,7 @@ fn check(pin: &Pin) -> Result<(), ReplicationError> {
     }
 }
 
-fn commit(writer: &mut Writer<CrdtBackend>) -> Result<(), StoreError> {
+fn commit<B: Backend>(writer: &mut Writer<B>) -> Result<(), StoreError> {
     match writer.commit_unsynced(now()) {
         Ok(committed) => {
             debug_assert!(

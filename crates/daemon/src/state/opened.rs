@@ -1,15 +1,18 @@
 //! A store opened, migrated and bound to its peer.
 
 use super::{BesideGo, StateError, go_store};
-use crate::{Config, command::Prepared};
-use cluster_consensus::crdt::{CrdtBackend, Packing};
+use crate::{Config, command::Prepared, config::ConsensusKind};
 use cluster_core::{
     PeerId,
-    pinset::{Writer, WriterConfig, events, format, mutation::LaneRule},
-    ports::{consensus::AppliedOn, datastore::Datastore},
+    pinset::{Backend, Writer, WriterConfig, events, format, mutation::LaneRule},
+    ports::{
+        consensus::AppliedOn,
+        datastore::{Datastore, StoreError, Tree},
+    },
 };
 use cluster_datastore::{Generations, StoreOptions};
 use std::{
+    ops::Bound,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -42,6 +45,16 @@ impl OpenedState {
     /// When the store is damaged, newer, in use, another peer's, or when a Go peer's state lies beside an empty
     /// one and that was to be refused; then nothing is made.
     pub fn open(prepared: &Prepared, beside_go: BesideGo) -> Result<Self, StateError> {
+        let opened = Self::open_any(prepared, beside_go)?;
+        opened.check_consensus(prepared.config.consensus.kind())?;
+        Ok(opened)
+    }
+
+    /// As [`OpenedState::open`], whatever consensus it was kept by.
+    ///
+    /// # Errors
+    /// As [`OpenedState::open`].
+    pub(super) fn open_any(prepared: &Prepared, beside_go: BesideGo) -> Result<Self, StateError> {
         let path = prepared.base.join(&prepared.config.datastore.folder);
         let go_folder = go_store::find(&prepared.base, &prepared.config.go_stores);
         if let (Some(folder), BesideGo::Refuse, false) = (&go_folder, beside_go, path.exists()) {
@@ -58,6 +71,38 @@ impl OpenedState {
             }
         }
         Ok(Self { generations, store, path })
+    }
+}
+
+/// Trees in which one consensus alone keeps rows.
+const KEPT: &[(ConsensusKind, &[Tree])] = &[
+    (ConsensusKind::Crdt, &[Tree::Elements, Tree::Tombstones, Tree::Heads, Tree::Frontier, Tree::Pending]),
+    (ConsensusKind::Raft, &[Tree::RaftState, Tree::RaftLog]),
+];
+
+impl OpenedState {
+    /// Refuses the state of another consensus: it would look empty to the one, and be continued by nobody.
+    fn check_consensus(&self, wanted: ConsensusKind) -> Result<(), StateError> {
+        match self.kept_by()?.filter(|kept_by| *kept_by != wanted) {
+            None => Ok(()),
+            Some(kept_by) => {
+                let (path, kept_by, wanted) = (self.path.clone(), kept_by.name(), wanted.name());
+                Err(StateError::OtherConsensus { path, kept_by, wanted })
+            }
+        }
+    }
+
+    /// Says by which consensus the state is kept; by none while it holds nothing.
+    pub(super) fn kept_by(&self) -> Result<Option<ConsensusKind>, StoreError> {
+        let view = self.store.snapshot()?;
+        for (kept_by, trees) in KEPT {
+            for tree in *trees {
+                if !view.page(*tree, Bound::Unbounded, Bound::Unbounded, 1)?.is_empty() {
+                    return Ok(Some(*kept_by));
+                }
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -79,12 +124,12 @@ pub(super) fn make_ready(store: &dyn Datastore, path: &Path, peer: &PeerId) -> R
 }
 
 /// Opens the writer on a store that was made ready.
-pub(crate) fn writer(
+pub(crate) fn writer<B: Backend>(
     store: Arc<dyn Datastore>,
     config: &Config,
     local: PeerId,
-    packing: Packing,
-) -> Result<Writer<CrdtBackend>, StateError> {
+    backend: B,
+) -> Result<Writer<B>, StateError> {
     let writer = WriterConfig {
         local,
         replication: config.cluster.replication,
@@ -92,7 +137,10 @@ pub(crate) fn writer(
             max_age: config.tracker.priority_pin_max_age,
             max_retries: config.tracker.priority_pin_max_retries,
         },
-        applied_on: AppliedOn::Local,
+        applied_on: match config.consensus.kind() {
+            ConsensusKind::Crdt => AppliedOn::Local,
+            ConsensusKind::Raft => AppliedOn::Quorum,
+        },
     };
-    Ok(Writer::open(store, CrdtBackend::new(packing), writer)?)
+    Ok(Writer::open(store, backend, writer)?)
 }

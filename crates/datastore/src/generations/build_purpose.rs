@@ -17,6 +17,11 @@ pub enum BuildPurpose {
     },
     /// An empty state.
     Cleanup,
+    /// The same pins under another consensus.
+    Convert {
+        /// Which.
+        consensus: String,
+    },
     /// A leader's snapshot.
     SnapshotInstall {
         /// Who sends it.
@@ -35,6 +40,7 @@ impl BuildPurpose {
             Self::Import { source } => ("import", source),
             Self::Restore { source } => ("restore", source),
             Self::Cleanup => ("cleanup", ""),
+            Self::Convert { consensus } => ("convert", consensus),
             Self::SnapshotInstall { source } => ("snapshot-install", source),
             Self::RangeSync { source } => ("range-sync", source),
         }
@@ -44,7 +50,7 @@ impl BuildPurpose {
     pub fn is_resumable(&self) -> bool {
         match self {
             Self::SnapshotInstall { .. } | Self::RangeSync { .. } => true,
-            Self::Import { .. } | Self::Restore { .. } | Self::Cleanup => false,
+            Self::Import { .. } | Self::Restore { .. } | Self::Cleanup | Self::Convert { .. } => false,
         }
     }
 
@@ -70,6 +76,7 @@ impl BuildPurpose {
             "import" => Self::Import { source },
             "restore" => Self::Restore { source },
             "cleanup" => Self::Cleanup,
+            "convert" => Self::Convert { consensus: source },
             "snapshot-install" => Self::SnapshotInstall { source },
             "range-sync" => Self::RangeSync { source },
             _ => return None,
@@ -83,6 +90,7 @@ impl fmt::Display for BuildPurpose {
             Self::Import { source } => write!(f, "the import of {source}"),
             Self::Restore { source } => write!(f, "the restore of {source}"),
             Self::Cleanup => f.write_str("the cleanup"),
+            Self::Convert { consensus } => write!(f, "the conversion to {consensus}"),
             Self::SnapshotInstall { source } => write!(f, "the snapshot of {source}"),
             Self::RangeSync { source } => write!(f, "the synchronisation with {source}"),
         }

@@ -3,7 +3,10 @@
 use super::{BUILDING, BUILT, BuildPurpose, CURRENT};
 use crate::{durable_file, folder_lock::FolderLock};
 use cluster_core::ports::datastore::{Datastore, StoreError};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// A generation beside the current one. Dropping it without [`Building::finish`] removes it, unless its purpose
 /// goes on after a restart.
@@ -76,14 +79,34 @@ impl Building {
     /// # Errors
     /// When closing or flipping fails; then the old generation stays the current one, or, after the flip, only
     /// its folder is left behind for the next start to remove.
-    pub fn finish(mut self) -> Result<(), StoreError> {
+    pub fn finish(self) -> Result<(), StoreError> {
+        let old = self.flip()?;
+        durable_file::remove_folder(&old)
+    }
+
+    /// As [`Building::finish`], but the old generation is kept: `place`, which must not exist, becomes a folder that can be
+    /// opened as this one could. A crash right after the flip loses what was to be kept, never the new state.
+    ///
+    /// # Errors
+    /// As [`Building::finish`]; after the flip the old generation may be left for the next start to remove.
+    pub fn finish_keeping(self, place: &Path) -> Result<(), StoreError> {
+        let old = self.flip()?;
+        durable_file::create_folder(place)?;
+        let name = old.file_name().unwrap_or_default();
+        let kept = place.join(name);
+        std::fs::rename(&old, &kept).map_err(|error| StoreError::io("move", &old, error))?;
+        durable_file::replace(&place.join(CURRENT), &format!("{}\n", name.display()))
+    }
+
+    /// Makes this generation the current one; returns the folder of the old one.
+    fn flip(mut self) -> Result<PathBuf, StoreError> {
         if let Some(store) = self.store.take() {
             store.close()?;
         }
         durable_file::rename(&self.folder().join(BUILDING), BUILT)?;
         durable_file::replace(&self.root.join(CURRENT), &format!("{}\n", self.name))?;
         self.name.clear();
-        durable_file::remove_folder(&self.old)
+        Ok(self.old.clone())
     }
 }
 

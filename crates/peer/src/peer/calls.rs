@@ -8,11 +8,11 @@ use cluster_core::{
         cluster_api::{ApiError, LocalPinStatus, PeerInfo, RepoGc},
         consensus::{Operation, OperationKind},
         ipfs_connector::{ContentBlock, RepoStat},
+        members::MemberChange,
         rpc::CallError,
     },
 };
 use futures_util::StreamExt;
-use std::future::ready;
 
 fn failed(error: impl std::fmt::Display) -> CallError {
     CallError::Failed { message: error.to_string() }
@@ -28,16 +28,29 @@ impl PeerCalls for Peer {
             if self.parts().trust.is_forgotten(&joiner) {
                 return Err(CallError::Refused { method: "Cluster.PeerAdd" });
             }
+            if let Some(members) = &self.parts().members {
+                members.change(MemberChange::Add(joiner)).await.map_err(failed)?;
+            }
             self.greet(joiner).await
         })
     }
 
-    fn add_member(&self, _: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
-        Box::pin(ready(Ok(())))
+    fn add_member(&self, peer: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
+        Box::pin(async move {
+            match &self.parts().members {
+                Some(members) => members.change(MemberChange::Add(peer)).await.map_err(failed),
+                None => Ok(()),
+            }
+        })
     }
 
-    fn remove_member(&self, _: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
-        Box::pin(ready(Err(failed(ApiError::CannotRemovePeers))))
+    fn remove_member(&self, peer: PeerId) -> BoxFuture<'_, Result<(), CallError>> {
+        Box::pin(async move {
+            match &self.parts().members {
+                Some(members) => members.change(MemberChange::Remove(peer)).await.map_err(failed),
+                None => Err(failed(ApiError::CannotRemovePeers)),
+            }
+        })
     }
 
     fn peers(&self) -> BoxStream<'static, Result<PeerInfo, CallError>> {

@@ -112,6 +112,14 @@ fn all_alone(
 }
 
 impl ClusterApi for Peer {
+    fn is_readable(&self) -> bool {
+        *self.parts().ready.borrow()
+    }
+
+    fn read_barrier(&self) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move { Ok(self.parts().consensus.read_barrier().await?) })
+    }
+
     fn pin(&self, wish: PinWish) -> BoxFuture<'_, Result<(Pin, Etag), ApiError>> {
         let kind = match wish.pin.options.pin_update {
             Some(from) if from != wish.pin.cid => OperationKind::PinUpdate { pin: Box::new(wish.pin), from },

@@ -20,6 +20,16 @@ impl Peer {
         self.replace(Loss::Forgotten(peer), |_| true).await.map(drop)
     }
 
+    /// Places the pins of a member elsewhere that is about to be removed, unless that is switched off. Those for which nobody
+    /// else can be found stay with it.
+    pub(super) async fn hand_over(&self, peer: PeerId) -> Result<(), ApiError> {
+        if self.config().repinning {
+            self.replace(Loss::Forgotten(peer), |_| true).await.map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Goes on where a stop or a crash interrupted [`Peer::forget`]: places what forgotten peers still hold elsewhere. Waits
     /// first until the others have told their metrics, for without them nobody can take anything.
     pub async fn finish_forgetting(self) {

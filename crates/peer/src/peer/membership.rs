@@ -6,7 +6,8 @@ use cluster_core::{
     ports::{
         BoxFuture, BoxStream, MembershipApi, PeerCalls,
         cluster_api::{Alert, ApiError, ConnectGraph, PeerInfo, RepoGc, Scope},
-        consensus::CrdtHealth,
+        consensus::{CrdtHealth, RaftHealth},
+        members::MemberChange,
         rpc::CallError,
         swarm::Traffic,
     },
@@ -107,6 +108,9 @@ impl MembershipApi for Peer {
             if peer != self.config().id {
                 self.take_back(peer).await?;
                 self.parts().network.connect(peer, addresses).await?;
+                if let Some(members) = &self.parts().members {
+                    members.change(MemberChange::Add(peer)).await?;
+                }
             }
             Ok(self.greet(peer).await?)
         })
@@ -114,7 +118,14 @@ impl MembershipApi for Peer {
 
     fn remove_peer(&self, peer: PeerId, forget: bool) -> BoxFuture<'_, Result<(), ApiError>> {
         Box::pin(async move {
-            if !forget {
+            if let Some(members) = &self.parts().members {
+                self.hand_over(peer).await?;
+                members.change(MemberChange::Remove(peer)).await?;
+                // A peer that removes itself stops, and has nobody to forget.
+                if !forget || peer == self.config().id {
+                    return Ok(());
+                }
+            } else if !forget {
                 return Err(ApiError::CannotRemovePeers);
             }
             self.forget(peer).await
@@ -170,9 +181,30 @@ impl MembershipApi for Peer {
         })
     }
 
+    fn raft_health(&self) -> Result<RaftHealth, ApiError> {
+        let health = self.parts().consensus.raft_health();
+        health.ok_or(ApiError::Unsupported { what: "the health of Raft with another consensus" })
+    }
+
+    fn set_voter(&self, peer: PeerId, votes: bool) -> BoxFuture<'_, Result<(), ApiError>> {
+        Box::pin(async move {
+            let Some(members) = &self.parts().members else {
+                return Err(ApiError::Unsupported { what: "voting with another consensus than raft" });
+            };
+            let change = if votes { MemberChange::Promote(peer) } else { MemberChange::Demote(peer) };
+            Ok(members.change(change).await?)
+        })
+    }
+
     fn alerts(&self) -> Vec<Alert> {
         // A follower can do nothing about them (api §10.8).
-        if self.config().follower { Vec::new() } else { self.parts().metrics.alerts() }
+        if self.config().follower {
+            return Vec::new();
+        }
+        let listed = self.listed_members();
+        let mut alerts = self.parts().metrics.alerts();
+        alerts.retain(|alert| listed.as_ref().is_none_or(|members| members.contains(&alert.metric.peer)));
+        alerts
     }
 
     fn metric_names(&self) -> Vec<String> {
@@ -180,7 +212,10 @@ impl MembershipApi for Peer {
     }
 
     fn metrics(&self, name: &str) -> Vec<Metric> {
-        self.parts().metrics.metrics(name)
+        let listed = self.listed_members();
+        let mut metrics = self.parts().metrics.metrics(name);
+        metrics.retain(|metric| listed.as_ref().is_none_or(|members| members.contains(&metric.peer)));
+        metrics
     }
 
     fn collect_garbage(&self, scope: Scope) -> BoxFuture<'_, Result<Vec<RepoGc>, ApiError>> {

@@ -1,6 +1,8 @@
 //! The loop of the writer's thread.
 
-use super::Command;
+mod unsynced;
+
+use super::{Command, Group, GroupFailed};
 use crate::clock;
 use cluster_core::{
     UnixMillis,
@@ -18,6 +20,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
+use unsynced::Unsynced;
 
 /// Commands that one commit takes at most.
 const GROUP: usize = 1024;
@@ -60,14 +63,24 @@ pub(super) struct Worker<B: Backend> {
     replies: HashMap<Ticket, Reply>,
     /// When what is staged is written at the latest.
     due: Option<Instant>,
+    /// What was written and waits for a flush.
+    unsynced: Option<Unsynced<B::Output>>,
     /// Why no writes are taken, and when to try the store again.
     broken: Option<Broken>,
 }
 
 struct Broken {
     cause: String,
+    /// The store works, but somebody exports it.
+    is_busy: bool,
     retry_at: Instant,
     pause: Duration,
+}
+
+impl Broken {
+    fn group_failed(&self) -> GroupFailed {
+        GroupFailed { cause: self.cause.clone(), is_busy: self.is_busy }
+    }
 }
 
 impl<B: Backend> Worker<B> {
@@ -77,7 +90,16 @@ impl<B: Backend> Worker<B> {
         effects: Arc<dyn Effects<B::Output>>,
         batches: watch::Sender<u64>,
     ) -> Self {
-        Self { writer, commands, effects, batches, replies: HashMap::new(), due: None, broken: None }
+        Self {
+            writer,
+            commands,
+            effects,
+            batches,
+            replies: HashMap::new(),
+            due: None,
+            unsynced: None,
+            broken: None,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -96,6 +118,10 @@ impl<B: Backend> Worker<B> {
             if self.due.is_some_and(|at| at <= Instant::now()) || taken == Some(0) {
                 self.commit(now);
             }
+            if self.unsynced.as_ref().is_some_and(|waiting| waiting.due <= Instant::now()) || taken == Some(0)
+            {
+                self.sync();
+            }
             self.try_recover();
             if taken == Some(0) {
                 return;
@@ -109,7 +135,8 @@ impl<B: Backend> Worker<B> {
         let lazy = self.due.map(|at| at.saturating_duration_since(Instant::now()));
         let step = self.index_pause();
         let retry = self.broken.as_ref().map(|b| b.retry_at.saturating_duration_since(Instant::now()));
-        match lazy.into_iter().chain(retry).chain(step).min() {
+        let sync = self.unsynced.as_ref().map(|u| u.due.saturating_duration_since(Instant::now()));
+        match lazy.into_iter().chain(retry).chain(step).chain(sync).min() {
             None => Some(self.commands.recv_many(group, GROUP).await),
             Some(wait) => tokio::time::timeout(wait, self.commands.recv_many(group, GROUP)).await.ok(),
         }
@@ -147,11 +174,10 @@ impl<B: Backend> Worker<B> {
 
     fn stage(&mut self, command: Command<B::Input>, now: UnixMillis) {
         if let Some(broken) = &self.broken {
-            let cause = broken.cause.clone();
             match command {
                 Command::Submit(_, reply) => {
                     // Whoever asked may have gone.
-                    let _ = reply.send(Err(SubmitError::Busy { cause }));
+                    let _ = reply.send(Err(SubmitError::Busy { cause: broken.cause.clone() }));
                 }
                 Command::Tracker(_, reply) => {
                     if let Some(reply) = reply {
@@ -159,6 +185,7 @@ impl<B: Backend> Worker<B> {
                     }
                 }
                 Command::Backend(_) => {}
+                Command::Group(_, reply) => drop(reply.send(Err(broken.group_failed()))),
                 Command::Read(read) => read(&self.writer),
             }
             return;
@@ -175,36 +202,108 @@ impl<B: Backend> Worker<B> {
             Command::Backend(input) => {
                 self.writer.stage(Input::Backend(input), now);
             }
+            Command::Group(group, reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.carry_out(group, now));
+            }
             Command::Read(read) => read(&self.writer),
+        }
+    }
+
+    /// Writes a group, with what is staged already, and leaves it to a later flush to make it durable.
+    fn carry_out(&mut self, group: Group<B::Input>, now: UnixMillis) -> Result<Vec<Outcome>, GroupFailed> {
+        // What only this peer has is not shown before its own flush.
+        if self.writer.deadline() == Some(UnixMillis(0)) {
+            self.commit(now);
+            if let Some(broken) = &self.broken {
+                return Err(broken.group_failed());
+            }
+        }
+        let tickets: Vec<Ticket> =
+            group.into_iter().map(|(input, at)| self.writer.stage(input, at)).collect();
+        self.due = None;
+        match self.writer.commit_unsynced(now) {
+            Ok(mut committed) => {
+                let first = tickets.first().copied();
+                let split = committed.outcomes.iter().position(|(ticket, _)| Some(*ticket) == first);
+                let of_group = committed.outcomes.split_off(split.unwrap_or(committed.outcomes.len()));
+                let waiting = self.unsynced.get_or_insert_with(Unsynced::new);
+                waiting.add(committed);
+                Ok(of_group.into_iter().map(|(_, outcome)| outcome).collect())
+            }
+            Err(CommitFailed { error, outcomes }) => {
+                let is_busy = matches!(error, StoreError::Busy);
+                let failed = GroupFailed { cause: error.to_string(), is_busy };
+                self.on_failed(&error, outcomes);
+                Err(failed)
+            }
+        }
+    }
+
+    /// Makes durable what was written without a flush, and hands out what waited for that.
+    fn sync(&mut self) {
+        if self.broken.is_some() || self.unsynced.is_none() {
+            return;
+        }
+        match self.writer.store().sync() {
+            Ok(()) => self.tell_synced(),
+            Err(error) => self.on_failed(&error, Vec::new()),
+        }
+    }
+
+    fn tell_synced(&mut self) {
+        if let Some(waiting) = self.unsynced.take() {
+            self.tell(waiting.into_committed());
+        }
+    }
+
+    fn tell(&mut self, committed: Committed<B::Output>) {
+        let Committed { outcomes, signals, outputs, batch } = committed;
+        if !outputs.is_empty() {
+            self.effects.committed(outputs);
+        }
+        self.reply(outcomes);
+        if !signals.is_empty() {
+            self.effects.tracked(signals);
+        }
+        if self.unsynced.is_none() {
+            self.batches.send_if_modified(|told| std::mem::replace(told, batch) != batch);
+        }
+    }
+
+    /// Takes no changes until the store works again. What waited for a flush may be lost: who followed it reads the rows
+    /// anew then.
+    fn on_failed(&mut self, error: &StoreError, outcomes: Vec<(Ticket, Outcome)>) {
+        let is_busy = matches!(error, StoreError::Busy);
+        if is_busy {
+            tracing::info!(target: "service", "taking no changes while the store is exported");
+        } else {
+            tracing::error!(target: "service", error = %Chain(error), "a write failed; taking no changes until the store works again");
+        }
+        self.broken = Some(Broken {
+            cause: error.to_string(),
+            is_busy,
+            retry_at: Instant::now() + RECOVER_FIRST,
+            pause: RECOVER_FIRST,
+        });
+        self.reply(outcomes);
+        if let Some(waiting) = self.unsynced.take() {
+            self.reply(waiting.into_failed());
         }
     }
 
     fn commit(&mut self, now: UnixMillis) {
         self.due = None;
+        let before = self.writer.batch();
         match self.writer.commit(now) {
-            Ok(Committed { outcomes, signals, outputs, batch }) => {
-                if !outputs.is_empty() {
-                    self.effects.committed(outputs);
+            Ok(committed) => {
+                // A flush makes everything before it durable; where nothing was to be written there was none.
+                if committed.batch != before {
+                    self.tell_synced();
                 }
-                self.reply(outcomes);
-                if !signals.is_empty() {
-                    self.effects.tracked(signals);
-                }
-                self.batches.send_if_modified(|told| std::mem::replace(told, batch) != batch);
+                self.tell(committed);
             }
-            Err(CommitFailed { error, outcomes }) => {
-                if matches!(error, StoreError::Busy) {
-                    tracing::info!(target: "service", "taking no changes while the store is exported");
-                } else {
-                    tracing::error!(target: "service", error = %Chain(&error), "a write failed; taking no changes until the store works again");
-                }
-                self.broken = Some(Broken {
-                    cause: error.to_string(),
-                    retry_at: Instant::now() + RECOVER_FIRST,
-                    pause: RECOVER_FIRST,
-                });
-                self.reply(outcomes);
-            }
+            Err(CommitFailed { error, outcomes }) => self.on_failed(&error, outcomes),
         }
     }
 
@@ -222,7 +321,6 @@ impl<B: Backend> Worker<B> {
         for (reply, outcome) in later {
             let _ = reply.send(outcome);
         }
-        self.replies.clear();
     }
 
     fn try_recover(&mut self) {
@@ -238,7 +336,8 @@ impl<B: Backend> Worker<B> {
                 self.effects.recovered();
             }
             Err(error) => {
-                let longest = if matches!(error, StoreError::Busy) { EXPORT_MAX } else { RECOVER_MAX };
+                broken.is_busy = matches!(error, StoreError::Busy);
+                let longest = if broken.is_busy { EXPORT_MAX } else { RECOVER_MAX };
                 broken.pause = (broken.pause * 2).min(longest);
                 broken.retry_at = Instant::now() + broken.pause;
                 broken.cause = error.to_string();

@@ -1,7 +1,7 @@
 //! Traffic of the swarm: exactly for the protocols of ours, and in one sum for those of the library (gossip, routing,
 //! identify, and the agreement on a protocol at the start of every stream).
 
-use super::streams::STREAM_PROTOCOLS;
+use super::streams::STREAM_PROTOCOLS_WITH_RAFT;
 use cluster_core::ports::swarm::Traffic;
 use libp2p::{
     PeerId, StreamProtocol,
@@ -67,7 +67,8 @@ struct Rate {
 
 impl Default for Bandwidth {
     fn default() -> Self {
-        let own: Vec<_> = STREAM_PROTOCOLS.iter().map(|protocol| (protocol, Arc::default())).collect();
+        let own: Vec<_> =
+            STREAM_PROTOCOLS_WITH_RAFT.iter().map(|protocol| (protocol, Arc::default())).collect();
         let rates = Mutex::new(vec![Rate::default(); own.len() + 1]);
         Self { all: Arc::default(), own, rates }
     }

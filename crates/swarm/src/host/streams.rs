@@ -38,6 +38,15 @@ pub const RPC_PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfscluster/1.0/r
 /// Calls between peers of this suite; who lists it answers more than Go's peers do.
 pub const OWN_RPC_PROTOCOL: StreamProtocol = StreamProtocol::new("/cluster/rpc/1.0.0");
 
+/// Raft's signs of life and votes, and their answers.
+pub const RAFT_CONTROL_PROTOCOL: StreamProtocol = StreamProtocol::new("/cluster/raft/control/1.0.0");
+
+/// Raft's entries and proposals, and their answers.
+pub const RAFT_LOG_PROTOCOL: StreamProtocol = StreamProtocol::new("/cluster/raft/log/1.0.0");
+
+/// Raft's snapshots, and the answers to them.
+pub const RAFT_SNAPSHOT_PROTOCOL: StreamProtocol = StreamProtocol::new("/cluster/raft/snapshot/1.0.0");
+
 /// Every protocol of ours: this suite's own one, then those that Go's peers speak too, the exchange of blocks last
 /// (wire-protocol §1.4).
 pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
@@ -49,9 +58,22 @@ pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
     StreamProtocol::new(bitswap::IDS[3]),
 ];
 
+/// The same and Raft, of a peer that answers its requests.
+pub(crate) const STREAM_PROTOCOLS_WITH_RAFT: &[StreamProtocol] = &[
+    OWN_RPC_PROTOCOL,
+    RPC_PROTOCOL,
+    RAFT_CONTROL_PROTOCOL,
+    RAFT_LOG_PROTOCOL,
+    RAFT_SNAPSHOT_PROTOCOL,
+    StreamProtocol::new(bitswap::IDS[0]),
+    StreamProtocol::new(bitswap::IDS[1]),
+    StreamProtocol::new(bitswap::IDS[2]),
+    StreamProtocol::new(bitswap::IDS[3]),
+];
+
 /// Takes the streams that peers open.
 pub trait InboundStreams: Send + Sync + 'static {
-    /// Names the protocols of the streams it takes: peers are told of these.
+    /// Names the protocols of the streams it takes: peers are told of these. Asked for each stream, so these may change.
     fn protocols(&self) -> &'static [StreamProtocol] {
         STREAM_PROTOCOLS
     }

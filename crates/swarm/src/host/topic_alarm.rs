@@ -56,7 +56,7 @@ impl TopicAlarm {
                 target: "swarm",
                 %peer,
                 "a peer has our secret but takes no part in our pinset: its cluster_name is another one than ours \
-                 (consensus.crdt.cluster_name), or its consensus is not crdt"
+                 (consensus.crdt.cluster_name), or its consensus is another one"
             );
         }
     }

@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 const SPICE: [u8; 14] = [0x80, 0x8f, 0x90, 0x9f, 0xc0, 0xc1, 0xc6, 0xc9, 0xd6, 0xdb, 0xdd, 0xdf, 0xff, 0x00];
 
 /// Damages one of `corpus`.
-pub(super) fn mutated(corpus: &[Vec<u8>], seed: u64) -> Vec<u8> {
+pub(crate) fn mutated(corpus: &[Vec<u8>], seed: u64) -> Vec<u8> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut bytes = corpus[random.random_range(0..corpus.len())].clone();
     for _ in 0..random.random_range(1..6) {

@@ -1,4 +1,4 @@
-//! Raw keys of `cluster` and `consensus.crdt` (api §6.3, §6.4).
+//! Raw keys of `cluster`, `consensus.crdt` and `consensus.raft` (api §6.3 to §6.5).
 
 use super::{SecretText, raw_keys};
 
@@ -50,6 +50,24 @@ raw_keys! {
         datastore_namespace: String,
         ;
         batching: RawBatching,
+    }
+    RawRaft {
+        data_folder: String,
+        init_peerset: Vec<String>,
+        wait_for_leader_timeout: String,
+        network_timeout: String,
+        commit_retries: i64,
+        commit_retry_delay: String,
+        backups_rotate: i64,
+        datastore_namespace: String,
+        heartbeat_timeout: String,
+        election_timeout: String,
+        commit_timeout: String,
+        max_append_entries: i64,
+        trailing_logs: i64,
+        snapshot_interval: String,
+        snapshot_threshold: i64,
+        leader_lease_timeout: String,
     }
     RawBatching { max_batch_size: i64, max_batch_age: String, max_queue_size: i64, }
 }

@@ -16,7 +16,7 @@ fn leaves(prefix: &str, value: &serde_json::Value, into: &mut BTreeSet<String>) 
 #[test]
 fn every_raw_key_has_one_row_in_the_table_and_an_environment_variable_of_its_own() {
     let raw = RawConfig {
-        consensus: RawConsensus { crdt: Some(RawCrdt::default()) },
+        consensus: RawConsensus { crdt: Some(RawCrdt::default()), raft: Some(RawRaft::default()) },
         api: RawApi {
             restapi: Some(RawHttpApi::default()),
             pinsvcapi: Some(RawHttpApi::default()),

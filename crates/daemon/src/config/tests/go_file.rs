@@ -1,9 +1,7 @@
 //! Files of the Go suite.
 
 use super::{SECRET, effective, nothing};
-use crate::config::{
-    Config, ConfigError, ConfigFormat, ConsensusConfig, CrdtConfig, Environment, TrustedPeers,
-};
+use crate::config::{Config, ConfigError, ConfigFormat, CrdtConfig, Environment, TrustedPeers};
 use cluster_datastore::EngineKind;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -37,8 +35,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> Value {
 }
 
 fn crdt(config: &Config) -> &CrdtConfig {
-    let ConsensusConfig::Crdt(crdt) = &config.consensus;
-    crdt
+    config.consensus.crdt().unwrap()
 }
 
 #[test]
@@ -162,8 +159,7 @@ fn mistakes_are_reported_with_their_lines() {
             changed(|tree| drop(tree["cluster"].as_object_mut().unwrap().remove("listen_multiaddress"))),
             "cluster.listen_multiaddress is undefined",
         ),
-        (changed(|tree| tree["consensus"] = json!({"raft": {}})), "Raft consensus is not in this version"),
-        (changed(|tree| tree["consensus"]["raft"] = json!({})), "Raft consensus is not in this version"),
+        (changed(|tree| tree["consensus"]["raft"] = json!({})), "expected one consensus"),
         (changed(|tree| tree["consensus"] = json!({})), "no consensus section"),
         (changed(|tree| tree["cluster"]["secret"] = json!(12345678)), "a value that is not a text"),
     ] {

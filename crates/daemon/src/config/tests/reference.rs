@@ -1,7 +1,8 @@
 //! The tables of the reference (api §6), key by key.
 
 use super::{effective, nothing};
-use crate::config::{Config, keys};
+use crate::config::{Config, ConsensusKind, keys};
+use cluster_datastore::EngineKind;
 use serde_json::Value;
 use std::{collections::BTreeSet, path::Path};
 
@@ -60,6 +61,22 @@ const ROWS: &[(&str, &str, bool, &str)] = &[
     ("consensus.crdt.rebroadcast_interval", "CLUSTER_CRDT_REBROADCASTINTERVAL", true, r#""1m0s""#),
     ("consensus.crdt.peerset_metric", "CLUSTER_CRDT_PEERSETMETRIC", true, r#""ping""#),
     ("consensus.crdt.datastore_namespace", "CLUSTER_CRDT_DATASTORENAMESPACE", true, r#""/c""#),
+    ("consensus.raft.data_folder", "CLUSTER_RAFT_DATAFOLDER", true, ""),
+    ("consensus.raft.init_peerset", "CLUSTER_RAFT_INITPEERSET", false, "[]"),
+    ("consensus.raft.wait_for_leader_timeout", "CLUSTER_RAFT_WAITFORLEADERTIMEOUT", false, r#""15s""#),
+    ("consensus.raft.network_timeout", "CLUSTER_RAFT_NETWORKTIMEOUT", false, r#""10s""#),
+    ("consensus.raft.commit_retries", "CLUSTER_RAFT_COMMITRETRIES", false, "1"),
+    ("consensus.raft.commit_retry_delay", "CLUSTER_RAFT_COMMITRETRYDELAY", false, r#""200ms""#),
+    ("consensus.raft.backups_rotate", "CLUSTER_RAFT_BACKUPSROTATE", false, "6"),
+    ("consensus.raft.datastore_namespace", "CLUSTER_RAFT_DATASTORENAMESPACE", true, r#""/r""#),
+    ("consensus.raft.heartbeat_timeout", "CLUSTER_RAFT_HEARTBEATTIMEOUT", false, r#""1s""#),
+    ("consensus.raft.election_timeout", "CLUSTER_RAFT_ELECTIONTIMEOUT", false, r#""1s""#),
+    ("consensus.raft.commit_timeout", "CLUSTER_RAFT_COMMITTIMEOUT", false, r#""50ms""#),
+    ("consensus.raft.max_append_entries", "CLUSTER_RAFT_MAXAPPENDENTRIES", false, "64"),
+    ("consensus.raft.trailing_logs", "CLUSTER_RAFT_TRAILINGLOGS", false, "10240"),
+    ("consensus.raft.snapshot_interval", "CLUSTER_RAFT_SNAPSHOTINTERVAL", false, r#""2m0s""#),
+    ("consensus.raft.snapshot_threshold", "CLUSTER_RAFT_SNAPSHOTTHRESHOLD", false, "8192"),
+    ("consensus.raft.leader_lease_timeout", "CLUSTER_RAFT_LEADERLEASETIMEOUT", false, r#""500ms""#),
     (
         "api.restapi.http_listen_multiaddress",
         "CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS",
@@ -226,7 +243,10 @@ const OURS: &[&str] = &[
 
 #[test]
 fn every_key_has_the_variable_and_the_default_of_the_reference() {
-    let config = Config::initial(Path::new("/nowhere"), &nothing()).unwrap();
+    let on = |consensus| {
+        Config::initial_on(EngineKind::Fjall, consensus, Path::new("/nowhere"), &nothing()).unwrap()
+    };
+    let (config, with_raft) = (on(ConsensusKind::Crdt), on(ConsensusKind::Raft));
     let mut wrong = Vec::new();
     for (path, variable, hidden, default) in ROWS {
         let Some((section, key)) = keys::find(path) else {
@@ -237,7 +257,8 @@ fn every_key_has_the_variable_and_the_default_of_the_reference() {
         if (found.0.as_str(), found.1) != (*variable, *hidden) {
             wrong.push(format!("{path}: {found:?}"));
         }
-        let found = effective(&config, path);
+        let config = if path.starts_with("consensus.raft") { &with_raft } else { &config };
+        let found = effective(config, path);
         if !default.is_empty() && found != serde_json::from_str::<Value>(default).unwrap() {
             wrong.push(format!("{path}: the default is {found}"));
         }

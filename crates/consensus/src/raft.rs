@@ -1,0 +1,53 @@
+//! Raft: a log that a quorum holds, carried out by every peer through its pinset's one writer
+//! (`docs/adr/0008-raft-stands-on-the-datastore-and-the-one-writer.md`).
+//!
+//! * [`RaftLogStore`] and [`RaftStateMachine`]: what openraft stores, over the datastore port and the writer.
+//! * [`Proposal`]: what an entry carries.
+//! * [`RaftNode`]: a running member; [`RaftCalls`](cluster_core::ports::RaftCalls) is what it needs of the network.
+
+mod apply_group;
+mod backend;
+mod caller;
+mod clocks;
+mod cluster_id;
+mod codec;
+mod config;
+mod founding;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+mod log_store;
+mod log_tail;
+mod log_worker;
+mod member_change;
+mod messages;
+mod network;
+mod node;
+mod node_id;
+mod position;
+mod proposal;
+mod recovery;
+mod removed;
+mod rows;
+mod snapshot;
+mod state_machine;
+#[cfg(test)]
+mod tests;
+mod trailer;
+mod type_config;
+mod waiters;
+
+pub use backend::{RaftBackend, RaftInput};
+pub use cluster_id::{ClusterId, Identity};
+pub use config::RaftConfig;
+pub use founding::found;
+pub use log_store::{OpenLogError, RaftLogStore};
+pub use node::{RaftNode, RaftParts, StartRaftError};
+pub use node_id::NodeId;
+pub use position::LogPosition;
+pub use proposal::{MAX_PROPOSAL, Proposal, ProposalError};
+pub use recovery::{RecoverError, Recovered, recover_from_lost_majority};
+pub use rows::{AppliedRow, InstallingRow, MembershipRow};
+pub use snapshot::{Chunk, ChunkError, Digest, MAX_CHUNK, Section, SnapshotBody};
+pub use state_machine::{MachineParts, RaftStateMachine, SnapshotBuilder, StateMachineError};
+pub use type_config::{CarriedOut, ProposalBytes, TypeConfig};
+pub use waiters::Waiters;

@@ -1,0 +1,79 @@
+//! Calls to other members: one request, one answer, one deadline.
+
+use super::{
+    cluster_id::Identity,
+    messages::{Answer, Request},
+    removed::Removed,
+    trailer::Trailer,
+};
+use cluster_core::{
+    PeerId,
+    ports::raft::{RaftCallError, RaftCalls},
+};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Sends requests, and reads the answers.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) calls: Arc<dyn RaftCalls>,
+    pub(super) removed: Removed,
+    pub(super) identity: Identity,
+    pub(super) strangers: Strangers,
+}
+
+/// The last peer that turned out to be of another cluster, and what that means.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Strangers(Arc<Mutex<Option<(PeerId, &'static str)>>>);
+
+impl Strangers {
+    /// Takes note of one; tells the log when it is news.
+    pub(super) fn note(&self, peer: PeerId, complaint: &'static str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.replace((peer, complaint)) != Some((peer, complaint)) {
+            tracing::error!(target: "raft", %peer, "a peer does not belong here, or this one does not: {complaint}");
+        }
+    }
+
+    /// Takes note of one that belongs here.
+    pub(super) fn forget(&self, peer: &PeerId) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.take_if(|(stranger, _)| stranger == peer);
+    }
+
+    /// Says what is wrong.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.map(|(peer, complaint)| format!("{peer}: {complaint}"))
+    }
+}
+
+impl Caller {
+    /// Sends a request and waits for its answer, at most so long. The request is handed over with the first poll.
+    pub(super) async fn call(
+        &self,
+        peer: PeerId,
+        request: &Request,
+        limit: Duration,
+    ) -> Result<Answer, RaftCallError> {
+        let lost = |cause: &str| RaftCallError::NotAnswered { cause: cause.to_owned() };
+        let lane = request.lane();
+        let mut request = request.encode();
+        Trailer { cluster: self.identity.get(), at: cluster_runtime::now() }.append(&mut request);
+        let call = self.calls.call(peer, lane, request);
+        let answer = tokio::time::timeout(limit, call).await.map_err(|_| lost("no answer in time"))??;
+        let answer = Answer::decode(&answer).ok_or_else(|| lost("the answer cannot be read"))?;
+        match &answer {
+            Answer::NotMember(Some(since)) => self.removed.note(*since),
+            Answer::Stranger(relation) => {
+                if let Some(complaint) = relation.complaint() {
+                    self.strangers.note(peer, complaint);
+                }
+            }
+            _ => self.strangers.forget(&peer),
+        }
+        Ok(answer)
+    }
+}

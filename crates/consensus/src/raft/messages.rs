@@ -1,0 +1,307 @@
+//! What peers ask each other for, as bytes: one request, one answer.
+
+use super::{
+    LogPosition, NodeId,
+    cluster_id::{ClusterId, Relation},
+    codec::{self, log_id, position, read_entry, read_vote, write_entry, write_vote},
+    member_change::{ChangeRefused, MemberChange},
+    rows::AppliedRow,
+    type_config::{LogId, TypeConfig, Vote},
+};
+use cluster_core::{
+    PeerId,
+    pinset::{RowReader, RowWriter},
+    ports::raft::{MAX_RAFT_MESSAGE, RaftLane},
+};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
+};
+
+const VERSION: u8 = 1;
+
+/// Entries of one request at most.
+const MAX_ENTRIES: u64 = 100_000;
+
+/// A request.
+#[derive(Debug)]
+pub(super) enum Request {
+    Append(AppendEntriesRequest<TypeConfig>),
+    Vote(VoteRequest<TypeConfig>),
+    PreVote(VoteRequest<TypeConfig>),
+    TransferLeader(TransferLeaderRequest<TypeConfig>),
+    /// A part of a snapshot; number 0 begins another one.
+    Chunk {
+        number: u64,
+        bytes: Vec<u8>,
+    },
+    /// All parts were sent.
+    Install {
+        vote: Vote,
+        applied: AppliedRow,
+        chunks: u64,
+        digest: [u8; 32],
+    },
+    /// Put a proposal into the log.
+    Propose(Vec<u8>),
+    /// Say up to where the log has to be carried out for a read that is up to date.
+    ReadIndex,
+    /// Change the members.
+    Change(MemberChange),
+    /// Say how much of the log a member lacks.
+    Lag(PeerId),
+    /// Hand the leadership over to this member.
+    HandOver(PeerId),
+    /// Whoever is told this is no member any more since this place of the log.
+    Removed(LogPosition),
+    /// Say which cluster the peer belongs to.
+    Greet,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Append(AppendEntriesResponse<TypeConfig>),
+    Vote(VoteResponse<TypeConfig>),
+    /// The leadership will be taken over, or not.
+    Transfer(bool),
+    /// The part was taken.
+    ChunkTaken,
+    /// The snapshot was installed, or refused because of this vote.
+    Installed(Vote),
+    /// The proposal is in the log and committed.
+    Committed,
+    /// The proposal was not put into any log: this peer does not lead, the one named may.
+    NotLeader(Option<PeerId>),
+    /// The request was not carried out, or only in part.
+    Failed(String),
+    /// A read is up to date once the log is carried out up to this index.
+    ReadIndex(u64),
+    /// The members are as asked for, since this index at the latest.
+    Changed(u64),
+    /// How a member stands, and how many entries it lacks, if it was heard of.
+    Lag {
+        is_voter: bool,
+        lag: Option<u64>,
+    },
+    /// The change cannot be made.
+    Refused(ChangeRefused),
+    /// The request was carried out.
+    Done,
+    /// Whoever asks is no member; since this place of the log, if that is known.
+    NotMember(Option<LogPosition>),
+    /// Whoever asks belongs to another cluster.
+    Stranger(Relation),
+    /// The cluster that the peer belongs to.
+    Greeting(Option<ClusterId>),
+}
+
+fn optional(id: Option<&LogId>, row: RowWriter) -> RowWriter {
+    LogPosition::write_optional(id.map(position), row)
+}
+
+fn read_optional(row: &mut RowReader<'_>) -> Option<Option<LogId>> {
+    Some(LogPosition::read_optional(row)?.map(log_id))
+}
+
+fn vote(row: RowWriter, vote: &Vote) -> RowWriter {
+    row.bytes(&write_vote(vote))
+}
+
+fn take_vote(row: &mut RowReader<'_>) -> Option<Vote> {
+    read_vote(row.bytes()?)
+}
+
+fn flag(row: &mut RowReader<'_>) -> Option<bool> {
+    match row.byte()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+impl Request {
+    /// Returns the way it goes: what must not overtake an entry goes with the entries.
+    pub(super) fn lane(&self) -> RaftLane {
+        match self {
+            Self::Append(request) if request.entries.is_empty() => RaftLane::Control,
+            Self::Vote(_)
+            | Self::PreVote(_)
+            | Self::ReadIndex
+            | Self::Lag(_)
+            | Self::Removed(_)
+            | Self::Greet => RaftLane::Control,
+            Self::Append(_)
+            | Self::TransferLeader(_)
+            | Self::Propose(_)
+            | Self::Change(_)
+            | Self::HandOver(_) => RaftLane::Log,
+            Self::Chunk { .. } | Self::Install { .. } => RaftLane::Snapshot,
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let row = RowWriter::new(VERSION);
+        match self {
+            Self::Append(request) => {
+                let mut row = vote(row.byte(1), &request.vote);
+                row = optional(request.prev_log_id.as_ref(), row);
+                row = optional(request.leader_commit.as_ref(), row);
+                row = row.int(request.entries.len() as u64);
+                for entry in &request.entries {
+                    row = row.int(entry.log_id.index).bytes(&write_entry(entry));
+                }
+                row
+            }
+            Self::Vote(request) => write_vote_request(row.byte(2), request),
+            Self::PreVote(request) => write_vote_request(row.byte(3), request),
+            Self::TransferLeader(request) => {
+                let row = vote(row.byte(4), request.from_leader());
+                optional(request.last_log_id(), row).raw(&request.to_node_id().peer().to_bytes())
+            }
+            Self::Chunk { number, bytes } => row.byte(5).int(*number).raw(bytes),
+            Self::Install { vote: by, applied, chunks, digest } => {
+                vote(row.byte(6), by).bytes(&applied.encode()).int(*chunks).raw(digest)
+            }
+            Self::Propose(bytes) => row.byte(7).raw(bytes),
+            Self::ReadIndex => row.byte(8),
+            Self::Change(change) => change.write(row.byte(9)),
+            Self::Lag(peer) => row.byte(10).bytes(&peer.to_bytes()),
+            Self::HandOver(peer) => row.byte(11).bytes(&peer.to_bytes()),
+            Self::Removed(position) => position.write(row.byte(12)),
+            Self::Greet => row.byte(13),
+        }
+        .finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > MAX_RAFT_MESSAGE {
+            return None;
+        }
+        let mut row = RowReader::new(bytes, VERSION)?;
+        let request = match row.byte()? {
+            1 => {
+                let vote = take_vote(&mut row)?;
+                let prev_log_id = read_optional(&mut row)?;
+                let leader_commit = read_optional(&mut row)?;
+                let count = row.int().filter(|count| *count <= MAX_ENTRIES)?;
+                let mut entries = Vec::new();
+                for _ in 0..count {
+                    let index = row.int()?;
+                    entries.push(read_entry(index, row.bytes()?)?);
+                }
+                Self::Append(AppendEntriesRequest { vote, prev_log_id, entries, leader_commit })
+            }
+            2 => Self::Vote(read_vote_request(&mut row)?),
+            3 => Self::PreVote(read_vote_request(&mut row)?),
+            4 => {
+                let from = take_vote(&mut row)?;
+                let last = read_optional(&mut row)?;
+                let to = NodeId::from(PeerId::from_bytes(row.rest()).ok()?);
+                return Some(Self::TransferLeader(TransferLeaderRequest::new(from, to, last)));
+            }
+            5 => return Some(Self::Chunk { number: row.int()?, bytes: row.rest().to_vec() }),
+            6 => {
+                let vote = take_vote(&mut row)?;
+                let applied = AppliedRow::decode(row.bytes()?)?;
+                codec::stored_membership(&applied.membership)?;
+                let (chunks, digest) = (row.int()?, row.fixed(32)?.try_into().ok()?);
+                Self::Install { vote, applied, chunks, digest }
+            }
+            7 => return Some(Self::Propose(row.rest().to_vec())),
+            8 => Self::ReadIndex,
+            9 => Self::Change(MemberChange::read(&mut row)?),
+            10 => Self::Lag(PeerId::from_bytes(row.bytes()?).ok()?),
+            11 => Self::HandOver(PeerId::from_bytes(row.bytes()?).ok()?),
+            12 => Self::Removed(LogPosition::read(&mut row)?),
+            13 => Self::Greet,
+            _ => return None,
+        };
+        row.is_empty().then_some(request)
+    }
+}
+
+fn write_vote_request(row: RowWriter, request: &VoteRequest<TypeConfig>) -> RowWriter {
+    optional(request.last_log_id.as_ref(), vote(row, &request.vote))
+        .byte(u8::from(request.leadership_transfer))
+}
+
+fn read_vote_request(row: &mut RowReader<'_>) -> Option<VoteRequest<TypeConfig>> {
+    let vote = take_vote(row)?;
+    let mut request = VoteRequest::new(vote, read_optional(row)?);
+    request.leadership_transfer = flag(row)?;
+    Some(request)
+}
+
+impl Answer {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let row = RowWriter::new(VERSION);
+        match self {
+            Self::Append(AppendEntriesResponse::Success) => row.byte(1),
+            Self::Append(AppendEntriesResponse::PartialSuccess(last)) => optional(last.as_ref(), row.byte(2)),
+            Self::Append(AppendEntriesResponse::Conflict) => row.byte(3),
+            Self::Append(AppendEntriesResponse::HigherVote(higher)) => vote(row.byte(4), higher),
+            Self::Vote(answer) => optional(answer.last_log_id.as_ref(), vote(row.byte(5), &answer.vote))
+                .byte(u8::from(answer.vote_granted)),
+            Self::Transfer(taken) => row.byte(6).byte(u8::from(*taken)),
+            Self::ChunkTaken => row.byte(7),
+            Self::Installed(by) => vote(row.byte(8), by),
+            Self::Committed => row.byte(9),
+            Self::NotLeader(leader) => {
+                row.byte(10).bytes(&leader.map(|peer| peer.to_bytes()).unwrap_or_default())
+            }
+            Self::Failed(cause) => row.byte(11).bytes(cause.as_bytes()),
+            Self::ReadIndex(index) => row.byte(12).int(*index),
+            Self::Changed(index) => row.byte(13).int(*index),
+            Self::Lag { is_voter, lag } => {
+                let row = row.byte(14).byte(u8::from(*is_voter)).byte(u8::from(lag.is_some()));
+                row.int(lag.unwrap_or_default())
+            }
+            Self::Refused(refused) => refused.write(row.byte(15)),
+            Self::Done => row.byte(16),
+            Self::NotMember(since) => LogPosition::write_optional(*since, row.byte(17)),
+            Self::Stranger(relation) => row.byte(18).byte(u8::from(*relation == Relation::Recovered)),
+            Self::Greeting(cluster) => ClusterId::write_optional(*cluster, row.byte(19)),
+        }
+        .finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut row = RowReader::new(bytes, VERSION).filter(|_| bytes.len() <= MAX_RAFT_MESSAGE)?;
+        let answer = match row.byte()? {
+            1 => Self::Append(AppendEntriesResponse::Success),
+            2 => Self::Append(AppendEntriesResponse::PartialSuccess(read_optional(&mut row)?)),
+            3 => Self::Append(AppendEntriesResponse::Conflict),
+            4 => Self::Append(AppendEntriesResponse::HigherVote(take_vote(&mut row)?)),
+            5 => {
+                let vote = take_vote(&mut row)?;
+                let last = read_optional(&mut row)?;
+                Self::Vote(VoteResponse::new(vote, last, flag(&mut row)?))
+            }
+            6 => Self::Transfer(flag(&mut row)?),
+            7 => Self::ChunkTaken,
+            8 => Self::Installed(take_vote(&mut row)?),
+            9 => Self::Committed,
+            10 => Self::NotLeader(match row.bytes()? {
+                [] => None,
+                peer => Some(PeerId::from_bytes(peer).ok()?),
+            }),
+            11 => Self::Failed(std::str::from_utf8(row.bytes()?).ok()?.to_owned()),
+            12 => Self::ReadIndex(row.int()?),
+            13 => Self::Changed(row.int()?),
+            14 => {
+                let (is_voter, is_known) = (flag(&mut row)?, flag(&mut row)?);
+                Self::Lag { is_voter, lag: Some(row.int()?).filter(|_| is_known) }
+            }
+            15 => Self::Refused(ChangeRefused::read(&mut row)?),
+            16 => Self::Done,
+            17 => Self::NotMember(LogPosition::read_optional(&mut row)?),
+            19 => Self::Greeting(ClusterId::read_optional(&mut row)?),
+            18 => Self::Stranger(if flag(&mut row)? { Relation::Recovered } else { Relation::Other }),
+            _ => return None,
+        };
+        row.is_empty().then_some(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests;

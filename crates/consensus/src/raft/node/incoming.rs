@@ -1,0 +1,294 @@
+//! Answering what other members ask for.
+
+use super::{
+    super::{
+        clocks::MAX_AHEAD,
+        cluster_id::ClusterId,
+        codec::{log_id, position, stored_membership},
+        proposal::{Proposal, ProposalError},
+        rows::{AppliedRow, CLUSTER, cluster_row},
+        snapshot::{Chunks, SnapshotBody, Spool},
+        trailer::Trailer,
+        type_config::{TypeConfig, Vote, alias},
+    },
+    Answer, Instance, NodeId, ProposalBytes, RaftNode, Request,
+    reading::confirmed_index,
+};
+use cluster_core::{
+    PeerId, UnixMillis,
+    ports::datastore::{Batch, Datastore, Durability, Tree},
+};
+use openraft::{
+    async_runtime::WatchReceiver as _,
+    errors::{ClientWriteError, RaftError},
+};
+use std::sync::{Arc, PoisonError};
+
+type Snapshot = alias::SnapshotOf<TypeConfig, SnapshotBody>;
+type SnapshotMeta = alias::SnapshotMetaOf<TypeConfig>;
+
+/// Returns the bytes of another member's proposal, if it can be carried out. One that is dated too far ahead of the leader's
+/// time gets that: a single wrong clock would make Raft's clock, which never runs back, forget every request at once.
+fn checked(bytes: Vec<u8>, now: UnixMillis) -> Result<Vec<u8>, ProposalError> {
+    let proposal = Proposal::decode(&bytes)?;
+    if proposal.at <= now.plus(MAX_AHEAD) {
+        return Ok(bytes);
+    }
+    Proposal { at: now, ..proposal }.encode()
+}
+
+impl RaftNode {
+    /// Answers a request of another peer of the swarm. What only members may ask for is refused to others, and everything to
+    /// peers of another cluster.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave the request carried out, or not.
+    pub async fn answer(&self, from: PeerId, request: &[u8]) -> Vec<u8> {
+        let unreadable = || Answer::Failed("the request cannot be read".to_owned());
+        let Some((request, trailer)) = Trailer::split(request) else { return unreadable().encode() };
+        let relation = ClusterId::relation(self.caller.identity.get(), trailer.cluster);
+        if let Some(complaint) = relation.complaint() {
+            self.caller.strangers.note(from, complaint);
+            return Answer::Stranger(relation).encode();
+        }
+        self.clocks.note(from, trailer.at, cluster_runtime::now());
+        let Some(request) = Request::decode(request) else { return unreadable().encode() };
+        if let Some(cluster) = trailer.cluster
+            && self.caller.identity.get().is_none()
+            && matches!(request, Request::Append(_) | Request::Chunk { .. } | Request::Install { .. })
+            && let Err(cause) = self.adopt(cluster).await
+        {
+            return Answer::Failed(cause).encode();
+        }
+        self.handle(from, request).await.encode()
+    }
+
+    /// Takes the cluster of the first leader for this peer's own, before anything that it sends is acknowledged.
+    async fn adopt(&self, cluster: ClusterId) -> Result<(), String> {
+        let store = self.store.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let mut batch = Batch::new();
+            batch.put(Tree::RaftState, CLUSTER, cluster_row(cluster));
+            store.commit(batch, Durability::Flushed)
+        });
+        let written = written.await.map_err(|error| error.to_string())?;
+        written.map_err(|error| error.to_string())?;
+        tracing::info!(target: "raft", %cluster, "a leader has this peer as a member");
+        self.caller.identity.set_adopted(Some(cluster));
+        Ok(())
+    }
+
+    async fn handle(&self, from: PeerId, request: Request) -> Answer {
+        let failed = |error: &dyn std::fmt::Display| Answer::Failed(error.to_string());
+        let Some(instance) = self.instance() else {
+            return match request {
+                // Certain: nothing runs that could have put it into a log.
+                Request::Propose(_) | Request::Change(_) | Request::Lag(_) | Request::HandOver(_) => {
+                    Answer::NotLeader(None)
+                }
+                _ => Answer::Failed(self.no_leader()),
+            };
+        };
+        if let Some(refusal) = instance.refusal(from, &request) {
+            return refusal;
+        }
+        match request {
+            Request::Append(request) => match instance.raft.append_entries(request).await {
+                Ok(answer) => Answer::Append(answer),
+                Err(error) => failed(&error),
+            },
+            Request::Vote(request) => match instance.raft.vote(request).await {
+                Ok(answer) => Answer::Vote(answer),
+                Err(error) => failed(&error),
+            },
+            Request::PreVote(request) => match instance.raft.pre_vote(request).await {
+                Ok(answer) => Answer::Vote(answer),
+                Err(error) => failed(&error),
+            },
+            Request::TransferLeader(request) => match instance.raft.handle_transfer_leader(request).await {
+                Ok(answer) => Answer::Transfer(answer.is_ok()),
+                Err(error) => failed(&error),
+            },
+            Request::Chunk { number, bytes } => {
+                instance.take_chunk(self.store.clone(), from, number, bytes).await
+            }
+            Request::Install { vote, applied, chunks, digest } => {
+                instance.install(from, vote, applied, chunks, digest).await
+            }
+            Request::Propose(bytes) => match checked(bytes, self.fair_now(&instance)) {
+                Ok(bytes) => instance.propose(ProposalBytes(bytes.into())).await,
+                // In the log it would stop every member that cannot read it.
+                Err(error) => failed(&error),
+            },
+            Request::ReadIndex => confirmed_index(&instance).await,
+            request @ (Request::Change(_) | Request::Lag(_) | Request::HandOver(_)) => {
+                self.lead(&request).await
+            }
+            Request::Greet => Answer::Greeting(self.caller.identity.get()),
+            Request::Removed(since) => {
+                self.caller.removed.note(since);
+                Answer::Done
+            }
+        }
+    }
+}
+
+impl Instance {
+    /// Refuses what only members may ask for, and the vote for a peer that cannot know that it is none any more.
+    fn refusal(&self, from: PeerId, request: &Request) -> Option<Answer> {
+        let metrics = self.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        let node = NodeId::from(from);
+        let settled = &metrics.committed_membership_config;
+        let is_known = metrics.membership_config.membership().get_node(&node).is_some()
+            || settled.membership().get_node(&node).is_some();
+        if is_known {
+            return None;
+        }
+        let since = settled.log_id().as_ref().map(position);
+        let is_new = metrics.membership_config.membership().nodes().next().is_none();
+        match request {
+            // This peer may be behind: the one that asks may have become a member since.
+            Request::Append(_)
+            | Request::Chunk { .. }
+            | Request::Install { .. }
+            | Request::TransferLeader(_)
+            | Request::Greet => None,
+            // It may be a voter that lost its disk, and with it what it voted and acknowledged.
+            Request::Vote(_) | Request::PreVote(_) if is_new => {
+                Some(Answer::Failed("this peer has no vote: it is no member of a cluster yet".to_owned()))
+            }
+            Request::Vote(vote) | Request::PreVote(vote) => {
+                let last = vote.last_log_id.as_ref().map(position);
+                (last < since).then_some(Answer::NotMember(since))
+            }
+            Request::Propose(_)
+            | Request::ReadIndex
+            | Request::Change(_)
+            | Request::Lag(_)
+            | Request::HandOver(_)
+            | Request::Removed(_) => Some(Answer::NotMember(since)),
+        }
+    }
+
+    /// Puts a proposal into the log, if this peer leads. Handed over with the first poll.
+    pub(super) async fn propose(&self, bytes: ProposalBytes) -> Answer {
+        match self.raft.client_write(bytes).await {
+            Ok(_) => Answer::Committed,
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) => {
+                Answer::NotLeader(to.leader_id.map(|node: NodeId| node.peer()))
+            }
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    fn take_incoming(&self) -> Option<(PeerId, Spool)> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Writes the next part of a snapshot. Part 0 begins one anew, whoever sent the one before: openraft never sends two.
+    async fn take_chunk(
+        &self,
+        store: Arc<dyn Datastore>,
+        from: PeerId,
+        number: u64,
+        bytes: Vec<u8>,
+    ) -> Answer {
+        let current = self.take_incoming();
+        let place = self.place.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let mut spool = match current {
+                Some((sender, spool)) if number > 0 && sender == from && spool.chunks() == number => spool,
+                other if number == 0 => {
+                    // Gives its place back.
+                    drop(other);
+                    let place = place.take().ok_or("another snapshot is being installed")?;
+                    Spool::begin(store, place).map_err(|error| error.to_string())?
+                }
+                _ => return Err("it is not the next part".to_owned()),
+            };
+            let added = spool.add_foreign(bytes).map_err(|error| error.to_string())?;
+            added.map(|()| spool).map_err(|error| error.to_string())
+        });
+        match written.await {
+            Ok(Ok(spool)) => {
+                *self.incoming.lock().unwrap_or_else(PoisonError::into_inner) = Some((from, spool));
+                Answer::ChunkTaken
+            }
+            Ok(Err(cause)) => Answer::Failed(cause),
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    async fn install(
+        &self,
+        from: PeerId,
+        vote: Vote,
+        applied: AppliedRow,
+        chunks: u64,
+        digest: [u8; 32],
+    ) -> Answer {
+        let spool = self.take_incoming().map(|(sender, spool)| (sender == from, spool));
+        let whole = spool
+            .filter(|(is_theirs, spool)| *is_theirs && spool.chunks() == chunks && spool.digest() == digest);
+        let (Some((_, spool)), Some(last_membership)) = (whole, stored_membership(&applied.membership))
+        else {
+            return Answer::Failed("the snapshot is not whole".to_owned());
+        };
+        if let Some(cause) = self.unsound(&vote, &applied) {
+            return Answer::Failed(cause.to_owned());
+        }
+        let (chunks, place) = spool.into_parts();
+        let meta = SnapshotMeta { last_log_id: applied.last.map(log_id), last_membership };
+        let body = SnapshotBody {
+            clock: applied.clock,
+            cluster: applied.cluster,
+            chunks: Chunks::Spooled { chunks, place },
+        };
+        match self.raft.install_full_snapshot(vote, Snapshot { meta, snapshot: body }).await {
+            Ok(answer) => Answer::Installed(answer.vote),
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    /// Says why a snapshot cannot be one that a leader sends. openraft panics over it.
+    fn unsound(&self, vote: &Vote, applied: &AppliedRow) -> Option<&'static str> {
+        let Some(last) = applied.last else { return Some("the snapshot has no place in the log") };
+        if !vote.committed || last.term > vote.leader_id.term {
+            return Some("the snapshot is of a later term than its leader");
+        }
+        let metrics = self.raft.data_metrics();
+        let committed = metrics.borrow_watched().local_committed.as_ref().map(position);
+        let contradicts =
+            committed.is_some_and(|committed| last > committed && last.index <= committed.index);
+        contradicts.then_some("the snapshot contradicts what is committed here")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cluster_core::{
+        PinKey, ReplicationFactors,
+        pinset::Ordered,
+        ports::consensus::{Operation, OperationKind},
+    };
+
+    #[test]
+    fn a_clock_that_is_far_ahead_counts_for_nothing() {
+        let key = PinKey::from_bytes(&[1, 0x55, 0, 1, 7]).unwrap();
+        let ordered = Ordered {
+            operation: Operation::new(OperationKind::Unpin(key)),
+            replication: ReplicationFactors::EVERYWHERE,
+        };
+        let at = |at: UnixMillis| Proposal { ordered: ordered.clone(), at, nonce: 1 }.encode().unwrap();
+        let now = cluster_runtime::now();
+        let ahead = at(now.plus(MAX_AHEAD * 10));
+        let cut = Proposal::decode(&checked(ahead, now).unwrap()).unwrap().at;
+        assert!(cut >= now && cut < now.plus(MAX_AHEAD * 5));
+        for kept in [now, UnixMillis(0), now.plus(MAX_AHEAD / 2)] {
+            assert_eq!(checked(at(kept), now).unwrap(), at(kept));
+        }
+        assert!(checked(vec![1, 2, 3], now).is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! Keeping openraft running: it stops when the store fails, and starts again from the rows once the store works.
+
+use super::{Current, RaftInput, RaftNode, Running};
+use cluster_core::{pinset::Input, ports::consensus::RaftState};
+use cluster_runtime::Pinset;
+use openraft::async_runtime::WatchReceiver as _;
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// First pause before it is started again.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// Longest such pause.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// What ran so long does not count as failing again and again.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// Keeps a member running until it is told to stop.
+pub(super) async fn supervise(node: Arc<RaftNode>, pinset: Pinset<RaftInput>, first: Running) {
+    let mut pause = FIRST;
+    let mut next = Some(first);
+    while let Some(running) = next.take() {
+        let began = Instant::now();
+        node.current.send_replace(Current::Up(running.instance.clone()));
+        let failed = follow(&node, &running).await;
+        node.ready.send_replace(false);
+        let Some(cause) = failed else {
+            node.current.send_replace(Current::Stopped);
+            running.close().await;
+            break;
+        };
+        tracing::error!(target: "raft", %cause, "Raft failed; it starts again from what the store holds");
+        node.current.send_replace(Current::Down(cause.into()));
+        node.set_state(RaftState::Failed);
+        running.close().await;
+        if began.elapsed() >= STEADY {
+            pause = FIRST;
+        }
+        next = open_again(&node, &pinset, &mut pause).await;
+    }
+    node.current.send_replace(Current::Stopped);
+    node.set_state(RaftState::Stopped);
+}
+
+/// Follows one run; returns why it failed, or `None` when the peer stops.
+async fn follow(node: &Arc<RaftNode>, running: &Running) -> Option<String> {
+    let instance = &running.instance;
+    let mut metrics = instance.raft.server_metrics();
+    let mut removed = node.caller.removed.subscribe();
+    let mut ended = std::pin::pin!(instance.ended());
+    let mut readiness = std::pin::pin!(node.first_barrier(instance));
+    let mut is_ready = false;
+    loop {
+        let is_removed = node.caller.removed.is_later_than(instance.members_since());
+        let state = if is_removed { RaftState::Removed } else { instance.state() };
+        // Nobody would vote for it, but it would ask again and again.
+        if node.set_state(state) {
+            instance.raft.runtime_config().elect(state != RaftState::Removed);
+        }
+        tokio::select! {
+            () = node.stop.cancelled() => return None,
+            cause = &mut ended => return Some(cause),
+            () = &mut readiness, if !is_ready => {
+                is_ready = true;
+                node.ready.send_replace(true);
+            }
+            changed = metrics.changed() => if changed.is_err() { return unless_stopped(node, ended).await },
+            _ = removed.changed() => {}
+        }
+    }
+}
+
+async fn unless_stopped(node: &RaftNode, ended: impl Future<Output = String>) -> Option<String> {
+    tokio::select! {
+        () = node.stop.cancelled() => None,
+        cause = ended => Some(cause),
+    }
+}
+
+/// Waits until the store takes writes, and starts from what it holds; `None` when the peer stops.
+async fn open_again(
+    node: &Arc<RaftNode>,
+    pinset: &Pinset<RaftInput>,
+    pause: &mut Duration,
+) -> Option<Running> {
+    loop {
+        tokio::select! {
+            () = node.stop.cancelled() => return None,
+            () = tokio::time::sleep(*pause) => {}
+        }
+        *pause = (*pause * 2).min(LONGEST);
+        // The writer of the pinset is who takes a failed store up again; it has to notice that it failed.
+        let probe = vec![(Input::Backend(RaftInput::Probe), cluster_runtime::now())];
+        let opened = match pinset.carry_out(probe).await {
+            Ok(_) => Running::open(node, pinset.clone()).await.map_err(|error| chain(&error)),
+            Err(error) => Err(error.to_string()),
+        };
+        match opened {
+            Ok(running) => {
+                tracing::info!(target: "raft", "Raft runs again");
+                return Some(running);
+            }
+            Err(cause) => {
+                tracing::debug!(target: "raft", %cause, "Raft does not run yet");
+                node.current.send_replace(Current::Down(cause.into()));
+            }
+        }
+    }
+}
+
+/// Prints an error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl RaftNode {
+    /// Says what this peer is; true when it was something else.
+    fn set_state(&self, state: RaftState) -> bool {
+        self.state.send_if_modified(|known| std::mem::replace(known, state) != state)
+    }
+}

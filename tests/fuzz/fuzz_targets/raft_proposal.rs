@@ -1,0 +1,3 @@
+#![no_main]
+
+cluster_fuzz::target!(cluster_consensus, "raft_proposal");
