@@ -8,6 +8,7 @@
 mod apply_group;
 mod backend;
 mod caller;
+mod chance;
 mod clocks;
 mod cluster_id;
 mod codec;
@@ -23,11 +24,15 @@ mod messages;
 mod network;
 mod node;
 mod node_id;
+#[cfg(feature = "simulation")]
+mod on_disk;
 mod position;
 mod proposal;
 mod recovery;
 mod removed;
 mod rows;
+#[cfg(feature = "simulation")]
+mod simulated_runtime;
 mod snapshot;
 mod state_machine;
 #[cfg(test)]
@@ -43,6 +48,8 @@ pub use founding::found;
 pub use log_store::{OpenLogError, RaftLogStore};
 pub use node::{RaftNode, RaftParts, StartRaftError};
 pub use node_id::NodeId;
+#[cfg(feature = "simulation")]
+pub use on_disk::OnDisk;
 pub use position::LogPosition;
 pub use proposal::{MAX_PROPOSAL, Proposal, ProposalError};
 pub use recovery::{RecoverError, Recovered, recover_from_lost_majority};

@@ -41,7 +41,7 @@ impl Consensus for RaftConsensus {
             // The first poll hands the change over, in the order of the callers; what follows goes on without them.
             match futures_util::poll!(submission.as_mut()) {
                 Poll::Ready(answer) => answer,
-                Poll::Pending => tokio::spawn(submission)
+                Poll::Pending => cluster_runtime::spawn(submission)
                     .await
                     .unwrap_or_else(|error| Err(SubmitError::Unknown { cause: error.to_string() })),
             }

@@ -5,21 +5,26 @@
 
 /// Writes the list of defects, with the name that the command line uses for each.
 macro_rules! mutations {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)* ; raft: $($(#[$raft_doc:meta])* $raft:ident = $raft_name:literal,)*) => {
         /// One deliberate defect.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Mutation {
             $($(#[$doc])* $variant,)*
+            $($(#[$raft_doc])* $raft,)*
         }
 
         impl Mutation {
-            /// Every defect, in the order of the list.
+            /// Every defect that the simulator of the Merkle-CRDT notices, in the order of the list.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Every defect that the simulator of Raft notices.
+            pub const RAFT: &[Self] = &[$(Self::$raft,)* Self::ForgetRequest, Self::IgnorePrecondition];
 
             /// Returns the name that the command line uses.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
+                    $(Self::$raft => $raft_name,)*
                 }
             }
         }
@@ -101,6 +106,48 @@ mutations! {
     NeverRebroadcast = "never-rebroadcast",
     /// Bytes that do not hash to the block asked for are taken.
     TrustBytes = "trust-bytes",
+    ;
+    raft:
+    /// A member that does not answer counts as one that has the entries.
+    CountUnanswered = "count-unanswered",
+    /// A read that has to be up to date asks no majority.
+    ReadWithoutQuorum = "read-without-quorum",
+    /// Such a read does not wait until this peer has carried out what the leader had committed.
+    ReadBeforeApplied = "read-before-applied",
+    /// Such a read takes the answer of a round that began before it came.
+    JoinOldRound = "join-old-round",
+    /// A vote is answered without a flush.
+    SkipVoteFlush = "skip-vote-flush",
+    /// Entries are answered without a flush.
+    SkipEntriesFlush = "skip-entries-flush",
+    /// Entries are carried out before their own flush.
+    ApplyBeforeFlush = "apply-before-flush",
+    /// Entries that another leader's replace stay on the disk.
+    KeepTruncated = "keep-truncated",
+    /// A candidate whose log is shorter gets the vote.
+    VoteForShorterLog = "vote-for-shorter-log",
+    /// Up to where the log is carried out is noted now and then only.
+    ForgetPlace = "forget-place",
+    /// Entries are dated by the clock of whoever carries them out.
+    DateWhereApplied = "date-where-applied",
+    /// Of two outcomes of one batch each goes to the other submission.
+    MixUpOutcomes = "mix-up-outcomes",
+    /// A change that was handed over and not answered is handed over again.
+    ProposeAgain = "propose-again",
+    /// A change whose outcome is not known is said not to be made.
+    DenyUnknown = "deny-unknown",
+    /// A snapshot has no requests.
+    SnapshotWithoutRequests = "snapshot-without-requests",
+    /// A snapshot is said to have one entry more than it has.
+    SnapshotAhead = "snapshot-ahead",
+    /// Rows that a snapshot does not have stay.
+    KeepSurplusRows = "keep-surplus-rows",
+    /// A snapshot is acknowledged without a flush.
+    SkipInstallFlush = "skip-install-flush",
+    /// A peer's reads are ready as soon as it runs.
+    ReadyAtOnce = "ready-at-once",
+    /// A peer's reads stay ready although its store failed.
+    StayReady = "stay-ready",
 }
 
 /// Says whether to misbehave in this way.
@@ -138,9 +185,11 @@ mod tests {
 
     #[test]
     fn names_are_distinct_and_nothing_is_active_by_default() {
-        let names: std::collections::BTreeSet<&str> = Mutation::ALL.iter().map(|m| m.name()).collect();
-        assert_eq!(names.len(), Mutation::ALL.len());
-        assert!(Mutation::ALL.len() >= 20);
-        assert!(Mutation::ALL.iter().all(|m| !active(*m)));
+        for list in [Mutation::ALL, Mutation::RAFT] {
+            let names: std::collections::BTreeSet<&str> = list.iter().map(|m| m.name()).collect();
+            assert_eq!(names.len(), list.len());
+            assert!(list.len() >= 20);
+            assert!(list.iter().all(|m| !active(*m)));
+        }
     }
 }

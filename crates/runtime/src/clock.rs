@@ -11,6 +11,10 @@ static ANCHOR: LazyLock<(Instant, UnixMillis)> = LazyLock::new(|| (Instant::now(
 
 /// Reads the wall clock. A clock before 1970 counts as 1970.
 pub fn now() -> UnixMillis {
+    #[cfg(feature = "simulation")]
+    if let Some(now) = crate::simulation::wall_now() {
+        return now;
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
@@ -18,6 +22,10 @@ pub fn now() -> UnixMillis {
 /// Reads a clock that nobody sets, and that began as the wall clock: with one that is set back, whatever waits for a moment
 /// would wait as much longer. For intervals, never for what is stored or told.
 pub fn steady_now() -> UnixMillis {
+    #[cfg(feature = "simulation")]
+    if let Some(now) = crate::simulation::steady_now() {
+        return now;
+    }
     let (began, wall) = *ANCHOR;
     wall.plus(began.elapsed())
 }

@@ -4,6 +4,9 @@
 mod clock;
 mod feed;
 mod pinset;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+mod spawned;
 mod stop_signal;
 mod tasks;
 mod worker_thread;
@@ -11,6 +14,7 @@ mod worker_thread;
 pub use clock::{now, steady_now};
 pub use feed::{Feed, FeedSender, News, feed};
 pub use pinset::{Effects, Group, GroupFailed, Pinset, start_pinset};
+pub use spawned::{Spawned, TaskGone, blocking, spawn};
 pub use stop_signal::StopSignal;
 pub use tasks::{OnEnd, Tasks};
 pub use worker_thread::WorkerThread;

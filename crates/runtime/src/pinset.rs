@@ -12,7 +12,7 @@ use cluster_core::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
-use worker::Worker;
+use worker::{Told, Worker};
 
 /// Commands that may wait for the writer. A full queue makes submitters wait; those who wait longer than
 /// [`SUBMIT_WAIT`] are told that the peer is busy.
@@ -70,11 +70,12 @@ const QUEUE_FULL: &str = "too many changes wait to be written: try again later";
 pub struct Pinset<I> {
     queue: mpsc::Sender<Command<I>>,
     batches: watch::Receiver<u64>,
+    failures: watch::Receiver<u64>,
 }
 
 impl<I> Clone for Pinset<I> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), batches: self.batches.clone() }
+        Self { queue: self.queue.clone(), batches: self.batches.clone(), failures: self.failures.clone() }
     }
 }
 
@@ -82,6 +83,12 @@ impl<I: Send + 'static> Pinset<I> {
     /// Returns the number of the last batch that was written; whoever waits for a change of it hears of every batch.
     pub fn batches(&self) -> watch::Receiver<u64> {
         self.batches.clone()
+    }
+
+    /// Counts how often the store failed. What was shown since the last flush may be lost then: it is gone once the store takes up
+    /// work again, which it does not before this is told.
+    pub fn failures(&self) -> watch::Receiver<u64> {
+        self.failures.clone()
     }
 
     /// Submits a change and waits until it is durable.
@@ -196,6 +203,8 @@ where
 {
     let (queue, commands) = mpsc::channel(QUEUE);
     let (told, batches) = watch::channel(writer.batch());
+    let (failed, failures) = watch::channel(0);
+    let told = Told { batches: told, failures: failed };
     let thread = WorkerThread::start("pinset", move || Worker::new(writer, commands, effects, told).run())?;
-    Ok((Pinset { queue, batches }, thread))
+    Ok((Pinset { queue, batches, failures }, thread))
 }

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 /// A running worker.
 #[derive(Debug)]
 pub struct WorkerThread {
-    thread: JoinHandle<()>,
+    /// None where the simulator runs the worker.
+    thread: Option<JoinHandle<()>>,
     ended: CancellationToken,
 }
 
@@ -20,6 +21,10 @@ impl WorkerThread {
         M: FnOnce() -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
+        #[cfg(feature = "simulation")]
+        if crate::simulation::is_running() {
+            return Ok(Self::simulate(worker()));
+        }
         Self::run(name, tokio::runtime::Builder::new_current_thread().enable_time().build()?, worker)
     }
 
@@ -52,7 +57,19 @@ impl WorkerThread {
                 std::panic::resume_unwind(error.into_panic());
             }
         })?;
-        Ok(Self { thread, ended })
+        Ok(Self { thread: Some(thread), ended })
+    }
+
+    #[cfg(feature = "simulation")]
+    fn simulate(worker: impl Future<Output = ()> + Send + 'static) -> Self {
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        let worker = crate::simulation::paced(worker);
+        drop(crate::spawn(async move {
+            let _guard = guard;
+            worker.await;
+        }));
+        Self { thread: None, ended }
     }
 
     /// Returns the token that tells when the worker has ended, by itself or by a panic.
@@ -62,7 +79,14 @@ impl WorkerThread {
 
     /// Waits for the thread to end; false when it panicked. Blocks.
     pub fn join(self) -> bool {
-        self.thread.join().is_ok()
+        self.thread.is_none_or(|thread| thread.join().is_ok())
+    }
+
+    /// Waits for the worker to end; false when it panicked.
+    pub async fn wait(self) -> bool {
+        self.ended.cancelled().await;
+        // The thread itself is over a moment later.
+        crate::blocking(|| self.join()).await.unwrap_or(false)
     }
 }
 

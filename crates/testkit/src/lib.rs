@@ -7,9 +7,12 @@ pub mod kubo;
 #[cfg(feature = "many-peers")]
 pub mod many_peers;
 pub mod mock_kubo;
+pub mod mutants;
 pub mod ports;
 #[cfg(target_os = "linux")]
 pub mod powercut;
+pub mod raft_simulator;
+pub mod seeds;
 pub mod service;
 pub mod simulator;
 #[cfg(target_os = "linux")]

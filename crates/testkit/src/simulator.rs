@@ -13,16 +13,18 @@ mod ipfs;
 mod oracle;
 mod queue;
 mod replica;
-mod runner;
 mod summary;
 mod verdict;
 mod world;
 
+pub use crate::seeds::FailedSeed;
 pub use cluster_core::mutate::Mutation;
-pub use runner::{FailedSeed, run_many, try_seed};
 pub use summary::Summary;
 
+pub(crate) use chance::Chance;
+
 use anyhow::Result;
+use std::ops::Range;
 use world::World;
 
 /// Whether to print every event.
@@ -42,8 +44,13 @@ pub fn run(seed: u64, trace: Trace) -> Result<Summary> {
     World::new(seed, trace)?.play()
 }
 
-/// Selects one defect of the production code for the whole process, or none.
-#[cfg(cluster_mutations)]
-pub fn select(mutation: Option<Mutation>) {
-    cluster_core::mutate::select(mutation);
+/// Plays seeds on all cores until the first failure; `progress` hears how many are done.
+///
+/// # Errors
+/// The failure with the smallest seed among those that were under way.
+pub fn run_many(
+    seeds: Range<u64>,
+    progress: impl Fn(u64) + Sync,
+) -> std::result::Result<Summary, FailedSeed> {
+    crate::seeds::run_many(seeds, |seed| run(seed, Trace::Off), progress)
 }

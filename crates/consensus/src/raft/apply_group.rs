@@ -9,7 +9,11 @@ use super::{
     rows::AppliedRow,
     type_config::{Entry, ProposalBytes},
 };
-use cluster_core::{UnixMillis, pinset::Input};
+use cluster_core::{
+    UnixMillis,
+    mutate::{Mutation as Defect, active},
+    pinset::Input,
+};
 use cluster_runtime::Group;
 use openraft::EntryPayload;
 
@@ -78,6 +82,7 @@ impl ApplyGroup {
                 self.applied.clock = self.applied.clock.max(at);
                 self.proposals.push((self.inputs.len(), nonce));
                 // At its own time: one clock that was wrong once must not date every later pin.
+                let at = if active(Defect::DateWhereApplied) { cluster_runtime::now() } else { at };
                 self.inputs.push((Input::Ordered(Box::new(ordered)), at));
             }
             EntryPayload::Membership(members) => {

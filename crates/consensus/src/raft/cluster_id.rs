@@ -1,5 +1,6 @@
 //! Which cluster a peer's rows belong to.
 
+use super::chance;
 use cluster_core::pinset::{RowReader, RowWriter};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,12 +31,12 @@ impl ClusterId {
     pub(super) const LEN: usize = 24;
 
     pub(super) fn random() -> Self {
-        Self { id: rand::random(), recovery: [0; 8] }
+        Self { id: chance::bytes(), recovery: [0; 8] }
     }
 
     /// Returns the id after a recovery.
     pub(super) fn recovered(self) -> Self {
-        Self { recovery: rand::random(), ..self }
+        Self { recovery: chance::bytes(), ..self }
     }
 
     pub(super) fn to_bytes(self) -> [u8; Self::LEN] {

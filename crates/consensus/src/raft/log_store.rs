@@ -164,7 +164,7 @@ impl RaftLogStore {
             return Ok(Vec::new());
         }
         let store = self.shared.store.clone();
-        let read = tokio::task::spawn_blocking(move || read_entries(&*store, range, bytes)).await;
+        let read = cluster_runtime::blocking(move || read_entries(&*store, range, bytes)).await;
         read.map_err(io::Error::other)?.map_err(io::Error::other)
     }
 

@@ -4,6 +4,7 @@ use super::{
     position::LogPosition,
     rows::{COMMITTED, PURGED, VOTE, entry_key, position_row},
 };
+use cluster_core::mutate::{Mutation as Defect, active};
 use cluster_core::ports::datastore::{Batch, Datastore, Durability, StoreError, Tree};
 use std::{collections::VecDeque, io, ops::Range, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -138,17 +139,19 @@ impl LogWorker {
                     forming.bytes += row.len();
                     forming.batch.put(Tree::RaftLog, entry_key(index), row);
                 }
-                forming.flushed = true;
+                forming.flushed |= !active(Defect::SkipEntriesFlush);
                 forming.done.push(done);
             }
             LogCommand::Vote(row, done) => {
                 forming.batch.put(Tree::RaftState, VOTE, row);
-                forming.flushed = true;
+                forming.flushed |= !active(Defect::SkipVoteFlush);
                 forming.done.push(done);
             }
             LogCommand::Committed(position) => self.committed = position.map(position_row),
             LogCommand::Truncate(range, done) => {
-                self.truncate(range, forming);
+                if !active(Defect::KeepTruncated) {
+                    self.truncate(range, forming);
+                }
                 forming.done.push(done);
             }
             LogCommand::Purge(upto, range, done) => {

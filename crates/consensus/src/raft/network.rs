@@ -9,7 +9,10 @@ use super::{
     snapshot::{Chunks, Digest, SnapshotBody},
     type_config::{TypeConfig, Vote, alias},
 };
-use cluster_core::ports::raft::RaftCallError;
+use cluster_core::{
+    mutate::{Mutation as Defect, active},
+    ports::raft::RaftCallError,
+};
 use openraft::{
     OptionalSend, RaftNetworkFactory,
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
@@ -78,7 +81,7 @@ impl Client {
         let mut digest = Digest::default();
         let mut number = 0;
         loop {
-            let read = tokio::task::spawn_blocking(move || {
+            let read = cluster_runtime::blocking(move || {
                 let chunk = source.next_chunk();
                 (source, chunk)
             });
@@ -129,7 +132,11 @@ impl RaftNetworkV2<TypeConfig> for Client {
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, CallError> {
-        match self.call(Request::Append(request), option.hard_ttl()).await? {
+        let answer = match self.call(Request::Append(request), option.hard_ttl()).await {
+            Err(_) if active(Defect::CountUnanswered) => return Ok(AppendEntriesResponse::Success),
+            answer => answer?,
+        };
+        match answer {
             Answer::Append(answer) => Ok(answer),
             answer => Err(refused(answer)),
         }
@@ -165,6 +172,7 @@ impl RaftNetworkV2<TypeConfig> for Client {
         _: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         tokio::select! {
+            biased;
             closed = cancel => Err(closed.into()),
             sent = self.send_snapshot(vote, snapshot) => Ok(SnapshotResponse::new(sent?)),
         }

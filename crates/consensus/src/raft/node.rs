@@ -28,7 +28,7 @@ use cluster_core::{
         consensus::{RaftRole, RaftState},
     },
 };
-use cluster_runtime::Pinset;
+use cluster_runtime::{Pinset, Spawned, spawn};
 use instance::{Instance, Running};
 use openraft::{
     async_runtime::WatchReceiver as _,
@@ -38,12 +38,11 @@ use openraft::{
 use reading::Rounds;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, watch},
-    task::JoinHandle,
+    sync::{Notify, Semaphore, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -116,7 +115,11 @@ pub struct RaftNode {
     ready: watch::Sender<bool>,
     state: watch::Sender<RaftState>,
     stop: CancellationToken,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Those that this peer was to begin a cluster with. It has to be told again when its store failed before it held them.
+    first_members: OnceLock<Vec<PeerId>>,
+    /// Told when a write failed that neither the log nor the pinset made.
+    store_failed: Notify,
+    tasks: Mutex<Vec<Spawned<()>>>,
 }
 
 impl std::fmt::Debug for RaftNode {
@@ -152,14 +155,18 @@ impl RaftNode {
             ready: watch::Sender::new(false),
             state: watch::Sender::new(RaftState::Waiting),
             stop: CancellationToken::new(),
+            first_members: OnceLock::new(),
+            store_failed: Notify::new(),
             tasks: Mutex::default(),
         });
+        let mut failures = pinset.failures();
+        failures.mark_unchanged();
         let running = Running::open(&node, pinset.clone()).await?;
         node.current.send_replace(Current::Up(running.instance.clone()));
         let tasks = vec![
-            tokio::spawn(supervisor::supervise(node.clone(), pinset, running)),
-            tokio::spawn(reading::answer_rounds(node.clone(), asked)),
-            tokio::spawn(leading::lead_on(node.clone())),
+            spawn(supervisor::supervise(node.clone(), pinset, running, failures)),
+            spawn(reading::answer_rounds(node.clone(), asked)),
+            spawn(leading::lead_on(node.clone())),
         ];
         *node.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         Ok(node)
@@ -177,6 +184,11 @@ impl RaftNode {
             Current::Down(cause) => return Err(StartRaftError::Down { cause: cause.to_string() }),
             Current::Stopped => return Err(Fatal::Stopped.into()),
         };
+        self.begin(&instance, self.first_members.get_or_init(|| members.to_vec())).await
+    }
+
+    /// Makes these peers the first members, unless this one has any already.
+    async fn begin(&self, instance: &Instance, members: &[PeerId]) -> Result<(), StartRaftError> {
         if let Some((peer, cluster)) = self.cluster_of_others(members).await {
             tracing::info!(target: "raft", %peer, %cluster, "the cluster is there already; waiting for its leader");
             return Ok(());
@@ -282,10 +294,13 @@ impl RaftNode {
                 match now {
                     Current::Up(instance) => {
                         let mut metrics = instance.raft.server_metrics();
+                        // A new receiver has seen nothing yet: it would hear of a change at once, again and again.
+                        drop(metrics.borrow_and_update());
                         if let Some(leader) = instance.leader() {
                             return Some((instance, leader));
                         }
                         tokio::select! {
+                            biased;
                             // Also when openraft is gone: what runs then changes soon.
                             changed = metrics.changed() => if changed.is_err() { current.changed().await.ok()? },
                             changed = current.changed() => changed.ok()?,

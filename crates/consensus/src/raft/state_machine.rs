@@ -18,6 +18,7 @@ use super::{
     waiters::Waiters,
 };
 use cluster_core::{
+    mutate::{Mutation as Defect, active},
     pinset::Outcome,
     ports::datastore::{Datastore, StoreError, Tree},
 };
@@ -170,7 +171,10 @@ impl RaftStateMachine {
         };
         self.set_applied(applied);
         let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();
-        for (place, nonce) in proposals {
+        let turn = usize::from(active(Defect::MixUpOutcomes) && proposals.len() > 1);
+        let nonces: Vec<u64> =
+            proposals.iter().map(|(_, nonce)| *nonce).cycle().skip(turn).take(proposals.len()).collect();
+        for ((place, _), nonce) in proposals.into_iter().zip(nonces) {
             if let Some(Outcome::Submit(answer)) = outcomes.get_mut(place).and_then(Option::take) {
                 self.shared.waiters.answer(nonce, answer);
             }
@@ -199,6 +203,7 @@ impl RaftStateMachine {
             return Err(failed);
         }
         tokio::select! {
+            biased;
             () = self.shared.stopping.cancelled() => Err(failed),
             () = tokio::time::sleep(*pause) => {
                 *pause = (*pause * 2).min(BUSY_LONGEST);
@@ -222,7 +227,7 @@ impl RaftStateMachine {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StateMachineError> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = cluster_runtime::blocking(work).await;
     Ok(done.map_err(|_| StateMachineError::Stopping)??)
 }
 
@@ -253,7 +258,7 @@ impl StateMachine<TypeConfig> for RaftStateMachine {
                 // What is there already shares the batch; nobody waits for more.
                 next = if group.is_full() { None } else { entries.next().now_or_never().flatten() };
             }
-            if let Some(last) = group.last() {
+            if let Some(last) = group.last().filter(|_| !active(Defect::ApplyBeforeFlush)) {
                 self.shared.log.written(last.index).await?;
             }
             self.carry_out(group, &carried).await?;

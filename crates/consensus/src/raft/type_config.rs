@@ -29,6 +29,13 @@ impl std::fmt::Display for CarriedOut {
     }
 }
 
+/// What runs openraft's tasks and timers.
+#[cfg(not(feature = "simulation"))]
+pub(super) type TaskRuntime = openraft::TokioRuntime;
+/// What runs openraft's tasks and timers, or lets the simulator do so.
+#[cfg(feature = "simulation")]
+pub(super) type TaskRuntime = super::simulated_runtime::SimulatedRuntime;
+
 openraft::declare_raft_types!(
     /// The types of this suite's Raft. One leader a term, as in the paper, so that an entry needs the term alone.
     pub TypeConfig:
@@ -38,6 +45,7 @@ openraft::declare_raft_types!(
         Node = openraft::impls::EmptyNode,
         Term = u64,
         LeaderId = openraft::impls::leader_id_std::LeaderId<u64, NodeId>,
+        AsyncRuntime = TaskRuntime,
 );
 
 pub(super) use openraft::type_config::alias;

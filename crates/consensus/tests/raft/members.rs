@@ -7,6 +7,9 @@ use crate::{
 use cluster_core::ports::consensus::{BarrierError, MembershipError, RaftRole, RaftState, SubmitError};
 use std::time::Duration;
 
+/// Time for an attempt that has to fail.
+const BRIEF: Duration = Duration::from_secs(2);
+
 fn role(cluster: &Cluster, seen_by: usize, of: usize) -> Option<RaftRole> {
     let roles = cluster.members[seen_by].node().roles();
     roles.into_iter().find(|(peer, _)| *peer == cluster.members[of].peer).map(|(_, role)| role)
@@ -139,6 +142,30 @@ async fn a_member_that_was_away_learns_that_it_was_removed() {
     cluster.start_member(gone).await;
     cluster.becomes(gone, RaftState::Removed).await;
     assert!(!cluster.members[gone].node().is_ready(), "it knows nothing of what came since");
+    cluster.stop().await;
+}
+
+/// Without a majority of those that would be left, the change could be neither ended nor taken back.
+#[tokio::test]
+async fn a_voter_without_whom_nothing_could_be_decided_stays() {
+    let mut cluster = Cluster::start(1000).await;
+    let leader = cluster.leader().await;
+    let (away, needed) = ((leader + 1) % 3, (leader + 2) % 3);
+    cluster.stop_member(away).await;
+    let node = cluster.members[leader].node().clone();
+    let (peer, missing) = (cluster.members[needed].peer, cluster.members[away].peer);
+    for done in [node.remove_member(peer, BRIEF).await, node.demote(peer, BRIEF).await] {
+        let Err(MembershipError::TimedOut { cause }) = done else { panic!("{done:?}") };
+        assert!(cause.contains("only 1 of the 2 voters"), "{cause}");
+        assert!(cause.contains(&missing.to_string()), "{cause}");
+    }
+    // Nothing was changed: changes are taken as before.
+    assert_eq!(role(&cluster, leader, needed), Some(RaftRole::Voter));
+    cluster.members[leader].consensus().submit(add(1)).await.unwrap();
+    cluster.start_member(away).await;
+    node.remove_member(peer, PATIENCE).await.unwrap();
+    cluster.becomes(needed, RaftState::Removed).await;
+    cluster.members[leader].consensus().submit(add(2)).await.unwrap();
     cluster.stop().await;
 }
 

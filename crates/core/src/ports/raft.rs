@@ -8,7 +8,7 @@ use libp2p_identity::PeerId;
 pub const MAX_RAFT_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// What a request is about. Each kind goes its own way to a peer, so that none waits for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RaftLane {
     /// Signs of life and votes: small, and late ones cost the leadership.
     Control,

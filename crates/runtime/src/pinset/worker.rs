@@ -55,11 +55,19 @@ enum Reply {
     Tracker(oneshot::Sender<TrackerOutcome>),
 }
 
+/// What whoever holds a handle follows.
+pub(super) struct Told {
+    /// The number of the last batch.
+    pub(super) batches: watch::Sender<u64>,
+    /// How often the store failed.
+    pub(super) failures: watch::Sender<u64>,
+}
+
 pub(super) struct Worker<B: Backend> {
     writer: Writer<B>,
     commands: mpsc::Receiver<Command<B::Input>>,
     effects: Arc<dyn Effects<B::Output>>,
-    batches: watch::Sender<u64>,
+    told: Told,
     replies: HashMap<Ticket, Reply>,
     /// When what is staged is written at the latest.
     due: Option<Instant>,
@@ -88,13 +96,13 @@ impl<B: Backend> Worker<B> {
         writer: Writer<B>,
         commands: mpsc::Receiver<Command<B::Input>>,
         effects: Arc<dyn Effects<B::Output>>,
-        batches: watch::Sender<u64>,
+        told: Told,
     ) -> Self {
         Self {
             writer,
             commands,
             effects,
-            batches,
+            told,
             replies: HashMap::new(),
             due: None,
             unsynced: None,
@@ -267,7 +275,7 @@ impl<B: Backend> Worker<B> {
             self.effects.tracked(signals);
         }
         if self.unsynced.is_none() {
-            self.batches.send_if_modified(|told| std::mem::replace(told, batch) != batch);
+            self.told.batches.send_if_modified(|told| std::mem::replace(told, batch) != batch);
         }
     }
 
@@ -278,6 +286,7 @@ impl<B: Backend> Worker<B> {
         if is_busy {
             tracing::info!(target: "service", "taking no changes while the store is exported");
         } else {
+            self.told.failures.send_modify(|failures| *failures += 1);
             tracing::error!(target: "service", error = %Chain(error), "a write failed; taking no changes until the store works again");
         }
         self.broken = Some(Broken {

@@ -1,12 +1,12 @@
 //! Plays the simulated cluster: many seeds, one seed again, or every deliberate defect.
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Parser;
-use cluster_testkit::simulator::{self, FailedSeed, Mutation, Trace};
-use std::{
-    process::{Command, ExitCode},
-    time::Instant,
+use cluster_testkit::{
+    mutants::Hunt,
+    simulator::{self, FailedSeed, Mutation, Trace},
 };
+use std::{process::ExitCode, time::Instant};
 
 /// Plays a cluster of 5 to 7 replicas in virtual time, with message loss, partitions, power failures and failing
 /// disks, and compares what every replica holds with an independent oracle.
@@ -42,7 +42,14 @@ const MUTATION_SEEDS: u64 = 500;
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     if arguments.mutations {
-        return mutations(&arguments);
+        let hunt = Hunt {
+            command: "simulate",
+            all: Mutation::ALL,
+            only: &arguments.only,
+            first: arguments.first,
+            seeds: arguments.seeds.unwrap_or(MUTATION_SEEDS),
+        };
+        return hunt.run(|seeds| simulator::run_many(seeds, |_| ()));
     }
     if let Some(seed) = arguments.seed {
         let summary = simulator::run(seed, Trace::On)?;
@@ -66,69 +73,4 @@ fn main() -> Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
-}
-
-fn chosen(only: &[String]) -> Result<Vec<Mutation>> {
-    if only.is_empty() {
-        return Ok(Mutation::ALL.to_vec());
-    }
-    let find = |name: &String| {
-        let found = Mutation::ALL.iter().copied().find(|mutation| mutation.name() == name);
-        found.with_context(|| format!("there is no defect named {name}"))
-    };
-    only.iter().map(find).collect()
-}
-
-#[cfg(cluster_mutations)]
-fn mutations(arguments: &Arguments) -> Result<ExitCode> {
-    // A defect may well panic; that counts as caught and needs no backtrace.
-    std::panic::set_hook(Box::new(|_| {}));
-    let seeds = arguments.seeds.unwrap_or(MUTATION_SEEDS);
-    let mut survivors = Vec::new();
-    let all = chosen(&arguments.only)?;
-    for mutation in &all {
-        simulator::select(Some(*mutation));
-        match simulator::run_many(arguments.first..arguments.first + seeds, |_| ()) {
-            Err(FailedSeed { seed, reason }) => {
-                println!("{:26} caught by seed {seed}: {reason}", mutation.name())
-            }
-            Ok(_) => {
-                println!("{:26} SURVIVES {seeds} seeds", mutation.name());
-                survivors.push(mutation.name());
-            }
-        }
-    }
-    simulator::select(None);
-    println!("{} of {} defects caught", all.len() - survivors.len(), all.len());
-    if !survivors.is_empty() {
-        bail!("not caught: {}", survivors.join(", "));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Makes the build that has the defects, and runs it.
-#[cfg(not(cluster_mutations))]
-fn mutations(arguments: &Arguments) -> Result<ExitCode> {
-    chosen(&arguments.only)?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
-    flags.push_str(" --cfg cluster_mutations");
-    let seeds = arguments.seeds.unwrap_or(MUTATION_SEEDS).to_string();
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["run", "--quiet"]).args(if cfg!(debug_assertions) {
-        [].as_slice()
-    } else {
-        &["--release"]
-    });
-    command.arg("--target-dir").arg(std::path::Path::new(&target).join("mutations"));
-    command.args(["-p", "cluster-testkit", "--bin", "simulate", "--", "--mutations", "--seeds", &seeds]);
-    command.args(["--first", &arguments.first.to_string()]);
-    if !arguments.only.is_empty() {
-        command.args(["--only", &arguments.only.join(",")]);
-    }
-    let status = command.env("RUSTFLAGS", flags).status().context("cannot start cargo")?;
-    if !status.success() {
-        bail!("the build with the defects, or its run, failed");
-    }
-    Ok(ExitCode::SUCCESS)
 }

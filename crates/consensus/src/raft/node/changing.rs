@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Entries that a new member may lack and still get a vote: a majority may need it from then on.
-const CAUGHT_UP: u64 = 100;
+pub(super) const CAUGHT_UP: u64 = 100;
 
 /// Pause before the leader is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -137,6 +137,7 @@ impl RaftNode {
     /// Asks whoever leads until it answers.
     async fn at_leader(&self, request: &Request, until: Instant) -> Result<Answer, MembershipError> {
         let mut cause = self.no_leader();
+        let mut is_first = true;
         loop {
             if self.stop.is_cancelled() {
                 return Err(MembershipError::Stopping);
@@ -165,9 +166,13 @@ impl RaftNode {
             match answer {
                 Ok(Answer::NotLeader(_)) => cause = format!("{leader} does not lead any more"),
                 Ok(Answer::NotMember(_)) => cause = format!("this peer is no member, says {leader}"),
-                Ok(Answer::Failed(why)) | Err(why) => cause = why,
+                Ok(Answer::Failed(why)) => cause = why,
+                // Who was cut short says nothing new.
+                Err(why) if is_first || Instant::now() < until => cause = why,
+                Err(_) => {}
                 Ok(answer) => return Ok(answer),
             }
+            is_first = false;
             if !self.pause(until).await {
                 return Err(MembershipError::TimedOut { cause });
             }

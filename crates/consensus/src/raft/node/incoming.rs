@@ -5,6 +5,7 @@ use super::{
         clocks::MAX_AHEAD,
         cluster_id::ClusterId,
         codec::{log_id, position, stored_membership},
+        position::LogPosition,
         proposal::{Proposal, ProposalError},
         rows::{AppliedRow, CLUSTER, cluster_row},
         snapshot::{Chunks, SnapshotBody, Spool},
@@ -16,11 +17,13 @@ use super::{
 };
 use cluster_core::{
     PeerId, UnixMillis,
+    mutate::{Mutation as Defect, active},
     ports::datastore::{Batch, Datastore, Durability, Tree},
 };
 use openraft::{
     async_runtime::WatchReceiver as _,
     errors::{ClientWriteError, RaftError},
+    raft::VoteRequest,
 };
 use std::sync::{Arc, PoisonError};
 
@@ -35,6 +38,14 @@ fn checked(bytes: Vec<u8>, now: UnixMillis) -> Result<Vec<u8>, ProposalError> {
         return Ok(bytes);
     }
     Proposal { at: now, ..proposal }.encode()
+}
+
+/// Returns the request of a candidate, of whose log a defect makes a longer one.
+fn perhaps_longer(mut request: VoteRequest<TypeConfig>) -> VoteRequest<TypeConfig> {
+    if active(Defect::VoteForShorterLog) {
+        request.last_log_id = Some(log_id(LogPosition { term: u64::MAX, index: u64::MAX / 2 }));
+    }
+    request
 }
 
 impl RaftNode {
@@ -66,13 +77,17 @@ impl RaftNode {
     /// Takes the cluster of the first leader for this peer's own, before anything that it sends is acknowledged.
     async fn adopt(&self, cluster: ClusterId) -> Result<(), String> {
         let store = self.store.clone();
-        let written = tokio::task::spawn_blocking(move || {
+        let written = cluster_runtime::blocking(move || {
             let mut batch = Batch::new();
             batch.put(Tree::RaftState, CLUSTER, cluster_row(cluster));
             store.commit(batch, Durability::Flushed)
         });
         let written = written.await.map_err(|error| error.to_string())?;
-        written.map_err(|error| error.to_string())?;
+        if let Err(error) = written {
+            // Neither the log nor the pinset may have anything to write: nobody else would notice.
+            self.store_failed.notify_one();
+            return Err(error.to_string());
+        }
         tracing::info!(target: "raft", %cluster, "a leader has this peer as a member");
         self.caller.identity.set_adopted(Some(cluster));
         Ok(())
@@ -97,11 +112,11 @@ impl RaftNode {
                 Ok(answer) => Answer::Append(answer),
                 Err(error) => failed(&error),
             },
-            Request::Vote(request) => match instance.raft.vote(request).await {
+            Request::Vote(request) => match instance.raft.vote(perhaps_longer(request)).await {
                 Ok(answer) => Answer::Vote(answer),
                 Err(error) => failed(&error),
             },
-            Request::PreVote(request) => match instance.raft.pre_vote(request).await {
+            Request::PreVote(request) => match instance.raft.pre_vote(perhaps_longer(request)).await {
                 Ok(answer) => Answer::Vote(answer),
                 Err(error) => failed(&error),
             },
@@ -196,7 +211,7 @@ impl Instance {
     ) -> Answer {
         let current = self.take_incoming();
         let place = self.place.clone();
-        let written = tokio::task::spawn_blocking(move || {
+        let written = cluster_runtime::blocking(move || {
             let mut spool = match current {
                 Some((sender, spool)) if number > 0 && sender == from && spool.chunks() == number => spool,
                 other if number == 0 => {

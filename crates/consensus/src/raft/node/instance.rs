@@ -43,7 +43,7 @@ impl Running {
     /// Starts from what the store holds.
     pub(super) async fn open(node: &RaftNode, pinset: Pinset<RaftInput>) -> Result<Self, StartRaftError> {
         let store = node.store.clone();
-        let opened = tokio::task::spawn_blocking(move || RaftLogStore::open(store)).await;
+        let opened = cluster_runtime::blocking(move || RaftLogStore::open(store)).await;
         let (log, thread) = opened.map_err(|_| StateMachineError::Stopping)??;
         let stopping = node.stop.child_token();
         let parts = MachineParts {
@@ -71,7 +71,7 @@ impl Running {
         let _ = instance.raft.shutdown().await;
         drop(instance);
         // Ends with the last of openraft's tasks, after writing what is on its way.
-        if !matches!(tokio::task::spawn_blocking(move || log.join()).await, Ok(true)) {
+        if !log.wait().await {
             tracing::error!(target: "raft", "the thread of the log panicked");
         }
     }

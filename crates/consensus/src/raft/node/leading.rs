@@ -8,13 +8,15 @@ use super::{
         type_config::TypeConfig,
     },
     Answer, Instance, NodeId, ProposalBytes, RaftNode, Request,
+    changing::CAUGHT_UP,
     reading::confirmed_index,
 };
 use cluster_core::PeerId;
 use openraft::{
-    ChangeMembers, Instant as _, ServerState,
+    ChangeMembers, ServerState,
     async_runtime::WatchReceiver as _,
     errors::{ChangeMembershipError, ClientWriteError, RaftError},
+    type_config::{TypeConfigExt as _, alias::InstantOf},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -40,6 +42,7 @@ impl RaftNode {
 
     async fn change_now(&self, instance: &Instance, change: MemberChange) -> Answer {
         loop {
+            let asked = TypeConfig::now();
             // Who was followed by another leader must not answer out of its own list.
             let answer = confirmed_index(instance).await;
             if !matches!(answer, Answer::ReadIndex(_)) {
@@ -60,6 +63,13 @@ impl RaftNode {
                 Decision::HandOver => return self.hand_over(instance, None).await,
                 Decision::Write(members, then) => (members, then),
             };
+            let until = Instant::now() + self.config.election;
+            while let Some(cause) = would_stand_still(instance, change, asked) {
+                if Instant::now() >= until {
+                    return Answer::Failed(cause);
+                }
+                tokio::time::sleep(UNDER_WAY).await;
+            }
             match instance.raft.change_membership(members, then == VotersThatGo::BecomeLearners).await {
                 Ok(written) => {
                     if let MemberChange::Remove(peer) = change {
@@ -181,29 +191,64 @@ impl Instance {
         is_settled.then(|| (members.membership().clone(), since))
     }
 
+    /// Returns the other members that have answered since then, and how many entries each lacks; nobody if this peer does not
+    /// lead.
+    fn present(&self, since: InstantOf<TypeConfig>) -> Vec<(u64, PeerId)> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let (Some(heard), Some(replication)) = (&metrics.heartbeat, &metrics.replication) else {
+            return Vec::new();
+        };
+        let last = metrics.last_log_index.unwrap_or_default();
+        let present = replication.iter().filter_map(|(node, matched)| {
+            (**heard.get(node)?.as_ref()? >= since).then_some(())?;
+            Some((last.saturating_sub(matched.as_ref()?.index), node.peer()))
+        });
+        present.filter(|(_, peer)| *peer != self.local).collect()
+    }
+
     /// Returns a voter that has all of the log and was heard of just now: the one wanted, or any.
     fn able_to_lead(&self, recent: Duration, wanted: Option<PeerId>) -> Option<PeerId> {
         let voters = self.voters();
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let heard = metrics.heartbeat.as_ref()?;
-        let replication = metrics.replication.as_ref()?;
-        let mut able: Vec<(u64, PeerId)> = replication
-            .iter()
-            .filter_map(|(node, matched)| {
-                let since = heard.get(node)?.as_ref()?.elapsed();
-                (since <= recent).then_some(())?;
-                Some((matched.as_ref()?.index, node.peer()))
-            })
-            .filter(|(_, peer)| {
-                *peer != self.local && voters.contains(peer) && wanted.is_none_or(|wanted| wanted == *peer)
-            })
-            .collect();
-        able.sort_by_key(|(index, _)| *index);
-        let (index, peer) = able.pop()?;
+        let is_asked_for = |peer: &PeerId| wanted.is_none_or(|wanted| wanted == *peer);
+        let present = self.present(TypeConfig::now() - recent).into_iter();
+        let able = present.filter(|(_, peer)| voters.contains(peer) && is_asked_for(peer));
         // What is missing is sent within a round; more would leave the cluster without a leader for long.
-        (metrics.last_log_index.unwrap_or_default() <= index + CLOSE).then_some(peer)
+        able.min_by_key(|(lag, _)| *lag).filter(|(lag, _)| *lag <= CLOSE).map(|(_, peer)| peer)
     }
+}
+
+/// Says why the cluster could decide nothing any more after a change of its voters: too few of them have answered since then
+/// and have the log. Such a change could not be ended, nor taken back, before they do.
+fn would_stand_still(
+    instance: &Instance,
+    change: MemberChange,
+    asked: InstantOf<TypeConfig>,
+) -> Option<String> {
+    let mut voters = instance.voters();
+    let is_other = match change {
+        MemberChange::AddLearner(_) => false,
+        MemberChange::Promote(peer) => voters.insert(peer),
+        MemberChange::Demote(peer) | MemberChange::Remove(peer) => voters.remove(&peer),
+    };
+    if !is_other {
+        return None;
+    }
+    let able: BTreeSet<PeerId> = instance
+        .present(asked)
+        .into_iter()
+        .filter_map(|(lag, peer)| (lag <= CAUGHT_UP).then_some(peer))
+        .chain([instance.local])
+        .collect();
+    let there = voters.intersection(&able).count();
+    (there <= voters.len() / 2).then(|| {
+        let missing: Vec<String> = voters.difference(&able).map(PeerId::to_string).collect();
+        format!(
+            "only {there} of the {} voters that there would be are there and have the log; {} has to be there first",
+            voters.len(),
+            missing.join(", ")
+        )
+    })
 }
 
 /// Entries that whoever takes the leadership over may lack: it waits for them before it stands for election.
@@ -221,6 +266,7 @@ pub(super) async fn lead_on(node: Arc<RaftNode>) {
             std::future::pending::<()>().await;
         };
         tokio::select! {
+            biased;
             () = node.stop.cancelled() => return,
             () = leading => {}
             changed = current.changed() => if changed.is_err() { return },
@@ -244,6 +290,7 @@ impl RaftNode {
             let is_nameless =
                 instance.leader() == Some(instance.local) && self.caller.identity.get().is_none();
             tokio::select! {
+                biased;
                 changed = metrics.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(NEWS), if is_nameless => {}
             }

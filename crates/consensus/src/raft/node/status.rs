@@ -1,14 +1,14 @@
 //! How this member stands.
 
 use super::{Current, NodeId, RaftNode};
-use cluster_core::ports::consensus::{RaftHealth, RaftMember};
+use cluster_core::ports::consensus::{RaftHealth, RaftMember, RaftState};
 use openraft::{Instant as _, async_runtime::WatchReceiver as _};
 
 impl RaftNode {
     /// Says how this member stands, out of memory.
     pub fn status(&self) -> RaftHealth {
         let mut health = RaftHealth {
-            state: *self.state.borrow(),
+            state: RaftState::Stopped,
             failure: self.caller.strangers.complaint(),
             leader: None,
             term: 0,
@@ -24,11 +24,13 @@ impl RaftNode {
         let instance = match &*self.current.borrow() {
             Current::Up(instance) => instance.clone(),
             Current::Down(cause) => {
+                health.state = RaftState::Failed;
                 health.failure = Some(cause.to_string());
                 return health;
             }
             Current::Stopped => return health,
         };
+        health.state = self.state_of(&instance);
         let metrics = instance.raft.metrics();
         let metrics = metrics.borrow_watched();
         health.leader = metrics.current_leader.map(|node| node.peer());

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        chance,
         proposal::{Proposal, ProposalError},
         waiters::Waiter,
     },
@@ -9,6 +10,7 @@ use super::{
 };
 use cluster_core::{
     PeerId, UnixMillis,
+    mutate::{Mutation as Defect, active},
     pinset::Ordered,
     ports::{
         consensus::{Applied, Operation, Rejection, SubmitError},
@@ -44,7 +46,7 @@ impl RaftNode {
                 _ => return Err(busy("too many changes are on their way: try again later")),
             },
         };
-        let nonce = rand::random();
+        let nonce = u64::from_be_bytes(chance::bytes());
         let ordered = Ordered { operation, replication: self.config.replication };
         let at = self.instance().map_or_else(cluster_runtime::now, |instance| self.fair_now(&instance));
         let bytes = match (Proposal { ordered, at, nonce }).encode() {
@@ -104,6 +106,9 @@ impl RaftNode {
                 Err(RaftCallError::NotSent { .. } | RaftCallError::Refused(_)) => {
                     return Attempt::NotProposed;
                 }
+                Err(RaftCallError::NotAnswered { .. }) if active(Defect::ProposeAgain) => {
+                    return Attempt::NotProposed;
+                }
                 Err(RaftCallError::NotAnswered { .. }) => None,
             }
         };
@@ -116,8 +121,11 @@ impl RaftNode {
 
     async fn outcome(&self, waiter: &mut Waiter, until: Instant) -> Result<Applied, SubmitError> {
         timeout_at(until, waiter.outcome()).await.unwrap_or_else(|_| {
-            let cause = "the cluster did not carry out the change in time";
-            Err(SubmitError::Unknown { cause: cause.to_owned() })
+            let cause = "the cluster did not carry out the change in time".to_owned();
+            if active(Defect::DenyUnknown) {
+                return Err(SubmitError::Busy { cause });
+            }
+            Err(SubmitError::Unknown { cause })
         })
     }
 

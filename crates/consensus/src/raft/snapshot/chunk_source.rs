@@ -1,7 +1,10 @@
 //! Reading the chunks of a snapshot out of a view of the store.
 
 use super::chunk::{Chunk, Section};
-use cluster_core::ports::datastore::{Snapshot, StoreError};
+use cluster_core::{
+    mutate::{Mutation as Defect, active},
+    ports::datastore::{Snapshot, StoreError},
+};
 use std::{ops::Bound, sync::Arc};
 
 /// Bytes of rows after which a chunk ends.
@@ -45,6 +48,9 @@ impl ChunkSource {
             for (key, row) in page {
                 bytes += key.len() + row.len();
                 from = Bound::Excluded(key.clone());
+                if section == Section::Requests && active(Defect::SnapshotWithoutRequests) {
+                    continue;
+                }
                 rows.push((key, row));
                 if bytes >= CHUNK_BYTES || rows.len() >= CHUNK_ROWS {
                     is_full = true;

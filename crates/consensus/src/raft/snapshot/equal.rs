@@ -3,6 +3,7 @@
 use super::chunk::{Chunk, Section};
 use cluster_core::{
     PinKey,
+    mutate::{Mutation as Defect, active},
     pinset::{
         counters::Counter,
         mutation::{Before, Mutation},
@@ -31,6 +32,7 @@ pub(in super::super) fn make_equal(mutation: &mut Mutation<'_>, chunk: &Chunk) -
             match wanted.remove(key.as_slice()) {
                 Some(same) if same == row => {}
                 Some(other) => replace(mutation, chunk.section, (key, row), Some(other))?,
+                None if active(Defect::KeepSurplusRows) => {}
                 None => replace(mutation, chunk.section, (key, row), None)?,
             }
         }

@@ -10,7 +10,10 @@ use super::{
     },
     Snapshot, SnapshotMeta, StateMachineError, blocking,
 };
-use cluster_core::ports::datastore::{Datastore, Tree};
+use cluster_core::{
+    mutate::{Mutation as Defect, active},
+    ports::datastore::{Datastore, Tree},
+};
 use openraft::RaftSnapshotBuilder;
 use std::{
     io,
@@ -70,7 +73,13 @@ pub(super) async fn take(store: Arc<dyn Datastore>) -> Result<Snapshot, StateMac
         let applied = read_row(row, "applied", AppliedRow::decode)?.unwrap_or_default();
         let last_membership =
             codec::stored_membership(&applied.membership).ok_or_else(|| damaged("applied"))?;
-        let meta = SnapshotMeta { last_log_id: applied.last.map(codec::log_id), last_membership };
+        let mut last = applied.last;
+        if active(Defect::SnapshotAhead)
+            && let Some(last) = &mut last
+        {
+            last.index += 1;
+        }
+        let meta = SnapshotMeta { last_log_id: last.map(codec::log_id), last_membership };
         let chunks = Chunks::View(ChunkSource::new(Arc::from(view)));
         Ok(Snapshot {
             meta,

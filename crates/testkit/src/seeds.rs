@@ -1,9 +1,9 @@
 //! Many seeds on all cores.
 
-use super::{Summary, Trace, run};
+use anyhow::Result as Anyhow;
 use std::{
-    ops::Range,
-    panic::catch_unwind,
+    ops::{AddAssign, Range},
+    panic::{RefUnwindSafe, catch_unwind},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -24,8 +24,8 @@ pub struct FailedSeed {
 ///
 /// # Errors
 /// The failure.
-pub fn try_seed(seed: u64) -> Result<Summary, FailedSeed> {
-    match catch_unwind(|| run(seed, Trace::Off)) {
+pub fn try_seed<S>(seed: u64, play: impl Fn(u64) -> Anyhow<S> + RefUnwindSafe) -> Result<S, FailedSeed> {
+    match catch_unwind(|| play(seed)) {
         Ok(Ok(summary)) => Ok(summary),
         Ok(Err(error)) => Err(FailedSeed { seed, reason: format!("{error:#}") }),
         Err(panic) => {
@@ -40,10 +40,14 @@ pub fn try_seed(seed: u64) -> Result<Summary, FailedSeed> {
 ///
 /// # Errors
 /// The failure with the smallest seed among those that were under way.
-pub fn run_many(seeds: Range<u64>, progress: impl Fn(u64) + Sync) -> Result<Summary, FailedSeed> {
+pub fn run_many<S: AddAssign + Default + Send>(
+    seeds: Range<u64>,
+    play: impl Fn(u64) -> Anyhow<S> + RefUnwindSafe + Sync,
+    progress: impl Fn(u64) + Sync,
+) -> Result<S, FailedSeed> {
     let next = AtomicU64::new(seeds.start);
     let done = AtomicU64::new(0);
-    let total = Mutex::new(Summary::default());
+    let total = Mutex::new(S::default());
     let failed: Mutex<Option<FailedSeed>> = Mutex::new(None);
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -54,7 +58,7 @@ pub fn run_many(seeds: Range<u64>, progress: impl Fn(u64) + Sync) -> Result<Summ
                     if seed >= seeds.end {
                         return;
                     }
-                    match try_seed(seed) {
+                    match try_seed(seed, &play) {
                         Ok(summary) => {
                             *total.lock().unwrap_or_else(PoisonError::into_inner) += summary;
                             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
