@@ -1,6 +1,7 @@
 //! The measures, each of which can run alone.
 
 mod acks;
+mod agreed;
 mod arrival;
 mod empty;
 mod events;
@@ -59,6 +60,8 @@ pub(crate) enum Measure {
     Restart,
     /// Load more onto the large pinset
     Onto,
+    /// Acknowledged pins a second on one of 1, 3 and 5 peers at c = 1, 16, 256, and what each peer writes
+    Agreed,
     /// Three peers: from a pin on one to its sight on another
     Replicate,
     /// A fresh peer joins one that holds many pins in batches
@@ -92,6 +95,7 @@ impl Measure {
             Self::Mixed => mixed::run(stage, results).await,
             Self::Restart => restart::run(stage, results).await,
             Self::Onto => onto::run(stage, results).await,
+            Self::Agreed => agreed::run(stage, results).await,
             Self::Replicate => replicate::run(stage, results).await,
             Self::Newcomer => newcomer::batched(stage, results).await,
             Self::Chain => newcomer::chained(stage, results).await,

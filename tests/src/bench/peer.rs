@@ -73,7 +73,7 @@ impl Peer {
         let api = SocketAddr::from(([127, 0, 0, 1], api));
         let peer = Self { suite: suite.clone(), folder, environment, api, swarm, joined: Vec::new() };
         let began = Instant::now();
-        peer.run(&["init"], INIT_LIMIT).await?;
+        peer.run(&["init", "--consensus", settings.consensus.name()], INIT_LIMIT).await?;
         Ok((peer, began.elapsed()))
     }
 

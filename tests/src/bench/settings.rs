@@ -75,6 +75,9 @@ pub(crate) struct Settings {
     /// How the large pinset comes to be when the measure that loads it was not asked for
     #[arg(long, value_enum, default_value_t = SeedBy::Import)]
     pub(crate) seed_by: SeedBy,
+    /// How the peers agree; both suites' `init` is told
+    #[arg(long, value_enum, default_value_t = Consensus::Crdt)]
+    pub(crate) consensus: Consensus,
     /// consensus.crdt.batching of the peers: size and age, as in 500,1s
     #[arg(long, value_name = "SIZE,AGE")]
     pub(crate) batching: Option<String>,
@@ -99,6 +102,25 @@ pub(crate) enum Only {
     Ours,
     /// Go's
     Go,
+}
+
+/// How the peers agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Consensus {
+    /// A Merkle-CRDT
+    Crdt,
+    /// One order of changes, held by a majority
+    Raft,
+}
+
+impl Consensus {
+    /// Returns the name that `init` takes.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Crdt => "crdt",
+            Self::Raft => "raft",
+        }
+    }
 }
 
 /// Where a large pinset comes from.
@@ -191,9 +213,10 @@ impl Settings {
     /// Describes everything a figure depends on, in one line.
     pub(crate) fn describe(&self) -> String {
         format!(
-            "{}load {} s after {} s warm-up, stub delay {} ms (draining {} ms), {} pins present, {} more, {} kills, \
+            "{}consensus {}, load {} s after {} s warm-up, stub delay {} ms (draining {} ms), {} pins present, {} more, {} kills, \
              {} replicated, {} held in batches, {} chained, {} newcomer(s), batching {}, seed {}, {} round(s); default workers, all indexes and the tracker on",
             if self.quick { "QUICK (not comparable with the bars): " } else { "" },
+            self.consensus.name(),
             self.load_time().as_secs_f64(),
             self.warm_up_time().as_secs_f64(),
             self.delay,
