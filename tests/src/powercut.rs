@@ -1,5 +1,6 @@
 //! Power cuts and `kill -9` for real peers, and for a toy store that shows that the cuts find what they should.
 
+mod cluster_workload;
 mod kills;
 mod load;
 mod peer;
@@ -9,6 +10,7 @@ mod talk;
 mod toy;
 mod toy_workload;
 
+pub use cluster_workload::ClusterWorkload;
 pub use kills::{KillOptions, KillSummary, kill_often};
 pub use peer::{Engine, PeerProgram, Variant};
 pub use program::main;

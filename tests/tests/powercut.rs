@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cluster_testkit::powercut::{Campaign, CampaignOptions, NameModel, Summary, Workload, is_permitted};
-use cluster_tests::powercut::{Engine, Fault, PeerProgram, ServiceWorkload, ToyWorkload, Variant};
+use cluster_tests::powercut::{
+    ClusterWorkload, Engine, Fault, PeerProgram, ServiceWorkload, ToyWorkload, Variant,
+};
 use std::path::PathBuf;
 
 const SEED: u64 = 20_240_613;
@@ -81,4 +83,13 @@ fn a_peer_with_batching_survives_power_cuts() {
 #[test]
 fn a_peer_on_sled_survives_power_cuts() {
     service(Variant::Default, Engine::Sled);
+}
+
+#[test]
+fn peers_that_agree_survive_a_power_cut_of_all_at_once() {
+    let workload = ClusterWorkload::new(200).unwrap();
+    let Some(summary) = cut(&workload, 4, 2) else { return };
+    assert!(summary.is_clean(), "{summary}");
+    assert_eq!((summary.cuts, summary.reopened, summary.lost), (4, 4, 0));
+    assert_eq!(summary.proven + summary.weak, summary.acknowledged);
 }

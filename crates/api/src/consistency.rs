@@ -20,13 +20,16 @@ pub(crate) async fn prepare(api: &dyn ClusterApi, head: &Parts) -> Result<(), Bo
         return Ok(());
     }
     let refused = |error: &ApiError| Box::new(of_api(error));
-    if !api.is_readable() {
-        return Err(refused(&ApiError::NotReady));
-    }
+    let ready = || if api.is_readable() { Ok(()) } else { Err(refused(&ApiError::NotReady)) };
+    ready()?;
     let Some(query) = head.uri.query().filter(|query| query.contains("consistency")) else { return Ok(()) };
     match Query::parse(Some(query)).get("consistency") {
         None | Some("" | "local") => Ok(()),
-        Some("strong") => api.read_barrier().await.map_err(|error| refused(&error)),
+        Some("strong") => {
+            api.read_barrier().await.map_err(|error| refused(&error))?;
+            // A snapshot may have come in between.
+            ready()
+        }
         Some(other) => {
             Err(Box::new(bad_request(&format!("consistency is \"local\" or \"strong\", not {other:?}"))))
         }

@@ -144,6 +144,8 @@ mutations! {
     KeepSurplusRows = "keep-surplus-rows",
     /// A snapshot is acknowledged without a flush.
     SkipInstallFlush = "skip-install-flush",
+    /// A pinset that a snapshot is half-way into is shown.
+    ShowHalfInstalled = "show-half-installed",
     /// A peer's reads are ready as soon as it runs.
     ReadyAtOnce = "ready-at-once",
     /// A peer's reads stay ready although its store failed.

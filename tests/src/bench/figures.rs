@@ -127,6 +127,9 @@ figures! {
     Agreed5Of256: "5 peers agree: acked pins, c = 256", "1/s", Bar::None;
     Agreed5Written: "5 peers agree: bytes written per peer and pin, c = 1", "B", Bar::None;
     AgreedErrors: "errors in these loads", "", Bar::AtMost(0.0);
+    BehindAll: "a voter that was away for the pins: has all", "s", Bar::None;
+    BehindKilled: "the same, killed meanwhile: running until it has all", "s", Bar::None;
+    BehindHalf: "pins of a half installed pinset shown", "", Bar::AtMost(0.0);
     ReplicateP50: "3 peers: pin on one seen on another, p50", "ms", Bar::AtMost(3.0);
     ReplicateP99: "3 peers: pin on one seen on another, p99", "ms", Bar::AtMost(10.0);
     NewcomerFirst: "newcomer: first pin", "s", Bar::AtMost(1.0);

@@ -3,6 +3,7 @@
 mod acks;
 mod agreed;
 mod arrival;
+mod behind;
 mod empty;
 mod events;
 mod filters;
@@ -62,6 +63,8 @@ pub(crate) enum Measure {
     Onto,
     /// Acknowledged pins a second on one of 1, 3 and 5 peers at c = 1, 16, 256, and what each peer writes
     Agreed,
+    /// A voter that was away for as many pins as a large pinset has, also killed amid catching up (raft)
+    Behind,
     /// Three peers: from a pin on one to its sight on another
     Replicate,
     /// A fresh peer joins one that holds many pins in batches
@@ -96,6 +99,7 @@ impl Measure {
             Self::Restart => restart::run(stage, results).await,
             Self::Onto => onto::run(stage, results).await,
             Self::Agreed => agreed::run(stage, results).await,
+            Self::Behind => behind::run(stage, results).await,
             Self::Replicate => replicate::run(stage, results).await,
             Self::Newcomer => newcomer::batched(stage, results).await,
             Self::Chain => newcomer::chained(stage, results).await,

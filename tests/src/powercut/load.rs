@@ -128,6 +128,21 @@ pub(super) fn work(port: u16, plan: &mut Plan, count: usize, clock: &Clock) -> D
     (operations, None)
 }
 
+/// Sends requests from all clients at once, each to one of the peers at these ports, and waits until each was answered.
+pub(super) fn put_load(ports: &[u16], requests: usize, seed: u64, clock: &Clock) -> Result<()> {
+    let each = requests.div_ceil(CLIENTS);
+    let done: Vec<Done> = std::thread::scope(|scope| {
+        let start = |client: usize| {
+            let port = ports[client % ports.len()];
+            scope.spawn(move || work(port, &mut Plan::new(seed, client), each, clock))
+        };
+        let threads: Vec<_> = (0..CLIENTS).map(start).collect();
+        threads.into_iter().map(|thread| thread.join()).collect::<Result<_, _>>()
+    })
+    .map_err(|_| anyhow::anyhow!("a client panicked"))?;
+    done.into_iter().find_map(|(_, error)| error).map_or(Ok(()), Err).context("a request failed")
+}
+
 fn exchange(connection: &mut Connection, request: &Request, clock: &Clock) -> Result<Answer> {
     let (method, path) = request.parts();
     connection.send(method, &path)?;

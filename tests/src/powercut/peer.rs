@@ -1,6 +1,6 @@
 //! Peers on folders that were rebuilt, cut or killed.
 
-use crate::http::Connection;
+use crate::http::{Connection, Response};
 use anyhow::{Context as _, Result, bail, ensure};
 use cluster_testkit::{
     ports::{free_ports, loopback},
@@ -171,19 +171,7 @@ impl Peer {
 
     /// Reads all pins: CID and name.
     pub(super) fn pins(&self) -> Result<State> {
-        let response = Connection::open(self.port)?.ask("GET", "/allocations")?;
-        ensure!(matches!(response.status, 200 | 204), "GET /allocations: status {}", response.status);
-        if let Some(error) = response.stream_error {
-            bail!("GET /allocations broke off: {error}");
-        }
-        let mut state = State::new();
-        for pin in serde_json::Deserializer::from_slice(&response.body).into_iter::<serde_json::Value>() {
-            let pin = pin?;
-            let text = |field: &str| pin[field].as_str().map(str::to_owned);
-            let (Some(cid), Some(name)) = (text("cid"), text("name")) else { bail!("not a pin: {pin}") };
-            ensure!(state.insert(cid, name).is_none(), "listed twice: {pin}");
-        }
-        Ok(state)
+        pins_of(&Connection::open(self.port)?.ask("GET", "/allocations")?)
     }
 
     /// Ends it with `kill -9`.
@@ -199,6 +187,22 @@ impl Peer {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(10)..].join("\n")
     }
+}
+
+/// Reads the pins of an answer: CID and name.
+pub(super) fn pins_of(response: &Response) -> Result<State> {
+    ensure!(matches!(response.status, 200 | 204), "GET /allocations: status {}", response.status);
+    if let Some(error) = &response.stream_error {
+        bail!("GET /allocations broke off: {error}");
+    }
+    let mut state = State::new();
+    for pin in serde_json::Deserializer::from_slice(&response.body).into_iter::<serde_json::Value>() {
+        let pin = pin?;
+        let text = |field: &str| pin[field].as_str().map(str::to_owned);
+        let (Some(cid), Some(name)) = (text("cid"), text("name")) else { bail!("not a pin: {pin}") };
+        ensure!(state.insert(cid, name).is_none(), "listed twice: {pin}");
+    }
+    Ok(state)
 }
 
 impl Drop for Peer {

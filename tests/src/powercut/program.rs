@@ -1,9 +1,11 @@
 //! The command `powercut`.
 
-use super::{Engine, Fault, KillOptions, PeerProgram, ServiceWorkload, Variant, kill_often, toy};
+use super::{
+    ClusterWorkload, Engine, Fault, KillOptions, PeerProgram, ServiceWorkload, Variant, kill_often, toy,
+};
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
-use cluster_testkit::powercut::{Campaign, CampaignOptions, NameModel, is_permitted};
+use cluster_testkit::powercut::{Campaign, CampaignOptions, NameModel, Workload, is_permitted};
 use std::{
     io,
     path::PathBuf,
@@ -32,6 +34,9 @@ struct Arguments {
     /// Configure the peer with batching
     #[arg(long)]
     batching: bool,
+    /// Cut the power of three peers with Raft at once, instead of one peer's
+    #[arg(long, conflicts_with_all = ["batching", "engine"])]
+    raft: bool,
     /// Engine of the peer's store
     #[arg(long, value_enum, default_value_t = Engine::Fjall)]
     engine: Engine,
@@ -88,14 +93,18 @@ fn run(arguments: Arguments) -> Result<bool> {
     let seed = arguments.seed.unwrap_or(now);
     let variant = if arguments.batching { Variant::Batching } else { Variant::Default };
     let program = PeerProgram::find(variant, arguments.engine)?;
-    println!("{}: seed {seed}", program.name());
+    println!("seed {seed}");
     let mut is_clean = true;
     if arguments.disks > 0 {
         ensure!(is_permitted(), "strace is missing or may not trace here");
         let began = Instant::now();
-        let workload = ServiceWorkload::new(program.clone(), arguments.requests);
+        let workload: Box<dyn Workload> = if arguments.raft {
+            Box::new(ClusterWorkload::new(arguments.requests)?)
+        } else {
+            Box::new(ServiceWorkload::new(program.clone(), arguments.requests))
+        };
         let campaign = Campaign::new(
-            &workload,
+            &*workload,
             CampaignOptions {
                 disks: arguments.disks,
                 recordings: arguments.recordings,
@@ -111,7 +120,7 @@ fn run(arguments: Arguments) -> Result<bool> {
         println!("{summary}\n  {:.1?}, of it {:.1?} under traced load", began.elapsed(), summary.load_time);
         is_clean &= summary.is_clean();
     }
-    if arguments.kills > 0 {
+    if arguments.kills > 0 && !arguments.raft {
         let began = Instant::now();
         let summary = kill_often(&program, &KillOptions { kills: arguments.kills, seed })?;
         println!("{summary}\n  {:.1?}", began.elapsed());

@@ -1,12 +1,12 @@
 //! `cluster-service` as a workload for power cuts.
 
 use super::{
-    load::{CLIENTS, Clock, Done, Plan, work},
+    load::{Clock, put_load},
     peer::PeerProgram,
     talk,
 };
 use crate::http::Connection;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use cluster_testkit::{
     ports::free_ports,
     powercut::{Operation, Recording, Running, State, Workload},
@@ -50,7 +50,7 @@ impl Workload for ServiceWorkload {
             return Ok(State::new());
         }
         let mut peer = self.program.start(root)?;
-        put_load(peer.port(), self.requests / 2, seed ^ 0x5eed, &Clock::default())?;
+        put_load(&[peer.port()], self.requests / 2, seed ^ 0x5eed, &Clock::default())?;
         let state = peer.pins();
         peer.kill()?;
         state
@@ -71,7 +71,7 @@ impl Workload for ServiceWorkload {
             std::thread::sleep(Duration::from_millis(5));
         }
         let clock = Clock::default();
-        put_load(port, self.requests, seed, &clock)?;
+        put_load(&[port], self.requests, seed, &clock)?;
         ensure!(clock.acknowledged() > self.requests / 2, "most requests were refused");
         Ok(())
     }
@@ -84,16 +84,4 @@ impl Workload for ServiceWorkload {
         let turn = self.read_backs.fetch_add(1, Ordering::SeqCst);
         self.program.read_back(root, turn.is_multiple_of(2))
     }
-}
-
-/// Sends requests from all clients at once and waits until each was answered.
-fn put_load(port: u16, requests: usize, seed: u64, clock: &Clock) -> Result<()> {
-    let each = requests.div_ceil(CLIENTS);
-    let done: Vec<Done> = std::thread::scope(|scope| {
-        let start = |client| scope.spawn(move || work(port, &mut Plan::new(seed, client), each, clock));
-        let threads: Vec<_> = (0..CLIENTS).map(start).collect();
-        threads.into_iter().map(|thread| thread.join()).collect::<Result<_, _>>()
-    })
-    .map_err(|_| anyhow::anyhow!("a client panicked"))?;
-    done.into_iter().find_map(|(_, error)| error).map_or(Ok(()), Err).context("a request failed")
 }

@@ -42,10 +42,21 @@ fn hear(exchange: &mut Exchange, io: &StreamIo) {
         exchange.began = io.start;
     }
     exchange.heard.extend(&io.data);
+    // Peers talk with each other, too, and not by HTTP.
+    if ![b"POST /pins/".as_slice(), b"DELETE /pins"].iter().any(|start| is_beginning(&exchange.heard, start))
+    {
+        exchange.heard.clear();
+        return;
+    }
     let Some(end) = exchange.heard.windows(4).position(|window| window == b"\r\n\r\n") else { return };
     let request = parse(&exchange.heard[..end]);
     exchange.waiting = request.map(|request| (request, exchange.began));
     exchange.heard.clear();
+}
+
+/// Says whether one of the two begins with the other.
+fn is_beginning(heard: &[u8], start: &[u8]) -> bool {
+    heard.iter().zip(start).all(|(one, other)| one == other)
 }
 
 fn parse(head: &[u8]) -> Option<Request> {

@@ -18,6 +18,7 @@ use super::{
     config::RaftConfig,
     log_store::OpenLogError,
     messages::{Answer, Request},
+    readiness::Readiness,
     removed::Removed,
     type_config::{ProposalBytes, TypeConfig},
 };
@@ -112,7 +113,7 @@ pub struct RaftNode {
     places: Arc<Semaphore>,
     rounds: Rounds,
     current: watch::Sender<Current>,
-    ready: watch::Sender<bool>,
+    ready: Readiness,
     state: watch::Sender<RaftState>,
     stop: CancellationToken,
     /// Those that this peer was to begin a cluster with. It has to be told again when its store failed before it held them.
@@ -152,7 +153,7 @@ impl RaftNode {
             places: Arc::new(Semaphore::new(SUBMISSIONS)),
             rounds,
             current: watch::Sender::new(Current::Down("it is starting".into())),
-            ready: watch::Sender::new(false),
+            ready: Readiness::default(),
             state: watch::Sender::new(RaftState::Waiting),
             stop: CancellationToken::new(),
             first_members: OnceLock::new(),
@@ -235,7 +236,7 @@ impl RaftNode {
 
     /// Says whether reads of this peer's store are ready.
     pub fn is_ready(&self) -> bool {
-        *self.ready.borrow()
+        self.ready.is_ready()
     }
 
     /// Follows what this peer is in its cluster.

@@ -12,6 +12,7 @@ use super::{
     codec::{self, StoredMembership},
     log_store::RaftLogStore,
     position::LogPosition,
+    readiness::Readiness,
     rows::{APPLIED, AppliedRow, CLUSTER, INSTALLING, InstallingRow, damaged, read_cluster},
     snapshot::{ChunkSource, Chunks, HeldPlace, SnapshotBody, Spool, SpoolPlace, clear_spool},
     type_config::{CarriedOut, Entry, LogId, TypeConfig, alias},
@@ -77,6 +78,8 @@ pub struct MachineParts {
     pub waiters: Arc<Waiters>,
     /// Who is told which cluster the rows belong to.
     pub identity: Identity,
+    /// Who is told while a snapshot is half-way into the pinset.
+    pub ready: Readiness,
     /// Once it is cancelled, a busy store is not waited for any more.
     pub stopping: CancellationToken,
 }
@@ -89,6 +92,7 @@ struct Shared {
     place: SpoolPlace,
     progress: watch::Sender<Option<LogPosition>>,
     identity: Identity,
+    ready: Readiness,
     stopping: CancellationToken,
 }
 
@@ -104,7 +108,7 @@ impl RaftStateMachine {
     /// # Errors
     /// When the store fails.
     pub async fn open(parts: MachineParts) -> Result<Self, StateMachineError> {
-        let MachineParts { store, pinset, log, waiters, identity, stopping } = parts;
+        let MachineParts { store, pinset, log, waiters, identity, ready, stopping } = parts;
         let read = {
             let store = store.clone();
             blocking(move || {
@@ -129,8 +133,10 @@ impl RaftStateMachine {
             place: SpoolPlace::default(),
             progress,
             identity,
+            ready,
             stopping,
         });
+        shared.ready.set_whole(installing.is_none());
         shared.identity.set_adopted(adopted);
         shared.identity.set_founded(applied.cluster);
         let mut machine = Self { shared, applied, built: Arc::default() };
@@ -284,6 +290,7 @@ impl StateMachine<TypeConfig> for RaftStateMachine {
             cluster,
         };
         let row = InstallingRow { applied, chunks };
+        self.shared.ready.set_whole(false);
         self.begin_installing(&row).await.map_err(io::Error::other)?;
         self.install(row).await.map_err(io::Error::other)?;
         drop(place);

@@ -25,6 +25,7 @@ pub(super) struct Seen {
     pub(super) pins: Vec<Option<(Name, Etag)>>,
     /// Up to where the log is carried out, and a digest of what all peers have alike then; none while a snapshot is installed.
     place: Option<(u64, [u8; 32])>,
+    is_installing: bool,
 }
 
 /// Rows of `RaftState`, by the names that ADR 8 gives them.
@@ -52,7 +53,7 @@ pub(super) fn look(store: &dyn Datastore, keys: &[PinKey]) -> Result<Seen> {
         Some(last) => Some((last.index, digest(&*view)?)),
         None => None,
     };
-    Ok(Seen { pins, place })
+    Ok(Seen { pins, place, is_installing })
 }
 
 fn digest(view: &dyn Snapshot) -> Result<[u8; 32]> {
@@ -129,6 +130,7 @@ impl Shown {
     /// # Errors
     /// When it is older than what it showed before, or not what another peer showed at the same place.
     pub(super) fn show(&self, peer: usize, seen: &Seen) -> Result<()> {
+        ensure!(!seen.is_installing, "peer {peer} shows a pinset that a snapshot is half-way into");
         let mut known = self.lock();
         for (key, pin) in seen.pins.iter().enumerate() {
             let name = pin.as_ref().map(|(name, _)| *name);

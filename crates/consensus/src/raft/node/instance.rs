@@ -52,6 +52,7 @@ impl Running {
             log: log.clone(),
             waiters: node.waiters.clone(),
             identity: node.caller.identity.clone(),
+            ready: node.ready.clone(),
             stopping: stopping.clone(),
         };
         let machine = RaftStateMachine::open(parts).await?;

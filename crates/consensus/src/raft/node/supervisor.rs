@@ -34,7 +34,7 @@ pub(super) async fn supervise(
         node.current.send_replace(Current::Up(running.instance.clone()));
         let failed = follow(&node, &running, &mut failures).await;
         if !active(Defect::StayReady) {
-            node.ready.send_replace(false);
+            node.ready.set_recent(false);
         }
         let Some(cause) = failed else {
             node.current.send_replace(Current::Stopped);
@@ -67,7 +67,7 @@ async fn follow(
     let mut readiness = std::pin::pin!(node.first_barrier(instance));
     let mut is_ready = active(Defect::ReadyAtOnce);
     if is_ready {
-        node.ready.send_replace(true);
+        node.ready.set_recent(true);
     }
     loop {
         let state = node.state_of(instance);
@@ -84,7 +84,7 @@ async fn follow(
             Ok(()) = failures.changed() => return Some("the store failed".to_owned()),
             () = &mut readiness, if !is_ready => {
                 is_ready = true;
-                node.ready.send_replace(true);
+                node.ready.set_recent(true);
             }
             changed = metrics.changed() => if changed.is_err() { return unless_stopped(node, ended).await },
             _ = removed.changed() => {}

@@ -46,6 +46,7 @@ impl RaftStateMachine {
             blocking(move || store.sync()).await?;
         }
         self.set_applied(row.applied);
+        self.shared.ready.set_whole(true);
         self.shared.waiters.give_up("a snapshot took the place of the log");
         let store = self.shared.store.clone();
         blocking(move || clear_spool(&*store)).await

@@ -2,7 +2,7 @@
 
 use super::super::{
     Identity, LogPosition, MachineParts, Proposal, ProposalBytes, RaftBackend, RaftInput, RaftLogStore,
-    RaftStateMachine, StateMachineError, Waiters, codec::log_id, type_config::Entry,
+    RaftStateMachine, Readiness, StateMachineError, Waiters, codec::log_id, type_config::Entry,
 };
 use cluster_core::{
     PeerId, Pin, PinKey, ReplicationFactors, UnixMillis,
@@ -63,6 +63,7 @@ impl Peer {
         let (log, log_thread) = RaftLogStore::open(store.clone()).unwrap();
         let waiters = Arc::new(Waiters::default());
         let parts = MachineParts {
+            ready: Readiness::default(),
             store: store.clone(),
             pinset,
             log: log.clone(),
