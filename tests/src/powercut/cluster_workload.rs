@@ -17,6 +17,7 @@ use cluster_testkit::{
     powercut::{Operation, Recording, Running, State, Workload},
     service::Programs,
 };
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::{
     fs,
     os::unix::process::CommandExt as _,
@@ -30,6 +31,9 @@ const PEERS: usize = 3;
 
 /// How long traced peers may take until all of them can be read, and peers on rebuilt disks.
 const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// How long peers may take to end when they are killed.
+const END_LIMIT: Duration = Duration::from_secs(20);
 
 /// Starts all peers and ends with them. The first word is the program, the others are the folders.
 const LAUNCHER: &str = r#"
@@ -209,11 +213,16 @@ impl Peers {
     }
 
     fn kill(&mut self) -> Result<()> {
-        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            // They may have ended.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
+        let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("no process group")?;
+        // They may have ended.
+        let _ = kill_process_group(group, Signal::KILL);
         self.0.wait()?;
+        // The peers are not ours to wait for: they are gone when the group is.
+        let deadline = Instant::now() + END_LIMIT;
+        while test_kill_process_group(group).is_ok() {
+            ensure!(Instant::now() < deadline, "peers that were killed do not end");
+            std::thread::sleep(Duration::from_millis(2));
+        }
         Ok(())
     }
 }
