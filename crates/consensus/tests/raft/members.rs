@@ -208,6 +208,25 @@ async fn the_leadership_is_handed_over() {
     cluster.stop().await;
 }
 
+/// Nobody has to miss a leader that is about to stop.
+#[tokio::test]
+async fn a_leader_steps_aside_while_there_is_somebody_else() {
+    let mut cluster = Cluster::start(1000).await;
+    let leader = cluster.leader().await;
+    let (one, two) = ((leader + 1) % 3, (leader + 2) % 3);
+    assert!(!cluster.members[one].node().step_aside(PATIENCE).await, "it does not lead");
+    let term = cluster.members[leader].node().status().term;
+    assert!(cluster.members[leader].node().step_aside(PATIENCE).await);
+    let next = cluster.leader().await;
+    assert_ne!(next, leader);
+    assert_eq!(cluster.members[next].node().status().term, term + 1, "nobody stood for election by itself");
+    cluster.stop_member(leader).await;
+    cluster.members[next].consensus().submit(add(1)).await.unwrap();
+    cluster.stop_member(if next == one { two } else { one }).await;
+    assert!(!cluster.members[next].node().step_aside(BRIEF).await, "nobody could take it");
+    cluster.stop().await;
+}
+
 /// A member that lacks a majority cannot change anything, and says so.
 #[tokio::test]
 async fn without_a_majority_no_member_comes_or_goes() {

@@ -12,6 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long leaving the cluster may take at the end.
 const LEAVE_LIMIT: Duration = Duration::from_secs(8);
 
+/// How long handing the leadership over may take at the end: without, the others would miss a leader as long as if it had died.
+const STEP_ASIDE_LIMIT: Duration = Duration::from_secs(2);
+
 /// Makes a peer without a past a member of a new cluster, unless it is to join one that there is. A past always wins.
 pub(super) async fn begin(
     raft: &RaftNode,
@@ -64,13 +67,16 @@ pub enum Membership {
     Lost,
 }
 
-/// Leaves the cluster, where that is wanted at the end.
+/// Leaves the cluster at the end, where that is wanted; whoever stays a member and leads it has another one lead before.
 pub(super) async fn leave(raft: &RaftNode, wanted: bool) -> Membership {
     let state = *raft.state().borrow();
     match state {
         RaftState::Removed => return Membership::Lost,
         RaftState::Waiting | RaftState::Stopped => return Membership::Kept,
-        _ if !wanted => return Membership::Kept,
+        _ if !wanted => {
+            raft.step_aside(STEP_ASIDE_LIMIT).await;
+            return Membership::Kept;
+        }
         _ => {}
     }
     match raft.leave(LEAVE_LIMIT).await {

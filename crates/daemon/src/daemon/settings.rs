@@ -51,8 +51,10 @@ pub(super) fn raft(prepared: &Prepared, raft: &RaftConfig) -> cluster_consensus:
         local: prepared.identity.id(),
         replication: prepared.config.cluster.replication,
         heartbeat: raft.heartbeat_timeout / HEARTBEATS,
-        election: raft.heartbeat_timeout,
-        election_max: raft.heartbeat_timeout + raft.election_timeout,
+        // A peer that hears nothing lets the longest of these times pass, as the leader's lease, and then one of its own choice
+        // among them: the sum of both settings at most.
+        election: raft.heartbeat_timeout / 2,
+        election_max: (raft.heartbeat_timeout + raft.election_timeout) / 2,
         max_append_entries: raft.max_append_entries,
         leader_wait: raft.wait_for_leader_timeout,
         submit_wait: raft.wait_for_leader_timeout + raft.network_timeout,
@@ -226,7 +228,7 @@ mod tests {
         assert_eq!((told.replication.min, told.replication.max), (2, 3));
         assert_eq!(
             (told.heartbeat, told.election, told.election_max),
-            (millis(70), millis(700), millis(1600))
+            (millis(70), millis(350), millis(800))
         );
         assert_eq!(
             (told.leader_wait, told.submit_wait, told.barrier_wait),

@@ -110,6 +110,17 @@ impl RaftNode {
         }
     }
 
+    /// Has another voter lead, if this peer does and there is one; true when another one leads then.
+    pub async fn step_aside(&self, limit: Duration) -> bool {
+        let Some(instance) = self.instance() else { return false };
+        let has_others = instance.voters().len() > 1;
+        if instance.leader() != Some(self.config.local) || !has_others {
+            return false;
+        }
+        let handed_over = tokio::time::timeout(limit, self.hand_over(&instance, None)).await;
+        matches!(handed_over, Ok(Answer::NotLeader(Some(_))))
+    }
+
     /// Has a change made, and waits until this peer's own list of members shows it.
     async fn make(&self, change: MemberChange, until: Instant) -> Result<u64, MembershipError> {
         match self.at_leader(&Request::Change(change), until).await? {

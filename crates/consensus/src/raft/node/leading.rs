@@ -135,7 +135,7 @@ impl RaftNode {
     }
 
     /// Hands the leadership over to a member, or to the voter that lacks least. Answers who leads then.
-    async fn hand_over(&self, instance: &Instance, to: Option<PeerId>) -> Answer {
+    pub(super) async fn hand_over(&self, instance: &Instance, to: Option<PeerId>) -> Answer {
         let failed = |cause: &str| Answer::Failed(cause.to_owned());
         let until = Instant::now() + self.config.election * 4;
         let mut metrics = instance.raft.metrics();
@@ -174,7 +174,7 @@ impl RaftNode {
 }
 
 impl Instance {
-    fn voters(&self) -> BTreeSet<PeerId> {
+    pub(super) fn voters(&self) -> BTreeSet<PeerId> {
         let metrics = self.raft.server_metrics();
         let members = metrics.borrow_watched().membership_config.clone();
         members.membership().voter_ids().map(|node| node.peer()).collect()
