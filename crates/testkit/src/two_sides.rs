@@ -144,7 +144,11 @@ impl TwoSides {
     /// # Errors
     /// When the system refuses.
     pub fn part(&self, is_right: &[bool]) -> Result<()> {
-        ensure!(is_right.len() == usize::from(self.machines), "{} sides are not those of all", is_right.len());
+        ensure!(
+            is_right.len() == usize::from(self.machines),
+            "{} sides are not those of all",
+            is_right.len()
+        );
         // Cut first: what a side learned about the way over the cable is forgotten with it.
         self.cut()?;
         for (machine, is_right) in (0u8..).zip(is_right) {

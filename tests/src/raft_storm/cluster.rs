@@ -36,8 +36,7 @@ impl Cluster {
             0 => None,
             _ => TwoSides::build(u8::try_from(options.peers)?, 0)?,
         };
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let mut made = Self {
             peers: Vec::new(),
             is_right: None,
@@ -80,7 +79,8 @@ impl Cluster {
             ]);
         }
         let mock = self.runtime.block_on(MockKubo::bind((address, 0).into()))?;
-        let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let base = self.folder.path().join(format!("peer-{number}"));
         let mut peer = Service::init_agreeing(program, "raft", &base, &mock.api(), &variables)?;
         peer.keep_log(&self.folder.path().join(format!("peer-{number}.log")));
@@ -152,11 +152,7 @@ impl Cluster {
     pub(super) fn command(&self, peer: usize, arguments: &[&str]) -> Result<Vec<u8>> {
         let output = self.peers[peer].command(arguments)?;
         let said = [output.stdout.as_slice(), &output.stderr].concat();
-        ensure!(
-            output.status.success(),
-            "{arguments:?} of peer {peer}: {}",
-            String::from_utf8_lossy(&said)
-        );
+        ensure!(output.status.success(), "{arguments:?} of peer {peer}: {}", String::from_utf8_lossy(&said));
         Ok(output.stdout)
     }
 

@@ -86,9 +86,11 @@ impl<'a> Watch<'a> {
             followers.filter(|follower| around.contains(follower)).collect()
         };
         let majority = cluster.peers.len() / 2 + 1;
-        before.followers.iter().map(|peer| left(*peer)).find(|left| {
-            left.len() >= majority && !cluster.around(left[0]).contains(&before.leader)
-        })
+        before
+            .followers
+            .iter()
+            .map(|peer| left(*peer))
+            .find(|left| left.len() >= majority && !cluster.around(left[0]).contains(&before.leader))
     }
 
     /// Waits until one of `left` tells of a leader on its side in a later term; `None` when none is there in time.

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub(super) const BOUND: u32 = 3;
 /// Election time-outs after which one that comes is not waited for any longer.
 const PATIENCE: u32 = 20;
+/// How long a fault waits for somebody to lead, if it does.
+const SETTLING: Duration = Duration::from_secs(8);
 /// Time between looks at what is due.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -56,7 +58,10 @@ impl<'a> Nemesis<'a> {
             partitions = 0;
         }
         while kills + partitions > 0 {
-            self.pause(50, 1500)?;
+            self.pause(50, 1000)?;
+            if self.dice.chance(60) {
+                self.settle()?;
+            }
             let before = self.watch.reign(self.cluster);
             let began = Instant::now();
             if self.dice.below((kills + partitions) as u64) < partitions as u64 {
@@ -108,7 +113,7 @@ impl<'a> Nemesis<'a> {
         Ok(victims.len())
     }
 
-    /// Parts the machines, for a while: often the leader from most others.
+    /// Parts the machines, for a while.
     fn part(&mut self, before: Option<&Reign>) -> Result<()> {
         let count = self.cluster.peers.len();
         let mut is_right: Vec<bool> = Vec::new();
@@ -147,6 +152,15 @@ impl<'a> Nemesis<'a> {
                 summary.failures.push(format!("no new leader within {waited:?}: {place}"));
                 summary.elections.push(waited);
             }
+        }
+        Ok(())
+    }
+
+    /// Waits a while for a leader that most follow: faults that hit nobody in office take nobody out of it.
+    fn settle(&mut self) -> Result<()> {
+        let until = Instant::now() + SETTLING;
+        while Instant::now() < until && self.watch.reign(self.cluster).is_none() {
+            self.pause(10, 30)?;
         }
         Ok(())
     }

@@ -67,7 +67,9 @@ impl Slots {
         let used = pins.used.entry(key).or_default();
         match (asked, told, tag) {
             (Asked::Read, Told::Is(Some(name)), Some(tag))
-            | (Asked::Pin(..), Told::Done { name, .. }, Some(tag)) => used.known = Some((name, tag.to_owned())),
+            | (Asked::Pin(..), Told::Done { name, .. }, Some(tag)) => {
+                used.known = Some((name, tag.to_owned()))
+            }
             (Asked::Pin(..) | Asked::Unpin(..), Told::Nothing, _) => used.unknown += 1,
             _ => {}
         }

@@ -129,7 +129,7 @@ impl fmt::Display for StormSummary {
         )?;
         write!(
             f,
-            "  new leaders: {} measured, {interrupted} interrupted; p50 {:.0?}, p90 {:.0?}, max {:.0?}; {} above {BOUND} x {:?}",
+            "  new leaders: {} measured, {interrupted} interrupted; p50 {:.2?}, p90 {:.2?}, max {:.2?}; {} above {BOUND} x {:?}",
             elections.len(),
             self.election(50),
             self.election(90),
