@@ -9,9 +9,9 @@ use std::time::Duration;
 fn kills_and_partitions_lose_nothing_that_was_acknowledged() {
     let summary = storm(&StormOptions {
         peers: 5,
-        kills: 8,
+        kills: 10,
         partitions: 3,
-        clients: 4,
+        clients: 12,
         election_timeout: Duration::from_secs(1),
         seed: 20_240_613,
         is_verbose: false,
@@ -19,7 +19,7 @@ fn kills_and_partitions_lose_nothing_that_was_acknowledged() {
     .unwrap();
     println!("{summary}");
     assert!(summary.failures.is_empty(), "{summary}");
-    assert_eq!((summary.kills, summary.unexplained, summary.late_elections()), (8, 0, 0));
+    assert_eq!((summary.kills, summary.unexplained, summary.late_elections()), (10, 0, 0));
     assert_eq!(summary.partitions, if summary.are_partitions_skipped { 0 } else { 3 });
     assert!(summary.acknowledged >= 100 && !summary.elections.is_empty(), "{summary}");
 }

@@ -59,12 +59,14 @@ impl<'a> Nemesis<'a> {
         }
         while kills + partitions > 0 {
             self.pause(50, 1000)?;
-            if self.dice.chance(60) {
+            // Begins with what has to be seen at least once.
+            let is_first = summary.elections.is_empty();
+            if self.dice.chance(60) || is_first {
                 self.settle()?;
             }
             let before = self.watch.reign(self.cluster);
             let began = Instant::now();
-            if self.dice.below((kills + partitions) as u64) < partitions as u64 {
+            if self.dice.below((kills + partitions) as u64) < partitions as u64 && (!is_first || kills == 0) {
                 if self.cluster.is_parted() {
                     continue;
                 }
@@ -72,7 +74,7 @@ impl<'a> Nemesis<'a> {
                 partitions -= 1;
                 summary.partitions += 1;
             } else {
-                let killed = self.kill(before.as_ref(), kills)?;
+                let killed = self.kill(before.as_ref(), kills, is_first)?;
                 kills -= killed;
                 summary.kills += killed;
                 if killed == 0 {
@@ -80,7 +82,7 @@ impl<'a> Nemesis<'a> {
                 }
             }
             if let Some(before) = before {
-                self.observe(&before, began, summary)?;
+                self.observe(&before, began, is_first, summary)?;
             }
         }
         while self.heals.is_some() || self.returns.iter().any(Option::is_some) {
@@ -90,7 +92,7 @@ impl<'a> Nemesis<'a> {
     }
 
     /// Kills one peer or, rarely, all of them; returns how many. None when too many would be down.
-    fn kill(&mut self, before: Option<&Reign>, most: usize) -> Result<usize> {
+    fn kill(&mut self, before: Option<&Reign>, most: usize, is_first: bool) -> Result<usize> {
         let count = self.cluster.peers.len();
         let running: Vec<usize> = (0..count).filter(|peer| self.cluster.runs(*peer)).collect();
         let is_bold = self.dice.chance(8);
@@ -99,6 +101,7 @@ impl<'a> Nemesis<'a> {
         }
         let leader = before.map(|reign| reign.leader);
         let victims = match leader {
+            Some(leader) if is_first => vec![leader],
             _ if self.dice.chance(3) && running.len() <= most => running,
             Some(leader) if self.dice.chance(50) => vec![leader],
             _ => vec![running[self.dice.index(running.len())]],
@@ -128,9 +131,15 @@ impl<'a> Nemesis<'a> {
     }
 
     /// Waits for the new leader where there has to be one, if the next fault is not to hit in between.
-    fn observe(&mut self, before: &Reign, began: Instant, summary: &mut StormSummary) -> Result<()> {
+    fn observe(
+        &mut self,
+        before: &Reign,
+        began: Instant,
+        is_first: bool,
+        summary: &mut StormSummary,
+    ) -> Result<()> {
         let Some(left) = self.watch.bereaved(self.cluster, before) else { return Ok(()) };
-        if self.dice.chance(20) {
+        if self.dice.chance(20) && !is_first {
             summary.interrupted += 1;
             return self.pause(0, 800);
         }

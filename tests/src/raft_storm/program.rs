@@ -22,7 +22,7 @@ struct Arguments {
     #[arg(long, default_value_t = 5)]
     peers: usize,
     /// Clients that work at the same time
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 32)]
     clients: usize,
     /// Election time-out of the peers, in milliseconds
     #[arg(long, default_value_t = 1000)]

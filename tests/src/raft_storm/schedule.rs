@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Pins that all clients work on at a time.
-const SHARED: u64 = 3;
+const SHARED: u64 = 6;
 /// Requests of one pin: the search for an order must come to an end.
 const MOST_CALLS: usize = 16;
 /// Requests of one pin that nobody was told about, for the same reason.
