@@ -50,6 +50,14 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
+    /// Waits so long for an answer, and no longer.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn set_patience(&self, patience: Duration) -> Result<()> {
+        Ok(self.stream.get_ref().set_read_timeout(Some(patience))?)
+    }
+
     /// Sends a request without a body.
     ///
     /// # Errors

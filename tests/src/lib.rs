@@ -7,6 +7,7 @@
 //! - [`http`]: the least of an HTTP client, for what the typed one does not show.
 //! - [`mixed`]: peers of the Go suite and of ours in one cluster.
 //! - [`powercut`]: power cuts and `kill -9` for real peers.
+//! - [`raft_storm`]: kills and partitions for peers that agree by Raft.
 //! - [`replay`]: what a Go peer said in a live cluster, said again.
 //! - [`world`]: one peer beside one IPFS daemon, with a client.
 
@@ -20,5 +21,7 @@ pub mod http;
 pub mod mixed;
 #[cfg(target_os = "linux")]
 pub mod powercut;
+#[cfg(target_os = "linux")]
+pub mod raft_storm;
 pub mod replay;
 pub mod world;

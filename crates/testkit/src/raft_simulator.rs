@@ -21,6 +21,8 @@ mod summary;
 mod verdict;
 mod world;
 
+pub use checker::{Asked, If, Name, Told, check};
+pub use history::{Call, History};
 pub use summary::RaftSummary;
 
 use crate::simulator::Trace;

@@ -4,8 +4,8 @@ use crate::ports::{free_ports, loopback};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     ffi::OsStr,
-    fs,
-    io::{BufRead, BufReader},
+    fs::{self, File},
+    io::{BufRead, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -121,6 +121,8 @@ pub struct Service {
     /// Reads the log to its end, which comes with the process's.
     reader: Option<JoinHandle<()>>,
     log: Arc<Mutex<Vec<String>>>,
+    /// Where all of the log goes as well.
+    log_file: Option<PathBuf>,
 }
 
 impl Service {
@@ -194,6 +196,7 @@ impl Service {
             started: Instant::now(),
             reader: None,
             log: Arc::default(),
+            log_file: None,
         })
     }
 
@@ -202,17 +205,19 @@ impl Service {
     /// # Errors
     /// When it ends or does not answer in time; its last log lines are in the error.
     pub fn start(&mut self) -> Result<()> {
-        self.spawn()?;
+        self.launch()?;
+        self.until_it_answers()
+    }
+
+    /// Waits until the API of the started peer answers.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub fn until_it_answers(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         let address = self.socket()?;
         loop {
-            if let Some(status) =
-                self.child.as_mut().and_then(|child| child.try_wait().transpose()).transpose()?
-            {
-                self.child = None;
-                self.read_log_to_its_end();
-                bail!("the peer ended with {status}:\n{}", self.log_text());
-            }
+            self.check_running()?;
             if std::net::TcpStream::connect(&address).is_ok() {
                 return Ok(());
             }
@@ -221,7 +226,25 @@ impl Service {
         }
     }
 
-    fn spawn(&mut self) -> Result<()> {
+    /// Checks that the process has not ended of itself since it was started.
+    ///
+    /// # Errors
+    /// When it has; its last log lines are in the error.
+    pub fn check_running(&mut self) -> Result<()> {
+        let ended = self.child.as_mut().and_then(|child| child.try_wait().transpose()).transpose()?;
+        if let Some(status) = ended {
+            self.child = None;
+            self.read_log_to_its_end();
+            bail!("the peer ended with {status}:\n{}", self.log_text());
+        }
+        Ok(())
+    }
+
+    /// Starts the peer and waits for nothing.
+    ///
+    /// # Errors
+    /// When it runs already, or the program cannot be run.
+    pub fn launch(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "the peer runs already");
         let mut command = match self.launcher.split_first() {
             Some((launcher, arguments)) => {
@@ -245,11 +268,17 @@ impl Service {
             .with_context(|| format!("cannot run {}", self.program.display()))?;
         if let Some(stderr) = child.stderr.take() {
             let log = self.log.clone();
+            let open = |path: &PathBuf| File::options().create(true).append(true).open(path);
+            let mut copy = self.log_file.as_ref().map(open).transpose().context("the file for the log")?;
             self.reader = Some(std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(std::result::Result::ok) {
                     // A test that polls would push everything else out.
                     if line.contains(" restapilog: ") {
                         continue;
+                    }
+                    if let Some(copy) = &mut copy {
+                        // The log is there without it as well.
+                        let _ = writeln!(copy, "{line}");
                     }
                     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
                     if log.len() == LOG_LINES {
@@ -313,6 +342,11 @@ impl Service {
     /// Gives `daemon` further arguments at its next starts.
     pub fn set_arguments(&mut self, arguments: &[&str]) {
         self.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    }
+
+    /// Appends the log of the next starts, without lines of requests, to a file.
+    pub fn keep_log(&mut self, file: &Path) {
+        self.log_file = Some(file.to_owned());
     }
 
     /// Sets a variable for the next starts.

@@ -60,10 +60,19 @@ impl StoredState {
 
     /// Names every row that is in one of both only, or differs: the tree and the key in hex.
     pub fn differences(&self, other: &Self) -> Vec<String> {
+        self.differences_in(&Tree::ALL, other)
+    }
+
+    /// As [`Self::differences`], of what all peers that agree by Raft have alike: pins, and requests with an id.
+    pub fn differences_of_agreed(&self, other: &Self) -> Vec<String> {
+        self.differences_in(&[Tree::Pins, Tree::Requests], other)
+    }
+
+    fn differences_in(&self, trees: &[Tree], other: &Self) -> Vec<String> {
         let mut different = Vec::new();
-        for tree in Tree::ALL {
+        for tree in trees {
             let rows =
-                |state: &Self| state.0.get(&tree).into_iter().flatten().cloned().collect::<BTreeMap<_, _>>();
+                |state: &Self| state.0.get(tree).into_iter().flatten().cloned().collect::<BTreeMap<_, _>>();
             let (here, there) = (rows(self), rows(other));
             let keys = here.keys().chain(there.keys().filter(|key| !here.contains_key(*key)));
             let changed = keys.filter(|key| here.get(*key) != there.get(*key));

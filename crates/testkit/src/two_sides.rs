@@ -138,6 +138,26 @@ impl TwoSides {
         ip(&format!("-n {} link set cable up", self.switch()))
     }
 
+    /// Cuts the cable, and puts each machine that `is_right` names to the right side and every other one to the left side:
+    /// they were all connected before, and only those of one side are from now on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn part(&self, is_right: &[bool]) -> Result<()> {
+        ensure!(
+            is_right.len() == usize::from(self.machines),
+            "{} sides are not those of all",
+            is_right.len()
+        );
+        // Cut first: what a side learned about the way over the cable is forgotten with it.
+        self.cut()?;
+        for (machine, is_right) in (0u8..).zip(is_right) {
+            let side = if *is_right { "right" } else { "left" };
+            ip(&format!("-n {} link set m{machine} master {side}", self.switch()))?;
+        }
+        Ok(())
+    }
+
     fn switch(&self) -> String {
         format!("{}s", self.tag)
     }

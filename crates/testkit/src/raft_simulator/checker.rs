@@ -15,11 +15,11 @@ use todc_utils::{
 };
 
 /// The name of a pin; no two requests give the same one.
-pub(super) type Name = u64;
+pub type Name = u64;
 
 /// What is asked of a pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub enum Asked {
     /// Give it this name, and make it where it is not there.
     Pin(Name, If, Option<u64>),
     /// Remove it.
@@ -30,21 +30,29 @@ pub(super) enum Asked {
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum If {
+pub enum If {
+    /// Nothing.
     Always,
+    /// There is no such pin.
     Absent,
+    /// The pin has this name.
     Is(Name),
 }
 
 /// What was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub enum Told {
     /// Nothing, or that nobody knows.
     Nothing,
     /// It is certain that nothing was done.
     NotDone,
-    /// It was done, now or by an earlier request of the same id; with the name of the pin, or the one that it had.
-    Done { name: Name, repeated: bool },
+    /// It was done, now or by an earlier request of the same id.
+    Done {
+        /// The name of the pin, or the one that it had.
+        name: Name,
+        /// Whether it was done by an earlier request.
+        repeated: bool,
+    },
     /// What must hold does not.
     Differs,
     /// There is no such pin.
@@ -200,7 +208,7 @@ fn asks_for_the_same(one: Asked, other: Asked) -> bool {
 ///
 /// # Errors
 /// When no order explains it; with the requests.
-pub(super) fn check(key: usize, calls: &[Call]) -> Result<()> {
+pub fn check(key: usize, calls: &[Call]) -> Result<()> {
     let mut steps = steps(calls)?;
     // A name that was seen was given before whoever saw it was told.
     let seen: BTreeMap<Name, u64> = calls

@@ -5,23 +5,28 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One request to one peer.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) client: usize,
-    pub(super) peer: usize,
+pub struct Call {
+    /// Who asked.
+    pub client: usize,
+    /// Who was asked.
+    pub peer: usize,
     /// Which pin.
-    pub(super) key: usize,
-    pub(super) asked: Asked,
-    /// When it was asked and told, as numbers of events.
-    pub(super) began: u64,
-    pub(super) ended: Option<u64>,
-    pub(super) told: Told,
+    pub key: usize,
+    /// What was asked.
+    pub asked: Asked,
+    /// When it was asked, as the number of an event.
+    pub began: u64,
+    /// When it was told; `None` for nothing.
+    pub ended: Option<u64>,
+    /// What was told.
+    pub told: Told,
 }
 
 /// Everything that was asked.
-#[derive(Default)]
-pub(super) struct History(Mutex<Calls>);
+#[derive(Debug, Default)]
+pub struct History(Mutex<Calls>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Calls {
     events: u64,
     calls: Vec<Call>,
@@ -33,7 +38,7 @@ impl History {
     }
 
     /// Takes note of a request that is handed over now, and returns its number.
-    pub(super) fn ask(&self, client: usize, peer: usize, key: usize, asked: Asked) -> usize {
+    pub fn ask(&self, client: usize, peer: usize, key: usize, asked: Asked) -> usize {
         let mut calls = self.lock();
         calls.events += 1;
         let began = calls.events;
@@ -42,7 +47,7 @@ impl History {
     }
 
     /// Takes note of an answer. What is told nothing may still happen at any time.
-    pub(super) fn tell(&self, number: usize, told: Told) {
+    pub fn tell(&self, number: usize, told: Told) {
         let mut calls = self.lock();
         calls.events += 1;
         let now = calls.events;
@@ -52,7 +57,12 @@ impl History {
     }
 
     /// Returns what was asked of a pin.
-    pub(super) fn of(&self, key: usize) -> Vec<Call> {
+    pub fn of(&self, key: usize) -> Vec<Call> {
         self.lock().calls.iter().filter(|call| call.key == key).cloned().collect()
+    }
+
+    /// Returns everything that was asked, in its order.
+    pub fn all(&self) -> Vec<Call> {
+        self.lock().calls.clone()
     }
 }
