@@ -13,9 +13,11 @@ mod clocks;
 mod cluster_id;
 mod codec;
 mod config;
+mod entry_row;
 mod founding;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod log_check;
 mod log_store;
 mod log_tail;
 mod log_worker;
@@ -35,6 +37,7 @@ mod rows;
 #[cfg(feature = "simulation")]
 mod simulated_runtime;
 mod snapshot;
+mod soundness;
 mod state_machine;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,10 @@
 //! What the store of a stopped peer holds, for comparing it with what it held before.
 
-use anyhow::{Result, ensure};
-use cluster_consensus::crdt::rows::ElementRow;
+use anyhow::{Context, Result, ensure};
+use cluster_consensus::{
+    crdt::rows::ElementRow,
+    raft::{AppliedRow, InstallingRow},
+};
 use cluster_core::{
     Cid,
     ports::datastore::{Batch, Cursor, Durability, Row, Tree},
@@ -30,6 +33,68 @@ pub fn forget_search_indexes(base: &Path) -> Result<()> {
     ensure!(!rows.is_empty(), "the store says nothing of its indexes");
     let mut batch = Batch::new();
     rows.into_iter().for_each(|(key, _)| batch.delete(Tree::Meta, key));
+    store.commit(batch, Durability::Flushed)?;
+    Ok(store.close()?)
+}
+
+/// What is done to a row of Raft's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// One bit of it is another.
+    Flip,
+    /// Its second half is gone.
+    Halve,
+    /// It is gone.
+    Remove,
+}
+
+/// Lists the entries of Raft's log, in the store below the base folder of a peer that does not run.
+///
+/// # Errors
+/// When it cannot be opened or read.
+pub fn raft_entries(base: &Path) -> Result<Vec<u64>> {
+    let rows = StoredState::read(base)?.0.remove(&Tree::RaftLog).unwrap_or_default();
+    let index = |key: Vec<u8>| key.try_into().ok().map(u64::from_be_bytes);
+    Ok(rows.into_iter().filter_map(|(key, _)| index(key)).collect())
+}
+
+/// Damages an entry of Raft's log there.
+///
+/// # Errors
+/// When the store cannot be opened or written, or has no such entry.
+pub fn damage_raft_entry(base: &Path, index: u64, damage: Damage) -> Result<()> {
+    let options = StoreOptions { engine: EngineKind::Fjall, memory_budget: MEMORY };
+    let store = Generations::open(&base.join("store"), options)?.current()?;
+    let key = index.to_be_bytes();
+    let mut row = store.snapshot()?.get(Tree::RaftLog, &key)?.context("there is no such entry")?;
+    let middle = row.len() / 2;
+    let mut batch = Batch::new();
+    match damage {
+        Damage::Flip => {
+            row[middle] ^= 1;
+            batch.put(Tree::RaftLog, key, row);
+        }
+        Damage::Halve => batch.put(Tree::RaftLog, key, row[..middle].to_vec()),
+        Damage::Remove => batch.delete(Tree::RaftLog, key),
+    }
+    store.commit(batch, Durability::Flushed)?;
+    Ok(store.close()?)
+}
+
+/// Leaves a damaged part of a snapshot in the store below the base folder of a peer that does not run, as one that was killed
+/// while it arrived, or was being installed.
+///
+/// # Errors
+/// When the store cannot be opened or written.
+pub fn leave_half_a_snapshot(base: &Path, is_installing: bool) -> Result<()> {
+    let options = StoreOptions { engine: EngineKind::Fjall, memory_budget: MEMORY };
+    let store = Generations::open(&base.join("store"), options)?.current()?;
+    let mut batch = Batch::new();
+    batch.put(Tree::RaftLog, [&[0xff][..], &[0; 8]].concat(), vec![1; 1000]);
+    if is_installing {
+        let row = InstallingRow { applied: AppliedRow::default(), chunks: 1 };
+        batch.put(Tree::RaftState, b"installing", row.encode());
+    }
     store.commit(batch, Durability::Flushed)?;
     Ok(store.close()?)
 }

@@ -1,7 +1,7 @@
 //! Calls to other members: one request, one answer, one deadline.
 
 use super::{
-    cluster_id::Identity,
+    cluster_id::{Identity, complaint},
     messages::{Answer, Request},
     removed::Removed,
     trailer::Trailer,
@@ -26,14 +26,15 @@ pub(super) struct Caller {
 
 /// The last peer that turned out to be of another cluster, and what that means.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Strangers(Arc<Mutex<Option<(PeerId, &'static str)>>>);
+pub(super) struct Strangers(Arc<Mutex<Option<(PeerId, String)>>>);
 
 impl Strangers {
     /// Takes note of one; tells the log when it is news.
-    pub(super) fn note(&self, peer: PeerId, complaint: &'static str) {
+    pub(super) fn note(&self, peer: PeerId, complaint: String) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.replace((peer, complaint)) != Some((peer, complaint)) {
+        if known.as_ref().is_none_or(|known| *known != (peer, complaint.clone())) {
             tracing::error!(target: "raft", %peer, "a peer does not belong here, or this one does not: {complaint}");
+            *known = Some((peer, complaint));
         }
     }
 
@@ -46,7 +47,7 @@ impl Strangers {
     /// Says what is wrong.
     pub(super) fn complaint(&self) -> Option<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.map(|(peer, complaint)| format!("{peer}: {complaint}"))
+        known.as_ref().map(|(peer, complaint)| format!("{peer}: {complaint}"))
     }
 }
 
@@ -67,8 +68,8 @@ impl Caller {
         let answer = Answer::decode(&answer).ok_or_else(|| lost("the answer cannot be read"))?;
         match &answer {
             Answer::NotMember(Some(since)) => self.removed.note(*since),
-            Answer::Stranger(relation) => {
-                if let Some(complaint) = relation.complaint() {
+            Answer::Stranger { asks, asked } => {
+                if let Some(complaint) = complaint(Some(*asks), Some(*asked)) {
                     self.strangers.note(peer, complaint);
                 }
             }

@@ -15,9 +15,15 @@ pub struct ClusterId {
     recovery: [u8; 8],
 }
 
+/// What is wrong about a peer of the cluster `theirs`, and what helps; `None` when nothing is, or one of the two knows of no
+/// cluster yet.
+pub(super) fn complaint(ours: Option<ClusterId>, theirs: Option<ClusterId>) -> Option<String> {
+    ClusterId::relation(ours, theirs).complaint(ours?, theirs?)
+}
+
 /// How two peers' ids go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relation {
+enum Relation {
     /// One cluster, or one of the two knows of none yet.
     Same,
     /// One of the two was recovered without the other.
@@ -76,7 +82,12 @@ impl ClusterId {
         entry.strip_prefix(&[FOUNDING]).and_then(Self::from_bytes)
     }
 
-    pub(super) fn relation(one: Option<Self>, other: Option<Self>) -> Relation {
+    /// Says whether two ids are of one cluster, before or after a recovery.
+    pub(super) fn is_of_one_foundation(self, other: Self) -> bool {
+        self.id == other.id
+    }
+
+    fn relation(one: Option<Self>, other: Option<Self>) -> Relation {
         match (one, other) {
             (Some(one), Some(other)) if one.id != other.id => Relation::Other,
             (Some(one), Some(other)) if one.recovery != other.recovery => Relation::Recovered,
@@ -96,18 +107,18 @@ impl std::fmt::Display for ClusterId {
 }
 
 impl Relation {
-    /// Says what is wrong, and what helps; `None` when nothing is.
-    pub(super) fn complaint(self) -> Option<&'static str> {
+    /// Says what is wrong about a peer of the cluster `theirs`, and what helps; `None` when nothing is.
+    fn complaint(self, ours: ClusterId, theirs: ClusterId) -> Option<String> {
         match self {
             Self::Same => None,
-            Self::Recovered => Some(
-                "the cluster was recovered from a lost majority without one of the two: the data folder of the peer \
-                 that was left out has to be emptied, and the peer added again",
-            ),
-            Self::Other => Some(
-                "its data folder belongs to another cluster: empty it to let the peer join this one, or start the peer \
-                 with the configuration of its own",
-            ),
+            Self::Recovered => Some(format!(
+                "its data folder is of the cluster {theirs}, this one of {ours}: it is one cluster, which was recovered from a lost \
+                 majority without one of the two. Run `state cleanup` on the peer that was left out, and start it with --bootstrap"
+            )),
+            Self::Other => Some(format!(
+                "its data folder is of the cluster {theirs}, this one of {ours}: nothing of either is taken. Run `state cleanup` on the \
+                 peer that is to join, and start it with --bootstrap; or start it with the configuration and the secret of its own cluster"
+            )),
         }
     }
 }
@@ -156,6 +167,13 @@ mod tests {
         assert_eq!(relation(Some(recovered)), Relation::Recovered);
         assert_eq!(relation(Some(ClusterId::random())), Relation::Other);
         assert_ne!(recovered.to_string(), one.to_string());
+        assert_eq!(complaint(Some(one), None), None);
+        for other in [recovered, ClusterId::random()] {
+            let said = complaint(Some(one), Some(other)).unwrap();
+            for word in [&one.to_string(), &other.to_string(), "state cleanup"] {
+                assert!(said.contains(word), "{said}");
+            }
+        }
     }
 
     #[test]

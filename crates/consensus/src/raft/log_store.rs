@@ -2,10 +2,12 @@
 
 use super::{
     codec::{self, position},
+    entry_row,
+    log_check::{CheckedLog, check_log},
     log_tail::LogTail,
     log_worker::{Done, LogCommand, LogWorker},
     position::LogPosition,
-    rows::{COMMITTED, ENTRIES_END, PURGED, VOTE, damaged, entry_index, entry_key, read_position},
+    rows::{broken, entry_index, entry_key},
     type_config::{Entry, LogId, TypeConfig, Vote},
 };
 use cluster_core::ports::datastore::{Datastore, StoreError, Tree};
@@ -80,35 +82,20 @@ pub enum OpenLogError {
 }
 
 impl RaftLogStore {
-    /// Reads the bounds of the log of a store, and starts the thread that writes it. Blocks on the disk.
+    /// Reads the whole log of a store to see that nothing of it is damaged or missing, and starts the thread that writes it.
+    /// Blocks on the disk.
     ///
     /// # Errors
-    /// When the store cannot be read, or the system refuses a thread.
+    /// When the store cannot be read, its log is damaged, or the system refuses a thread.
     pub fn open(store: Arc<dyn Datastore>) -> Result<(Self, WorkerThread), OpenLogError> {
         let view = store.snapshot()?;
-        let read = |key| view.get(Tree::RaftState, key);
-        let place = |row: Option<Vec<u8>>, name| {
-            row.map(|row| read_position(&row).ok_or_else(|| damaged(name))).transpose()
-        };
-        let vote =
-            read(VOTE)?.map(|row| codec::read_vote(&row).ok_or_else(|| damaged("vote"))).transpose()?;
-        let purged = place(read(PURGED)?, "purged")?;
-        let committed = place(read(COMMITTED)?, "committed")?;
-        let (from, to) = (Bound::Unbounded, Bound::Excluded(ENTRIES_END));
-        let first = view.page(Tree::RaftLog, from, to, 1)?;
-        let first = first.first().and_then(|(key, _)| entry_index(key));
-        let last = match view.page_back(Tree::RaftLog, from, to, 1)?.first() {
-            Some((key, row)) => {
-                let entry = entry_index(key).and_then(|index| codec::read_entry(index, row));
-                Some(position(&entry.ok_or_else(|| damaged("of the last entry"))?.log_id))
-            }
-            None => None,
-        };
+        let log = check_log(&*view, |_| ())?;
         drop(view);
-        let tail = LogTail::new(purged, first.zip(last));
+        let CheckedLog { vote, purged, committed, first_row, entries } = log;
+        let tail = LogTail::new(purged, entries);
         // A purge deletes rows after it is noted.
         let purge_end = purged.map_or(0, |purged| purged.index + 1);
-        let purging = first.unwrap_or(purge_end).min(purge_end)..purge_end;
+        let purging = first_row.unwrap_or(purge_end).min(purge_end)..purge_end;
         let (queue, commands) = mpsc::channel(QUEUE);
         let worker = LogWorker::new(store.clone(), commands, purging);
         let thread = WorkerThread::start("raft-log", move || worker.run()).map_err(OpenLogError::Thread)?;
@@ -213,13 +200,13 @@ fn read_entries(store: &dyn Datastore, range: Range<u64>, limit: usize) -> Resul
         for (key, row) in &page {
             // A hole would be taken for the end by whoever reads on.
             let entry = entry_index(key).filter(|index| *index == next);
-            let entry = entry.and_then(|index| codec::read_entry(index, row));
-            entries.push(entry.ok_or_else(|| damaged("of an entry"))?);
+            let entry = entry.and_then(|index| entry_row::read_row(index, row));
+            entries.push(entry.ok_or_else(|| broken(format!("entry {next} cannot be read")))?);
             bytes += row.len();
             next += 1;
         }
         if page.is_empty() {
-            return Err(damaged("of an entry"));
+            return Err(broken(format!("entry {next} is missing")));
         }
     }
     Ok(entries)
@@ -299,7 +286,7 @@ impl RaftLogStorage<TypeConfig> for RaftLogStore {
         let mut rows = Vec::new();
         let mut items = Vec::new();
         for entry in entries {
-            let row = codec::write_entry(&entry);
+            let row = entry_row::write_row(&entry);
             items.push((position(&entry.log_id), entry, row.len()));
             rows.push((items.last().map_or(0, |(at, _, _)| at.index), row));
         }

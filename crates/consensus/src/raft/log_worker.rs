@@ -2,7 +2,7 @@
 
 use super::{
     position::LogPosition,
-    rows::{COMMITTED, PURGED, VOTE, entry_key, position_row},
+    rows::{COMMITTED, END, PURGED, VOTE, end_row, entry_key, position_row},
 };
 use cluster_core::mutate::{Mutation as Defect, active};
 use cluster_core::ports::datastore::{Batch, Datastore, Durability, StoreError, Tree};
@@ -135,6 +135,9 @@ impl LogWorker {
     fn take(&mut self, command: LogCommand, forming: &mut Forming) {
         match command {
             LogCommand::Append { rows, done } => {
+                if let Some((last, _)) = rows.last() {
+                    forming.batch.put(Tree::RaftState, END, end_row(last + 1));
+                }
                 for (index, row) in rows {
                     forming.bytes += row.len();
                     forming.batch.put(Tree::RaftLog, entry_key(index), row);
@@ -167,11 +170,11 @@ impl LogWorker {
         while range.end > range.start + DELETED_ROWS {
             let cut = range.end - DELETED_ROWS;
             // What was appended before is written first.
-            (cut..range.end).for_each(|index| forming.batch.delete(Tree::RaftLog, entry_key(index)));
+            cut_off(&mut forming.batch, cut..range.end);
             self.commit(std::mem::take(forming));
             range.end = cut;
         }
-        range.for_each(|index| forming.batch.delete(Tree::RaftLog, entry_key(index)));
+        cut_off(&mut forming.batch, range);
     }
 
     fn commit(&mut self, forming: Forming) {
@@ -208,6 +211,14 @@ impl LogWorker {
         self.failed = Some(cause.clone());
         cause
     }
+}
+
+/// Deletes the last entries.
+fn cut_off(batch: &mut Batch, range: Range<u64>) {
+    if !range.is_empty() {
+        batch.put(Tree::RaftState, END, end_row(range.start));
+    }
+    range.for_each(|index| batch.delete(Tree::RaftLog, entry_key(index)));
 }
 
 fn refuse(command: LogCommand, cause: &str) {

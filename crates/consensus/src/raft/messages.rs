@@ -2,7 +2,7 @@
 
 use super::{
     LogPosition, NodeId,
-    cluster_id::{ClusterId, Relation},
+    cluster_id::ClusterId,
     codec::{self, log_id, position, read_entry, read_vote, write_entry, write_vote},
     member_change::{ChangeRefused, MemberChange},
     rows::AppliedRow,
@@ -17,7 +17,7 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Entries of one request at most.
 const MAX_ENTRIES: u64 = 100_000;
@@ -89,8 +89,11 @@ pub(super) enum Answer {
     Done,
     /// Whoever asks is no member; since this place of the log, if that is known.
     NotMember(Option<LogPosition>),
-    /// Whoever asks belongs to another cluster.
-    Stranger(Relation),
+    /// Whoever asks belongs to another cluster than the peer that it asked.
+    Stranger {
+        asks: ClusterId,
+        asked: ClusterId,
+    },
     /// The cluster that the peer belongs to.
     Greeting(Option<ClusterId>),
 }
@@ -259,7 +262,7 @@ impl Answer {
             Self::Refused(refused) => refused.write(row.byte(15)),
             Self::Done => row.byte(16),
             Self::NotMember(since) => LogPosition::write_optional(*since, row.byte(17)),
-            Self::Stranger(relation) => row.byte(18).byte(u8::from(*relation == Relation::Recovered)),
+            Self::Stranger { asks, asked } => row.byte(18).raw(&asks.to_bytes()).raw(&asked.to_bytes()),
             Self::Greeting(cluster) => ClusterId::write_optional(*cluster, row.byte(19)),
         }
         .finish()
@@ -296,7 +299,10 @@ impl Answer {
             16 => Self::Done,
             17 => Self::NotMember(LogPosition::read_optional(&mut row)?),
             19 => Self::Greeting(ClusterId::read_optional(&mut row)?),
-            18 => Self::Stranger(if flag(&mut row)? { Relation::Recovered } else { Relation::Other }),
+            18 => Self::Stranger {
+                asks: ClusterId::from_bytes(row.fixed(ClusterId::LEN)?)?,
+                asked: ClusterId::from_bytes(row.fixed(ClusterId::LEN)?)?,
+            },
             _ => return None,
         };
         row.is_empty().then_some(answer)

@@ -114,7 +114,7 @@ fn unexpected(what: &str) -> CallError {
 fn refused(answer: Answer) -> CallError {
     match answer {
         Answer::Failed(cause) => NetworkError::from_string(cause).into(),
-        Answer::Stranger(_) => unexpected("one of the two belongs to another cluster"),
+        Answer::Stranger { .. } => unexpected("one of the two belongs to another cluster"),
         Answer::NotMember(_) => unexpected("this peer is no member, says the other one"),
         _ => unexpected("the answer to another question"),
     }

@@ -70,7 +70,7 @@ pub enum StartRaftError {
     #[error(transparent)]
     StateMachine(#[from] StateMachineError),
     /// openraft refuses what the store holds, or stopped.
-    #[error("Raft does not start")]
+    #[error("Raft does not start: {0}")]
     Raft(#[from] Fatal<TypeConfig>),
     /// The first members cannot be what was given.
     #[error("these cannot be the first members of the cluster")]

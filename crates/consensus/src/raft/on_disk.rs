@@ -3,6 +3,7 @@
 use super::{
     backend::read_row,
     codec::{self, position},
+    entry_row,
     position::LogPosition,
     rows::{APPLIED, AppliedRow, ENTRIES_END, INSTALLING, PURGED, VOTE, damaged, entry_index, read_position},
 };
@@ -42,7 +43,7 @@ impl OnDisk {
             let Some((last, _)) = page.last() else { break };
             from = Some(last.clone());
             for (key, row) in &page {
-                let entry = entry_index(key).and_then(|index| codec::read_entry(index, row));
+                let entry = entry_index(key).and_then(|index| entry_row::read_row(index, row));
                 entries.push(position(&entry.ok_or_else(|| damaged("of an entry"))?.log_id));
             }
         }

@@ -4,11 +4,13 @@ use super::{
     NodeId,
     backend::read_row,
     cluster_id::ClusterId,
-    codec::{self, log_id, position},
+    codec::{self, log_id},
+    entry_row,
+    log_check::check_log,
     position::LogPosition,
     rows::{
-        APPLIED, AppliedRow, CLUSTER, ENTRIES_END, INSTALLING, PURGED, VOTE, cluster_row, damaged,
-        entry_index, entry_key, read_cluster, read_position,
+        APPLIED, AppliedRow, CLUSTER, END, INSTALLING, VOTE, cluster_row, damaged, end_row, entry_key,
+        read_cluster,
     },
     type_config::{Entry, TypeConfig, Vote, alias},
 };
@@ -17,7 +19,7 @@ use cluster_core::{
     ports::datastore::{Batch, Datastore, Durability, Snapshot, StoreError, Tree},
 };
 use openraft::{EntryPayload, Membership};
-use std::{collections::BTreeSet, ops::Bound};
+use std::collections::BTreeSet;
 
 /// Why a peer cannot become the only voter.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +82,8 @@ pub fn recover_from_lost_majority(store: &dyn Datastore, local: PeerId) -> Resul
     let leader_id = alias::LeaderIdOf::<TypeConfig> { term, voted_for: node };
     let cluster = cluster.unwrap_or_else(ClusterId::random).recovered();
     let mut batch = Batch::new();
-    batch.put(Tree::RaftLog, entry_key(at.index), codec::write_entry(&entry));
+    batch.put(Tree::RaftLog, entry_key(at.index), entry_row::write_row(&entry));
+    batch.put(Tree::RaftState, END, end_row(at.index + 1));
     batch.put(Tree::RaftState, VOTE, codec::write_vote(&Vote { leader_id, committed: false }));
     batch.put(Tree::RaftState, CLUSTER, cluster_row(cluster));
     store.commit(batch, Durability::Flushed)?;
@@ -95,28 +98,14 @@ fn look(view: &dyn Snapshot) -> Result<Found, RecoverError> {
     }
     let applied = read_row(row(APPLIED)?, "applied", AppliedRow::decode)?.unwrap_or_default();
     let adopted = read_row(row(CLUSTER)?, "cluster", read_cluster)?;
-    let vote = read_row(row(VOTE)?, "vote", codec::read_vote)?;
-    let purged = read_row(row(PURGED)?, "purged", read_position)?;
     let stored = codec::stored_membership(&applied.membership).ok_or_else(|| damaged("applied"))?;
     let mut members: BTreeSet<PeerId> = stored.membership().nodes().map(|(node, _)| node.peer()).collect();
-    let mut last = purged.max(applied.last);
-    let mut from = Bound::Unbounded;
-    loop {
-        let start = match &from {
-            Bound::Excluded(key) => Bound::Excluded(<Vec<u8>>::as_slice(key)),
-            _ => Bound::Unbounded,
-        };
-        let page = view.page(Tree::RaftLog, start, Bound::Excluded(ENTRIES_END), 64)?;
-        let Some((key, _)) = page.last() else { break };
-        from = Bound::Excluded(key.clone());
-        for (key, row) in &page {
-            let entry = entry_index(key).and_then(|index| codec::read_entry(index, row));
-            let entry = entry.ok_or_else(|| damaged("of an entry"))?;
-            last = last.max(Some(position(&entry.log_id)));
-            if let EntryPayload::Membership(changed) = &entry.payload {
-                members.extend(changed.nodes().map(|(node, _)| node.peer()));
-            }
+    let log = check_log(view, |entry| {
+        if let EntryPayload::Membership(changed) = &entry.payload {
+            members.extend(changed.nodes().map(|(node, _)| node.peer()));
         }
-    }
+    })?;
+    let last = log.purged.max(applied.last).max(log.entries.map(|(_, last)| last));
+    let vote = log.vote;
     Ok(Found { cluster: adopted.or(applied.cluster), last, vote, members })
 }

@@ -1,13 +1,12 @@
 //! The rows of `RaftState`, and the keys of `RaftLog`.
 //!
-//! The log's thread writes `vote`, `committed` and `purged`, the pinset's writer `applied` and `installing`.
+//! The log's thread writes `vote`, `committed`, `purged` and `end`, the pinset's writer `applied` and `installing`.
 
 use super::{cluster_id::ClusterId, position::LogPosition};
 use cluster_core::{
     UnixMillis,
     pinset::{RowReader, RowWriter},
 };
-use std::path::PathBuf;
 
 use cluster_core::ports::datastore::StoreError;
 
@@ -23,6 +22,10 @@ pub(super) const PURGED: &[u8] = b"purged";
 pub(super) const APPLIED: &[u8] = b"applied";
 /// The snapshot that the pinset is being made equal to.
 pub(super) const INSTALLING: &[u8] = b"installing";
+
+/// Where the log ends: the index behind its last entry, whether that was appended or is what was left by a truncation. In the batch
+/// of either, so that an entry that is lost later is missed. Purging leaves it as it is.
+pub(super) const END: &[u8] = b"end";
 
 /// The cluster that a leader took this peer into, or that a recovery made. Written once by whoever learns of it.
 pub(super) const CLUSTER: &[u8] = b"cluster";
@@ -52,7 +55,12 @@ pub(super) fn spool_key(number: u64) -> [u8; 9] {
 
 /// Says that a row cannot be read.
 pub(super) fn damaged(row: &'static str) -> StoreError {
-    StoreError::Damaged { path: PathBuf::from("raft"), detail: format!("the row {row} cannot be read") }
+    broken(format!("the row {row} cannot be read"))
+}
+
+/// Says what is wrong with the rows.
+pub(super) fn broken(detail: String) -> StoreError {
+    StoreError::DamagedRaft { detail }
 }
 
 /// Writes the row of one place.
@@ -64,6 +72,17 @@ pub(super) fn position_row(position: LogPosition) -> Vec<u8> {
 pub(super) fn read_position(row: &[u8]) -> Option<LogPosition> {
     let mut reader = RowReader::new(row, VERSION)?;
     LogPosition::read(&mut reader).filter(|_| reader.is_empty())
+}
+
+/// Writes the row of the log's end.
+pub(super) fn end_row(end: u64) -> Vec<u8> {
+    RowWriter::new(VERSION).int(end).finish()
+}
+
+/// Reads the row of the log's end.
+pub(super) fn read_end(row: &[u8]) -> Option<u64> {
+    let mut reader = RowReader::new(row, VERSION)?;
+    reader.int().filter(|_| reader.is_empty())
 }
 
 /// Writes the row of the cluster.

@@ -267,6 +267,7 @@ impl SubmitError {
             StoreError::Closed => Self::Stopping,
             StoreError::DiskFull { .. }
             | StoreError::Damaged { .. }
+            | StoreError::DamagedRaft { .. }
             | StoreError::NewerFormat { .. }
             | StoreError::Locked { .. }
             | StoreError::Io { .. } => Self::Unknown { cause: error.to_string() },

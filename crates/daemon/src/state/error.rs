@@ -17,6 +17,18 @@ pub enum StateError {
     /// The store failed.
     #[error("{0}{cause}", cause = Cause(.0))]
     Store(#[from] StoreError),
+    /// The store of a member of a Raft cluster is damaged: a backup would bring back less than the member acknowledged.
+    #[error(
+        "the store is damaged at {} ({detail}), and the peer agrees by Raft, so it neither starts nor votes. The other members have everything: run \
+         `cluster-ctl peers rm` with this peer's ID on one of them, then `state cleanup` here, and start with --bootstrap and the address of a member. \
+         Do not restore a backup: it lacks what was acknowledged since", path.display()
+    )]
+    DamagedMember {
+        /// The file, or the folder when the file is not known.
+        path: PathBuf,
+        /// What does not fit.
+        detail: String,
+    },
     /// A backup cannot be written or taken back.
     #[error(transparent)]
     Backup(#[from] BackupError),
@@ -148,6 +160,19 @@ impl std::fmt::Display for Cause<'_> {
         match std::error::Error::source(self.0) {
             Some(source) => write!(f, ": {source}"),
             None => Ok(()),
+        }
+    }
+}
+
+impl StateError {
+    /// Returns the error as a member of a Raft cluster has to tell it.
+    pub(super) fn of_member(self) -> Self {
+        match self {
+            Self::Store(StoreError::Damaged { path, detail })
+            | Self::Open(OpenError::Store(StoreError::Damaged { path, detail })) => {
+                Self::DamagedMember { path, detail }
+            }
+            other => other,
         }
     }
 }

@@ -45,9 +45,15 @@ impl OpenedState {
     /// When the store is damaged, newer, in use, another peer's, or when a Go peer's state lies beside an empty
     /// one and that was to be refused; then nothing is made.
     pub fn open(prepared: &Prepared, beside_go: BesideGo) -> Result<Self, StateError> {
-        let opened = Self::open_any(prepared, beside_go)?;
-        opened.check_consensus(prepared.config.consensus.kind())?;
-        Ok(opened)
+        let kind = prepared.config.consensus.kind();
+        let opened = Self::open_any(prepared, beside_go).and_then(|opened| {
+            opened.check_consensus(kind)?;
+            Ok(opened)
+        });
+        match kind {
+            ConsensusKind::Crdt => opened,
+            ConsensusKind::Raft => opened.map_err(StateError::of_member),
+        }
     }
 
     /// As [`OpenedState::open`], whatever consensus it was kept by.
@@ -142,5 +148,9 @@ pub(crate) fn writer<B: Backend>(
             ConsensusKind::Raft => AppliedOn::Quorum,
         },
     };
-    Ok(Writer::open(store, backend, writer)?)
+    let opened = Writer::open(store, backend, writer).map_err(StateError::from);
+    match config.consensus.kind() {
+        ConsensusKind::Crdt => opened,
+        ConsensusKind::Raft => opened.map_err(StateError::of_member),
+    }
 }

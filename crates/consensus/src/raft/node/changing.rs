@@ -1,7 +1,10 @@
 //! Changing the members from any member: the leader decides, and is asked until it has.
 
 use super::{
-    super::member_change::{ChangeRefused, MemberChange},
+    super::{
+        cluster_id::complaint,
+        member_change::{ChangeRefused, MemberChange},
+    },
     Answer, RaftNode, Request,
     leading::CHANGE,
 };
@@ -130,8 +133,8 @@ impl RaftNode {
                 }
                 Ok(index)
             }
-            Answer::Stranger(relation) => {
-                let cause = relation.complaint().unwrap_or_default().to_owned();
+            Answer::Stranger { asks, asked } => {
+                let cause = complaint(Some(asks), Some(asked)).unwrap_or_default();
                 Err(MembershipError::Refused { peer: change.peer(), cause })
             }
             answer => Err(unexpected(answer)),

@@ -3,12 +3,13 @@
 use super::{
     super::{
         clocks::MAX_AHEAD,
-        cluster_id::ClusterId,
+        cluster_id::{ClusterId, complaint},
         codec::{log_id, position, stored_membership},
         position::LogPosition,
         proposal::{Proposal, ProposalError},
         rows::{AppliedRow, CLUSTER, cluster_row},
         snapshot::{Chunks, SnapshotBody, Spool},
+        soundness,
         trailer::Trailer,
         type_config::{TypeConfig, Vote, alias},
     },
@@ -57,10 +58,11 @@ impl RaftNode {
     pub async fn answer(&self, from: PeerId, request: &[u8]) -> Vec<u8> {
         let unreadable = || Answer::Failed("the request cannot be read".to_owned());
         let Some((request, trailer)) = Trailer::split(request) else { return unreadable().encode() };
-        let relation = ClusterId::relation(self.caller.identity.get(), trailer.cluster);
-        if let Some(complaint) = relation.complaint() {
+        if let (Some(asked), Some(asks)) = (self.caller.identity.get(), trailer.cluster)
+            && let Some(complaint) = complaint(Some(asked), Some(asks))
+        {
             self.caller.strangers.note(from, complaint);
-            return Answer::Stranger(relation).encode();
+            return Answer::Stranger { asks, asked }.encode();
         }
         self.clocks.note(from, trailer.at, cluster_runtime::now());
         let Some(request) = Request::decode(request) else { return unreadable().encode() };
@@ -93,6 +95,11 @@ impl RaftNode {
         Ok(())
     }
 
+    /// Tells the log of a request that no sound member sends.
+    fn complain(&self, from: PeerId, cause: &str) {
+        tracing::error!(target: "raft", peer = %from, "a member sends what cannot be, and is refused: {cause}");
+    }
+
     async fn handle(&self, from: PeerId, request: Request) -> Answer {
         let failed = |error: &dyn std::fmt::Display| Answer::Failed(error.to_string());
         let Some(instance) = self.instance() else {
@@ -106,6 +113,10 @@ impl RaftNode {
         };
         if let Some(refusal) = instance.refusal(from, &request) {
             return refusal;
+        }
+        if let Err(cause) = instance.check(from, &request) {
+            self.complain(from, cause);
+            return Answer::Failed(format!("the request is refused: {cause}"));
         }
         match request {
             Request::Append(request) => match instance.raft.append_entries(request).await {
@@ -128,6 +139,11 @@ impl RaftNode {
                 instance.take_chunk(self.store.clone(), from, number, bytes).await
             }
             Request::Install { vote, applied, chunks, digest } => {
+                let cluster = self.caller.identity.get();
+                if let Err(cause) = instance.check_snapshot((from, &vote), &applied, cluster) {
+                    self.complain(from, cause);
+                    return Answer::Failed(format!("the snapshot is refused: {cause}"));
+                }
                 instance.install(from, vote, applied, chunks, digest).await
             }
             Request::Propose(bytes) => match checked(bytes, self.fair_now(&instance)) {
@@ -244,15 +260,22 @@ impl Instance {
         digest: [u8; 32],
     ) -> Answer {
         let spool = self.take_incoming().map(|(sender, spool)| (sender == from, spool));
-        let whole = spool
-            .filter(|(is_theirs, spool)| *is_theirs && spool.chunks() == chunks && spool.digest() == digest);
+        let whole = spool.filter(|(is_theirs, spool)| {
+            *is_theirs && spool.is_whole() && spool.chunks() == chunks && spool.digest() == digest
+        });
         let (Some((_, spool)), Some(last_membership)) = (whole, stored_membership(&applied.membership))
         else {
             return Answer::Failed("the snapshot is not whole".to_owned());
         };
-        if let Some(cause) = self.unsound(&vote, &applied) {
-            return Answer::Failed(cause.to_owned());
-        }
+        let verified = cluster_runtime::blocking(move || spool.verify().map(|()| spool)).await;
+        let spool = match verified {
+            Ok(Ok(spool)) => spool,
+            Ok(Err(error)) => {
+                tracing::error!(target: "raft", %error, "a snapshot that arrived is not taken");
+                return Answer::Failed(error.to_string());
+            }
+            Err(error) => return Answer::Failed(error.to_string()),
+        };
         let (chunks, place) = spool.into_parts();
         let meta = SnapshotMeta { last_log_id: applied.last.map(log_id), last_membership };
         let body = SnapshotBody {
@@ -266,17 +289,36 @@ impl Instance {
         }
     }
 
-    /// Says why a snapshot cannot be one that a leader sends. openraft panics over it.
-    fn unsound(&self, vote: &Vote, applied: &AppliedRow) -> Option<&'static str> {
-        let Some(last) = applied.last else { return Some("the snapshot has no place in the log") };
-        if !vote.committed || last.term > vote.leader_id.term {
-            return Some("the snapshot is of a later term than its leader");
+    /// Refuses what openraft would panic over, or take for what it is not.
+    fn check(&self, from: PeerId, request: &Request) -> Result<(), &'static str> {
+        let from = NodeId::from(from);
+        match request {
+            Request::Append(request) => {
+                let committed = self.committed();
+                // One that was deposed is told so by openraft, whatever it has.
+                let is_current = request.vote >= self.raft.server_metrics().borrow_watched().vote;
+                soundness::of_append(from, request, committed.filter(|_| is_current))
+            }
+            Request::Vote(request) | Request::PreVote(request) => {
+                soundness::of_candidate(from, &request.vote)
+            }
+            Request::TransferLeader(request) => soundness::of_leader(from, request.from_leader()),
+            _ => Ok(()),
         }
-        let metrics = self.raft.data_metrics();
-        let committed = metrics.borrow_watched().local_committed.as_ref().map(position);
-        let contradicts =
-            committed.is_some_and(|committed| last > committed && last.index <= committed.index);
-        contradicts.then_some("the snapshot contradicts what is committed here")
+    }
+
+    fn check_snapshot(
+        &self,
+        leader: (PeerId, &Vote),
+        applied: &AppliedRow,
+        cluster: Option<ClusterId>,
+    ) -> Result<(), &'static str> {
+        let leader = (NodeId::from(leader.0), leader.1);
+        soundness::of_snapshot(leader, applied, (self.committed(), cluster))
+    }
+
+    fn committed(&self) -> Option<LogPosition> {
+        self.raft.data_metrics().borrow_watched().local_committed.as_ref().map(position)
     }
 }
 

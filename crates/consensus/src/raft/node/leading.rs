@@ -53,9 +53,10 @@ impl RaftNode {
                 continue;
             };
             if let MemberChange::AddLearner(peer) = change
-                && let Ok(Answer::Stranger(relation)) = self.caller.call(peer, &Request::Greet, NEWS).await
+                && let Ok(stranger @ Answer::Stranger { .. }) =
+                    self.caller.call(peer, &Request::Greet, NEWS).await
             {
-                return Answer::Stranger(relation);
+                return stranger;
             }
             let (members, then) = match change.decide(&members, instance.local) {
                 Decision::Nothing => return Answer::Changed(since),

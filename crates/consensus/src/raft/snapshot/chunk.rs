@@ -28,6 +28,11 @@ impl Section {
     /// Every section, in the order of the chunks.
     pub const ALL: [Self; 2] = [Self::Pins, Self::Requests];
 
+    /// Returns the section whose chunks come next.
+    pub fn following(self) -> Option<Self> {
+        Self::ALL.into_iter().find(|other| *other > self)
+    }
+
     /// Returns the tree.
     pub fn tree(self) -> Tree {
         match self {
@@ -59,6 +64,9 @@ pub enum ChunkError {
     /// They have another form, or hold rows that cannot be.
     #[error("a part of a snapshot cannot be read")]
     Unreadable,
+    /// They do not begin where the chunk before ended.
+    #[error("a part of a snapshot does not follow the one before")]
+    OutOfPlace,
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {

@@ -66,10 +66,7 @@ impl ChunkSource {
         };
         self.next = match &upto {
             Some(key) => Some((section, key.clone())),
-            None => {
-                let following = Section::ALL.into_iter().find(|other| *other > section);
-                following.map(|section| (section, Vec::new()))
-            }
+            None => section.following().map(|section| (section, Vec::new())),
         };
         Ok(Some(Chunk { section, after, upto, rows }))
     }

@@ -1,8 +1,8 @@
 //! Chunks of a snapshot that arrive: rows of the log's tree until all are there.
 
 use super::{
-    super::rows::{ENTRIES_END, damaged, spool_key},
-    chunk::{Chunk, ChunkError, Digest},
+    super::rows::{ENTRIES_END, broken, spool_key},
+    chunk::{Chunk, ChunkError, Digest, Section},
 };
 use cluster_core::ports::datastore::{Batch, Datastore, Durability, StoreError, Tree};
 use std::{ops::Bound, sync::Arc};
@@ -42,13 +42,16 @@ pub(in super::super) struct Spool {
     place: HeldPlace,
     chunks: u64,
     digest: Digest,
+    /// Where the next chunk has to begin; `None` once everything is covered.
+    next: Option<(Section, Vec<u8>)>,
 }
 
 impl Spool {
     /// Starts with an empty spool. Blocks on the disk, as everything here.
     pub(in super::super) fn begin(store: Arc<dyn Datastore>, place: HeldPlace) -> Result<Self, StoreError> {
         clear_spool(&*store)?;
-        Ok(Self { store, place, chunks: 0, digest: Digest::default() })
+        let next = Some((Section::ALL[0], Vec::new()));
+        Ok(Self { store, place, chunks: 0, digest: Digest::default(), next })
     }
 
     /// Ends the writing, with the place still held.
@@ -71,15 +74,45 @@ impl Spool {
         Ok(())
     }
 
-    /// Takes a chunk of another peer.
+    /// Takes a chunk of another peer. Its range must begin where the one before ended: rows in between would stay as they are.
     pub(in super::super) fn add_foreign(
         &mut self,
         bytes: Vec<u8>,
     ) -> Result<Result<(), ChunkError>, StoreError> {
-        if let Err(error) = Chunk::decode(&bytes) {
-            return Ok(Err(error));
+        let chunk = match Chunk::decode(&bytes) {
+            Ok(chunk) => chunk,
+            Err(error) => return Ok(Err(error)),
+        };
+        if self.next != Some((chunk.section, chunk.after)) {
+            return Ok(Err(ChunkError::OutOfPlace));
         }
+        self.next = match chunk.upto {
+            Some(upto) => Some((chunk.section, upto)),
+            None => chunk.section.following().map(|section| (section, Vec::new())),
+        };
         self.add(bytes).map(Ok)
+    }
+
+    /// Says whether the chunks of another peer cover everything.
+    pub(in super::super) fn is_whole(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Reads every chunk again, as it will be read when it is installed: once that has begun, there is no way back to what was
+    /// before. Blocks on the disk.
+    pub(in super::super) fn verify(&self) -> Result<(), StoreError> {
+        let view = self.store.snapshot()?;
+        let mut digest = Digest::default();
+        for number in 0..self.chunks {
+            let bytes = view.get(Tree::RaftLog, &spool_key(number))?;
+            let bytes = bytes.ok_or_else(|| broken(format!("part {number} of a snapshot is missing")))?;
+            decode_spooled(number, &bytes)?;
+            digest.add(&bytes);
+        }
+        if digest.finish() != self.digest() {
+            return Err(broken("the parts of a snapshot are not those that arrived".to_owned()));
+        }
+        Ok(())
     }
 
     /// Returns what the chunks hash to.
@@ -91,7 +124,12 @@ impl Spool {
 /// Reads a chunk out of the spool.
 pub(in super::super) fn read_spooled(store: &dyn Datastore, number: u64) -> Result<Chunk, StoreError> {
     let bytes = store.snapshot()?.get(Tree::RaftLog, &spool_key(number))?;
-    bytes.and_then(|bytes| Chunk::decode(&bytes).ok()).ok_or_else(|| damaged("of a snapshot's part"))
+    let bytes = bytes.ok_or_else(|| broken(format!("part {number} of a snapshot is missing")))?;
+    decode_spooled(number, &bytes)
+}
+
+fn decode_spooled(number: u64, bytes: &[u8]) -> Result<Chunk, StoreError> {
+    Chunk::decode(bytes).map_err(|_| broken(format!("part {number} of a snapshot cannot be read")))
 }
 
 /// Deletes every chunk in the spool.

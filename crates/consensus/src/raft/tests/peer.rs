@@ -44,7 +44,10 @@ pub(super) fn config(local: PeerId) -> WriterConfig {
     }
 }
 
-fn start_writer(store: &Arc<dyn Datastore>, config: WriterConfig) -> (Pinset<RaftInput>, WorkerThread) {
+pub(super) fn start_writer(
+    store: &Arc<dyn Datastore>,
+    config: WriterConfig,
+) -> (Pinset<RaftInput>, WorkerThread) {
     let writer = Writer::open(store.clone(), RaftBackend::default(), config).unwrap();
     start_pinset(writer, Arc::new(NoEffects)).unwrap()
 }

@@ -22,6 +22,17 @@ pub enum StoreError {
         /// What does not fit.
         detail: String,
     },
+    /// What Raft keeps in the store is not what was once written. The peer must not vote with it: what it acknowledged may be
+    /// missing, and neither a backup nor the rows that can be read would bring that back.
+    #[error(
+        "what this peer keeps of Raft is damaged ({detail}), so it neither starts nor votes; nothing was changed. The other members have everything: \
+         run `cluster-ctl peers rm` with this peer's ID on one of them, then `state cleanup` here, and start with --bootstrap and the address of a \
+         member. Do not restore a backup: it lacks what was acknowledged since"
+    )]
+    DamagedRaft {
+        /// Which row, and what does not fit.
+        detail: String,
+    },
     /// The store was written by a later version.
     #[error(
         "the store at {path} has format {found}, but this version reads up to {supported}: install the newer version"
@@ -72,7 +83,10 @@ impl StoreError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::DiskFull { .. } | Self::ReadOnly { .. } | Self::Busy => ErrorKind::Busy,
-            Self::Damaged { .. } | Self::NewerFormat { .. } | Self::Locked { .. } => ErrorKind::Fatal,
+            Self::Damaged { .. }
+            | Self::DamagedRaft { .. }
+            | Self::NewerFormat { .. }
+            | Self::Locked { .. } => ErrorKind::Fatal,
             Self::Closed => ErrorKind::Unavailable,
             Self::Io { .. } => ErrorKind::Internal,
         }
