@@ -313,10 +313,10 @@ async fn a_folder_of_another_cluster_is_refused_by_both_and_nothing_is_mixed() {
     })
     .await;
     // Each goes on as it was.
-    for number in 0..2 {
+    for (number, pins) in pins.iter().enumerate() {
         let health = both.health(number).await;
         assert!(health.ready && health.members.len() == 1, "{health:?}");
-        assert_eq!(both.pinset(number).await, pins[number]);
+        assert_eq!(both.pinset(number).await, *pins);
         both.pin(number, 1000 + number as u64).await.unwrap();
         assert_eq!(both.pinset(number).await.len(), 4);
         let log = both.peers[number].log_text();
