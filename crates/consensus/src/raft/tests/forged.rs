@@ -268,11 +268,14 @@ fn chunks() -> Vec<Chunk> {
     ]
 }
 
+/// What is forged about a snapshot.
+type Change = fn(&mut Forged, &Forge);
+
 #[tokio::test]
 async fn a_forged_snapshot_is_refused_and_a_sound_one_is_taken_afterwards() {
     let forge = Forge::start().await;
     let sound = || Forged::of(&forge, &chunks());
-    let cases: [(&str, fn(&mut Forged, &Forge)); 11] = [
+    let cases: [(&str, Change); 11] = [
         ("is not whole", |forged, _| forged.digest[7] ^= 1),
         ("is not whole", |forged, _| forged.count += 1),
         ("no place in the log", |forged, _| forged.applied.last = None),
