@@ -188,8 +188,8 @@ impl World {
         }
         if let Some((_, _, serving)) = self.peers[line.1].serving() {
             self.summary().messages += 1;
-            // Who has stopped meanwhile answers nothing.
-            let _ = serving.inbox.send(arrived);
+            // Who has stopped meanwhile, or stood still for too long, answers nothing.
+            let _ = serving.inbox.try_send(arrived);
         }
     }
 
@@ -216,7 +216,7 @@ pub(super) async fn accept(
     world: Arc<World>,
     number: usize,
     node: Arc<RaftNode>,
-    mut arriving: mpsc::UnboundedReceiver<Arrived>,
+    mut arriving: mpsc::Receiver<Arrived>,
 ) {
     while let Some(Arrived { from, request, reply }) = arriving.recv().await {
         let (node, asker) = (node.clone(), world.peers[from].id);

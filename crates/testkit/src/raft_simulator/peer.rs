@@ -29,6 +29,9 @@ use std::{
 };
 use tokio::sync::mpsc;
 
+/// Requests that may lie at a peer that stands still; later ones are lost.
+const INBOX: usize = 4096;
+
 /// How long a read that has to be up to date waits.
 const BARRIER_WAIT: Duration = Duration::from_secs(3);
 
@@ -60,7 +63,7 @@ pub(super) struct Life {
 pub(super) struct Serving {
     pub(super) node: Arc<RaftNode>,
     pub(super) consensus: Arc<dyn Consensus>,
-    pub(super) inbox: mpsc::UnboundedSender<Arrived>,
+    pub(super) inbox: mpsc::Sender<Arrived>,
     writer: Arc<Mutex<Option<WorkerThread>>>,
 }
 
@@ -178,7 +181,7 @@ async fn boot(world: Arc<World>, number: usize, host: Host, disk: Arc<Disk>) -> 
     let calls = Arc::new(Calls::new(world.clone(), number));
     let parts = RaftParts { store, pinset, calls };
     let node = RaftNode::start(config, parts).await?;
-    let (inbox, arriving) = mpsc::unbounded_channel();
+    let (inbox, arriving) = mpsc::channel(INBOX);
     let serving = Serving {
         node: node.clone(),
         consensus: Arc::new(RaftConsensus::new(node.clone())),

@@ -142,7 +142,7 @@ impl RaftNode {
     }
 
     /// Waits until this peer has an entry, as long as there is time: the change is made all the same.
-    async fn wait_for(&self, index: u64, until: Instant) {
+    pub(in super::super) async fn wait_for(&self, index: u64, until: Instant) {
         if let Some(instance) = self.instance() {
             let _ = tokio::time::timeout_at(until, instance.carried_out(index)).await;
         }

@@ -26,6 +26,7 @@ use openraft::{
     raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 const START: UnixMillis = UnixMillis(1_700_000_000_000);
 
@@ -73,12 +74,8 @@ impl Forge {
         let made = Self { store, node, leader, other, local, cluster: ClusterId::random() };
         let first = made.append(None, vec![made.members(at(0)), change(1), change(2)], Some(at(2)));
         assert_eq!(made.tell(&Request::Append(first)).await, Answer::Append(AppendEntriesResponse::Success));
-        let carried_out = async {
-            while made.node.status().applied != Some(2) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), carried_out).await.unwrap();
+        made.node.wait_for(2, Instant::now() + Duration::from_secs(30)).await;
+        assert_eq!(made.node.status().applied, Some(2));
         made
     }
 
