@@ -33,6 +33,7 @@ mod proposal;
 mod recovery;
 mod removed;
 mod rows;
+mod runs;
 #[cfg(feature = "simulation")]
 mod simulated_runtime;
 mod snapshot;
