@@ -258,6 +258,9 @@ impl Forged {
     }
 }
 
+/// What makes a sound snapshot a forged one.
+type Change = fn(&mut Forged, &Forge);
+
 fn chunks() -> Vec<Chunk> {
     let row = |number| {
         let pin = pin(number, "of the snapshot");
@@ -276,7 +279,7 @@ fn chunks() -> Vec<Chunk> {
 async fn a_forged_snapshot_is_refused_and_a_sound_one_is_taken_afterwards() {
     let forge = Forge::start().await;
     let sound = || Forged::of(&forge, &chunks());
-    let cases: [(&str, fn(&mut Forged, &Forge)); 11] = [
+    let cases: [(&str, Change); 11] = [
         ("is not whole", |forged, _| forged.digest[7] ^= 1),
         ("is not whole", |forged, _| forged.count += 1),
         ("no place in the log", |forged, _| forged.applied.last = None),
