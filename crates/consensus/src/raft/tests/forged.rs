@@ -258,6 +258,9 @@ impl Forged {
     }
 }
 
+/// What makes a sound snapshot a forged one.
+type Change = fn(&mut Forged, &Forge);
+
 fn chunks() -> Vec<Chunk> {
     let row = |number| {
         let pin = pin(number, "of the snapshot");
