@@ -350,3 +350,74 @@ async fn a_secret_of_another_cluster_keeps_a_peer_out_and_is_named() {
     assert!(both.pin(0, 1).await.is_ok());
     assert_eq!(code(both.pin(1, 1).await), 429);
 }
+
+#[tokio::test]
+async fn a_folder_is_used_by_one_process() {
+    let mut cluster = Peers::start(1).await;
+    let second = cluster.peers[0].command(&["daemon"]).unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success() && said.contains("someone else has the lock"), "{said}");
+    cluster.pin(0, 1).await.unwrap();
+    cluster.peers[0].stop().unwrap();
+}
+
+/// A copy of a member's folder that runs elsewhere beside it.
+#[tokio::test]
+async fn two_processes_with_one_identity_are_both_kept_out_until_one_is_left() {
+    let mut cluster = Peers::start(3).await;
+    for number in 0..5 {
+        cluster.pin(0, number).await.unwrap();
+    }
+    cluster.until_equal(5).await;
+    let twice = (cluster.leader(0).await + 1) % 3;
+    let others = [(twice + 1) % 3, (twice + 2) % 3];
+    let base = cluster.peers[twice].base().to_owned();
+    let state = base.join("copied");
+    cluster.peers[twice].stop().unwrap();
+    copy(&base.join("store"), &state);
+    cluster.peers[twice].start().unwrap();
+    cluster.until_ready(3).await;
+    let identity = serde_json::from_slice(&fs::read(base.join("identity.json")).unwrap()).unwrap();
+    let address = cluster.peers[others[0]].swarm_address().to_owned();
+    let twin = cluster.add("raft").await;
+    twin.set_identity(&identity).unwrap();
+    twin.join(&[&address]);
+    copy(&state, &twin.base().join("store"));
+    cluster.start_last();
+    let beside = 3;
+    cluster
+        .until("both are told", async |number| {
+            if number != twice && number != beside {
+                return true;
+            }
+            let Ok(health) = cluster.client(number).await.raft_health().await else { return false };
+            health.state == "failed" && health.error.contains("with the identity of this peer")
+        })
+        .await;
+    // Whoever told them says so itself, and where they are.
+    let said = cluster.health(others[0]).await.error + &cluster.health(others[1]).await.error;
+    assert!(said.contains("two processes run with its identity"), "{said}");
+    assert!(said.contains(cluster.peers[twice].id()), "{said}");
+    let log = cluster.peers[others[0]].log_text() + &cluster.peers[others[1]].log_text();
+    for number in [twice, beside] {
+        let port = cluster.peers[number].swarm_address().split('/').nth(4).unwrap();
+        assert!(log.contains("two processes run with one identity") && log.contains(port), "{port}: {log}");
+        let client = cluster.client(number).await;
+        assert_eq!(code(client.allocations("").await.map(drop)), 503);
+        let refused = cluster.pin(number, 500).await.unwrap_err();
+        assert!(refused.to_string().contains("with the identity of this peer"), "{refused}");
+    }
+    // The others go on.
+    cluster.pin_at_last(others[0], 5).await;
+    cluster.pin_at_last(others[1], 6).await;
+    // One is left, and starts anew.
+    cluster.peers[beside].stop().unwrap();
+    cluster.peers.pop();
+    cluster.peers[twice].stop().unwrap();
+    cluster.peers[twice].start().unwrap();
+    cluster.until_ready(3).await;
+    cluster.until_equal(7).await;
+    cluster.until("nobody complains", async |number| cluster.health(number).await.error.is_empty()).await;
+    let all = cluster.pinset(0).await;
+    assert_eq!((cluster.pinset(1).await, cluster.pinset(2).await), (all.clone(), all));
+}

@@ -34,6 +34,7 @@ mod readiness;
 mod recovery;
 mod removed;
 mod rows;
+mod runs;
 #[cfg(feature = "simulation")]
 mod simulated_runtime;
 mod snapshot;

@@ -4,6 +4,7 @@ use super::{
     cluster_id::{Identity, complaint},
     messages::{Answer, Request},
     removed::Removed,
+    runs::{RunId, Runs, Speaker},
     trailer::Trailer,
 };
 use cluster_core::{
@@ -14,6 +15,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// Sends requests, and reads the answers.
 #[derive(Clone)]
@@ -22,6 +24,7 @@ pub(super) struct Caller {
     pub(super) removed: Removed,
     pub(super) identity: Identity,
     pub(super) strangers: Strangers,
+    pub(super) runs: Runs,
 }
 
 /// The last peer that turned out to be of another cluster, and what that means.
@@ -60,13 +63,32 @@ impl Caller {
         limit: Duration,
     ) -> Result<Answer, RaftCallError> {
         let lost = |cause: &str| RaftCallError::NotAnswered { cause: cause.to_owned() };
+        if let Some(cause) = self.runs.out_of_service() {
+            return Err(RaftCallError::NotSent { cause });
+        }
+        // Whichever of the two gets it: it has to know, and nothing else is asked of it.
+        let twins = self.runs.twins_of(&peer).map(|(one, other)| Request::Twins(one, other));
+        let request = twins.as_ref().unwrap_or(request);
         let lane = request.lane();
         let mut request = request.encode();
-        Trailer { cluster: self.identity.get(), at: cluster_runtime::now() }.append(&mut request);
+        let (cluster, run) = (self.identity.get(), self.runs.own());
+        Trailer { cluster, run, at: cluster_runtime::now() }.append(&mut request);
         let call = self.calls.call(peer, lane, request);
         let answer = tokio::time::timeout(limit, call).await.map_err(|_| lost("no answer in time"))??;
-        let answer = Answer::decode(&answer).ok_or_else(|| lost("the answer cannot be read"))?;
+        let (answer, run) = RunId::split(&answer).ok_or_else(|| lost("the answer cannot be read"))?;
+        match self.runs.hear(peer, run, Instant::now()) {
+            Speaker::Peer if twins.is_none() => {}
+            Speaker::Peer | Speaker::OneOfTwo(..) => {
+                return Err(lost("two processes run with the identity of that peer"));
+            }
+            Speaker::Replaced => return Err(lost("the answer is of an earlier process of that peer")),
+        }
+        let answer = Answer::decode(answer).ok_or_else(|| lost("the answer cannot be read"))?;
         match &answer {
+            Answer::Twins(one, other) => {
+                self.runs.told(*one, *other);
+                return Err(lost("the member knows of another process with the identity of this peer"));
+            }
             Answer::NotMember(Some(since)) => self.removed.note(*since),
             Answer::Stranger { asks, asked } => {
                 if let Some(complaint) = complaint(Some(*asks), Some(*asked)) {

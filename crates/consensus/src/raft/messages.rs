@@ -6,6 +6,7 @@ use super::{
     codec::{self, log_id, position, read_entry, read_vote, write_entry, write_vote},
     member_change::{ChangeRefused, MemberChange},
     rows::AppliedRow,
+    runs::RunId,
     type_config::{LogId, TypeConfig, Vote},
 };
 use cluster_core::{
@@ -55,6 +56,8 @@ pub(super) enum Request {
     Removed(LogPosition),
     /// Say which cluster the peer belongs to.
     Greet,
+    /// Two processes run with the identity of whoever is told this: these.
+    Twins(RunId, RunId),
 }
 
 /// An answer.
@@ -96,6 +99,8 @@ pub(super) enum Answer {
     },
     /// The cluster that the peer belongs to.
     Greeting(Option<ClusterId>),
+    /// Two processes run with the identity of whoever asks: these. Neither gets an answer.
+    Twins(RunId, RunId),
 }
 
 fn optional(id: Option<&LogId>, row: RowWriter) -> RowWriter {
@@ -112,6 +117,11 @@ fn vote(row: RowWriter, vote: &Vote) -> RowWriter {
 
 fn take_vote(row: &mut RowReader<'_>) -> Option<Vote> {
     read_vote(row.bytes()?)
+}
+
+fn take_twins(row: &mut RowReader<'_>) -> Option<(RunId, RunId)> {
+    let mut take = || RunId::from_bytes(row.fixed(RunId::LEN)?);
+    Some((take()?, take()?))
 }
 
 fn flag(row: &mut RowReader<'_>) -> Option<bool> {
@@ -132,7 +142,8 @@ impl Request {
             | Self::ReadIndex
             | Self::Lag(_)
             | Self::Removed(_)
-            | Self::Greet => RaftLane::Control,
+            | Self::Greet
+            | Self::Twins(..) => RaftLane::Control,
             Self::Append(_)
             | Self::TransferLeader(_)
             | Self::Propose(_)
@@ -172,6 +183,7 @@ impl Request {
             Self::HandOver(peer) => row.byte(11).bytes(&peer.to_bytes()),
             Self::Removed(position) => position.write(row.byte(12)),
             Self::Greet => row.byte(13),
+            Self::Twins(one, other) => row.byte(14).raw(&one.to_bytes()).raw(&other.to_bytes()),
         }
         .finish()
     }
@@ -217,6 +229,10 @@ impl Request {
             11 => Self::HandOver(PeerId::from_bytes(row.bytes()?).ok()?),
             12 => Self::Removed(LogPosition::read(&mut row)?),
             13 => Self::Greet,
+            14 => {
+                let (one, other) = take_twins(&mut row)?;
+                Self::Twins(one, other)
+            }
             _ => return None,
         };
         row.is_empty().then_some(request)
@@ -264,6 +280,7 @@ impl Answer {
             Self::NotMember(since) => LogPosition::write_optional(*since, row.byte(17)),
             Self::Stranger { asks, asked } => row.byte(18).raw(&asks.to_bytes()).raw(&asked.to_bytes()),
             Self::Greeting(cluster) => ClusterId::write_optional(*cluster, row.byte(19)),
+            Self::Twins(one, other) => row.byte(20).raw(&one.to_bytes()).raw(&other.to_bytes()),
         }
         .finish()
     }
@@ -298,6 +315,10 @@ impl Answer {
             15 => Self::Refused(ChangeRefused::read(&mut row)?),
             16 => Self::Done,
             17 => Self::NotMember(LogPosition::read_optional(&mut row)?),
+            20 => {
+                let (one, other) = take_twins(&mut row)?;
+                Self::Twins(one, other)
+            }
             19 => Self::Greeting(ClusterId::read_optional(&mut row)?),
             18 => Self::Stranger {
                 asks: ClusterId::from_bytes(row.fixed(ClusterId::LEN)?)?,

@@ -8,6 +8,7 @@ mod reading;
 mod status;
 mod submitting;
 mod supervisor;
+mod twins;
 
 use super::{
     NodeId, StateMachineError, Waiters,
@@ -20,6 +21,7 @@ use super::{
     messages::{Answer, Request},
     readiness::Readiness,
     removed::Removed,
+    runs::Runs,
     type_config::{ProposalBytes, TypeConfig},
 };
 use cluster_core::{
@@ -147,6 +149,7 @@ impl RaftNode {
                 removed: Removed::default(),
                 identity: Identity::default(),
                 strangers: Strangers::default(),
+                runs: Runs::default(),
             },
             clocks: Clocks::default(),
             waiters: Arc::default(),
@@ -168,6 +171,7 @@ impl RaftNode {
             spawn(supervisor::supervise(node.clone(), pinset, running, failures)),
             spawn(reading::answer_rounds(node.clone(), asked)),
             spawn(leading::lead_on(node.clone())),
+            spawn(twins::tell(node.clone())),
         ];
         *node.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         Ok(node)
@@ -237,6 +241,11 @@ impl RaftNode {
     /// Says whether reads of this peer's store are ready.
     pub fn is_ready(&self) -> bool {
         self.ready.is_ready()
+    }
+
+    /// Follows which peer two processes were last found to speak for.
+    pub fn twins(&self) -> watch::Receiver<Option<PeerId>> {
+        self.caller.runs.twins()
     }
 
     /// Follows what this peer is in its cluster.

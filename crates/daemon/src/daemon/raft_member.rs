@@ -3,7 +3,10 @@
 use super::{DaemonError, joining::Bootstrap};
 use crate::command::Prepared;
 use cluster_consensus::raft::RaftNode;
-use cluster_core::{PeerId, ports::consensus::RaftState};
+use cluster_core::{
+    PeerId,
+    ports::{Network, consensus::RaftState},
+};
 use std::{sync::Arc, time::Duration};
 
 /// How much longer than for a leader a peer waits before it tells that it is not ready.
@@ -55,6 +58,20 @@ pub(super) async fn watch(raft: Arc<RaftNode>, leader_wait: Duration) {
         && matches!(*gone, RaftState::Removed)
     {
         tracing::warn!(target: "cluster", "this peer was removed from the cluster: it stops, and its state is put aside");
+    }
+}
+
+/// Tells of peers that two processes speak for, and where those may be.
+pub(super) async fn tell_of_twins(raft: Arc<RaftNode>, network: Arc<dyn Network>) {
+    let mut twins = raft.twins();
+    while twins.changed().await.is_ok() {
+        let Some(peer) = *twins.borrow_and_update() else { continue };
+        let addresses: Vec<String> = network.addresses_of(&peer).iter().map(ToString::to_string).collect();
+        tracing::error!(
+            target: "cluster", %peer, addresses = addresses.join(", "),
+            "two processes run with one identity, at some of these addresses: end one of them, give its folder another identity (`init`), \
+             and restart the other"
+        );
     }
 }
 

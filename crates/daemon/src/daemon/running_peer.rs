@@ -91,6 +91,8 @@ impl RunningPeer {
                 prepared.config.consensus.raft().map_or(Duration::ZERO, |raft| raft.wait_for_leader_timeout);
             let watch = raft_member::watch(raft.clone(), wait);
             tasks.spawn("raft", OnEnd::Stop, until_stopped(&tasks, watch));
+            let twins = raft_member::tell_of_twins(raft.clone(), assembly.swarm.network());
+            tasks.spawn("raft twins", OnEnd::Nothing, until_stopped(&tasks, twins));
         }
         for address in &bootstrap.addresses {
             let join = joining::join(assembly.peer.clone(), address.clone(), assembly.informers.clone());

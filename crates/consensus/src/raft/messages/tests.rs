@@ -46,6 +46,7 @@ fn requests() -> Vec<Request> {
         Request::HandOver(PeerId::random()),
         Request::Removed(LogPosition { term: 2, index: 700 }),
         Request::Greet,
+        Request::Twins(RunId::random(), RunId::random()),
     ]
 }
 
@@ -70,6 +71,7 @@ fn answers() -> Vec<Answer> {
         Answer::Lag { is_voter: false, lag: Some(0) },
         Answer::Refused(ChangeRefused::LastVoter(PeerId::random())),
         Answer::Done,
+        Answer::Twins(RunId::random(), RunId::random()),
         Answer::Stranger { asks: ClusterId::random(), asked: ClusterId::random().recovered() },
         Answer::Greeting(None),
         Answer::Greeting(Some(ClusterId::random())),

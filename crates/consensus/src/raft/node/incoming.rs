@@ -8,6 +8,7 @@ use super::{
         position::LogPosition,
         proposal::{Proposal, ProposalError},
         rows::{AppliedRow, CLUSTER, cluster_row},
+        runs::Speaker,
         snapshot::{Chunks, SnapshotBody, Spool},
         soundness,
         trailer::Trailer,
@@ -27,6 +28,7 @@ use openraft::{
     raft::VoteRequest,
 };
 use std::sync::{Arc, PoisonError};
+use tokio::time::Instant;
 
 type Snapshot = alias::SnapshotOf<TypeConfig, SnapshotBody>;
 type SnapshotMeta = alias::SnapshotMetaOf<TypeConfig>;
@@ -56,24 +58,40 @@ impl RaftNode {
     /// # Cancel safety
     /// Dropping the future may leave the request carried out, or not.
     pub async fn answer(&self, from: PeerId, request: &[u8]) -> Vec<u8> {
+        let mut answer = self.answer_to(from, request).await.encode();
+        answer.extend(self.caller.runs.own().to_bytes());
+        answer
+    }
+
+    async fn answer_to(&self, from: PeerId, request: &[u8]) -> Answer {
         let unreadable = || Answer::Failed("the request cannot be read".to_owned());
-        let Some((request, trailer)) = Trailer::split(request) else { return unreadable().encode() };
+        let Some((request, trailer)) = Trailer::split(request) else { return unreadable() };
+        match self.caller.runs.hear(from, trailer.run, Instant::now()) {
+            Speaker::Peer => {}
+            Speaker::Replaced => {
+                return Answer::Failed("a later process speaks for the peer that asks".to_owned());
+            }
+            Speaker::OneOfTwo(one, other) => return Answer::Twins(one, other),
+        }
+        if let Some(cause) = self.caller.runs.out_of_service() {
+            return Answer::Failed(cause);
+        }
         if let (Some(asked), Some(asks)) = (self.caller.identity.get(), trailer.cluster)
             && let Some(complaint) = complaint(Some(asked), Some(asks))
         {
             self.caller.strangers.note(from, complaint);
-            return Answer::Stranger { asks, asked }.encode();
+            return Answer::Stranger { asks, asked };
         }
         self.clocks.note(from, trailer.at, cluster_runtime::now());
-        let Some(request) = Request::decode(request) else { return unreadable().encode() };
+        let Some(request) = Request::decode(request) else { return unreadable() };
         if let Some(cluster) = trailer.cluster
             && self.caller.identity.get().is_none()
             && matches!(request, Request::Append(_) | Request::Chunk { .. } | Request::Install { .. })
             && let Err(cause) = self.adopt(cluster).await
         {
-            return Answer::Failed(cause).encode();
+            return Answer::Failed(cause);
         }
-        self.handle(from, request).await.encode()
+        self.handle(from, request).await
     }
 
     /// Takes the cluster of the first leader for this peer's own, before anything that it sends is acknowledged.
@@ -101,6 +119,10 @@ impl RaftNode {
     }
 
     async fn handle(&self, from: PeerId, request: Request) -> Answer {
+        if let Request::Twins(one, other) = request {
+            self.caller.runs.told(one, other);
+            return Answer::Done;
+        }
         let failed = |error: &dyn std::fmt::Display| Answer::Failed(error.to_string());
         let Some(instance) = self.instance() else {
             return match request {
@@ -156,6 +178,8 @@ impl RaftNode {
                 self.lead(&request).await
             }
             Request::Greet => Answer::Greeting(self.caller.identity.get()),
+            // Whoever is told looks at it first, also while nothing runs.
+            Request::Twins(..) => Answer::Done,
             Request::Removed(since) => {
                 self.caller.removed.note(since);
                 Answer::Done
@@ -184,7 +208,8 @@ impl Instance {
             | Request::Chunk { .. }
             | Request::Install { .. }
             | Request::TransferLeader(_)
-            | Request::Greet => None,
+            | Request::Greet
+            | Request::Twins(..) => None,
             // It may be a voter that lost its disk, and with it what it voted and acknowledged.
             Request::Vote(_) | Request::PreVote(_) if is_new => {
                 Some(Answer::Failed("this peer has no vote: it is no member of a cluster yet".to_owned()))

@@ -9,7 +9,7 @@ impl RaftNode {
     pub fn status(&self) -> RaftHealth {
         let mut health = RaftHealth {
             state: RaftState::Stopped,
-            failure: self.caller.strangers.complaint(),
+            failure: self.caller.runs.complaint().or_else(|| self.caller.strangers.complaint()),
             leader: None,
             term: 0,
             is_ready: self.is_ready(),

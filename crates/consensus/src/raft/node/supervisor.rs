@@ -41,10 +41,19 @@ pub(super) async fn supervise(
             running.close().await;
             break;
         };
-        tracing::error!(target: "raft", %cause, "Raft failed; it starts again from what the store holds");
+        let is_over = node.caller.runs.out_of_service().is_some();
+        if is_over {
+            tracing::error!(target: "raft", "{cause}");
+        } else {
+            tracing::error!(target: "raft", %cause, "Raft failed; it starts again from what the store holds");
+        }
         node.current.send_replace(Current::Down(cause.into()));
         node.set_state(RaftState::Failed);
         running.close().await;
+        if is_over {
+            node.stop.cancelled().await;
+            break;
+        }
         if began.elapsed() >= STEADY {
             pause = FIRST;
         }
@@ -63,8 +72,12 @@ async fn follow(
     let instance = &running.instance;
     let mut metrics = instance.raft.server_metrics();
     let mut removed = node.caller.removed.subscribe();
+    let mut beside = node.caller.runs.beside();
     let mut ended = std::pin::pin!(instance.ended());
     let mut readiness = std::pin::pin!(node.first_barrier(instance));
+    if let Some(cause) = node.caller.runs.out_of_service() {
+        return Some(cause);
+    }
     let mut is_ready = active(Defect::ReadyAtOnce);
     if is_ready {
         node.ready.set_recent(true);
@@ -79,6 +92,7 @@ async fn follow(
             biased;
             () = node.stop.cancelled() => return None,
             cause = &mut ended => return Some(cause),
+            Ok(()) = beside.changed() => if let Some(cause) = node.caller.runs.out_of_service() { return Some(cause) },
             // Also when openraft has nothing to write just now: what was shown last may be lost.
             () = node.store_failed.notified() => return Some("the store failed".to_owned()),
             Ok(()) = failures.changed() => return Some("the store failed".to_owned()),

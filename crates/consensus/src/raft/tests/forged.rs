@@ -6,6 +6,7 @@ use super::{
         codec::{self, StoredMembership, log_id},
         messages::{Answer, Request},
         rows::spool_key,
+        runs::RunId,
         trailer::Trailer,
         type_config::{Entry, ProposalBytes, TypeConfig, Vote, alias},
     },
@@ -47,6 +48,7 @@ struct Forge {
     other: PeerId,
     local: PeerId,
     cluster: ClusterId,
+    run: RunId,
 }
 
 impl Forge {
@@ -71,7 +73,8 @@ impl Forge {
         let parts = RaftParts { store: shared, pinset, calls: Arc::new(Nobody) };
         let node = RaftNode::start(settings, parts).await.unwrap();
         let (leader, other) = (PeerId::random(), PeerId::random());
-        let made = Self { store, node, leader, other, local, cluster: ClusterId::random() };
+        let (cluster, run) = (ClusterId::random(), RunId::random());
+        let made = Self { store, node, leader, other, local, cluster, run };
         let first = made.append(None, vec![made.members(at(0)), change(1), change(2)], Some(at(2)));
         assert_eq!(made.tell(&Request::Append(first)).await, Answer::Append(AppendEntriesResponse::Success));
         made.node.wait_for(2, Instant::now() + Duration::from_secs(30)).await;
@@ -109,8 +112,9 @@ impl Forge {
 
     async fn tell(&self, request: &Request) -> Answer {
         let mut bytes = request.encode();
-        Trailer { cluster: Some(self.cluster), at: UnixMillis(0) }.append(&mut bytes);
-        Answer::decode(&self.node.answer(self.leader, &bytes).await).unwrap()
+        Trailer { cluster: Some(self.cluster), run: self.run, at: UnixMillis(0) }.append(&mut bytes);
+        let answer = self.node.answer(self.leader, &bytes).await;
+        Answer::decode(RunId::split(&answer).unwrap().0).unwrap()
     }
 
     async fn refuses(&self, request: Request, why: &str) {
@@ -250,6 +254,9 @@ impl Forged {
         Request::Install { vote: *vote, applied: applied.clone(), chunks: *count, digest: *digest }
     }
 }
+
+/// What makes a sound snapshot a forged one.
+type Change = fn(&mut Forged, &Forge);
 
 fn chunks() -> Vec<Chunk> {
     let row = |number| {
