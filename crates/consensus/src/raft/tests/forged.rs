@@ -272,9 +272,6 @@ fn chunks() -> Vec<Chunk> {
     ]
 }
 
-/// What is forged about a snapshot.
-type Change = fn(&mut Forged, &Forge);
-
 #[tokio::test]
 async fn a_forged_snapshot_is_refused_and_a_sound_one_is_taken_afterwards() {
     let forge = Forge::start().await;
