@@ -1,10 +1,7 @@
 //! What the store of a stopped peer holds, for comparing it with what it held before.
 
 use anyhow::{Context, Result, ensure};
-use cluster_consensus::{
-    crdt::rows::ElementRow,
-    raft::{AppliedRow, InstallingRow},
-};
+use cluster_consensus::{crdt::rows::ElementRow, raft::AppliedRow};
 use cluster_core::{
     Cid,
     ports::datastore::{Batch, Cursor, Durability, Row, Tree},
@@ -90,10 +87,10 @@ pub fn leave_half_a_snapshot(base: &Path, is_installing: bool) -> Result<()> {
     let options = StoreOptions { engine: EngineKind::Fjall, memory_budget: MEMORY };
     let store = Generations::open(&base.join("store"), options)?.current()?;
     let mut batch = Batch::new();
-    batch.put(Tree::RaftLog, [&[0xff][..], &[0; 8]].concat(), vec![1; 1000]);
+    // Where the first part begins: of the first section, before every key.
+    batch.put(Tree::RaftLog, [0xff, 0], vec![1; 1000]);
     if is_installing {
-        let row = InstallingRow { applied: AppliedRow::default(), chunks: 1 };
-        batch.put(Tree::RaftState, b"installing", row.encode());
+        batch.put(Tree::RaftState, b"installing", AppliedRow::default().encode());
     }
     store.commit(batch, Durability::Flushed)?;
     Ok(store.close()?)

@@ -2,7 +2,7 @@
 
 use super::{
     position::LogPosition,
-    rows::{APPLIED, AppliedRow, INSTALLING, InstallingRow, damaged},
+    rows::{APPLIED, AppliedRow, INSTALLING, damaged},
     snapshot::{Chunk, make_equal},
 };
 use cluster_core::{
@@ -29,7 +29,7 @@ pub enum RaftInput {
     /// The entries before this were carried out.
     Applied(AppliedRow),
     /// All chunks of a snapshot are here: from now on the pinset is made equal to it, whatever happens.
-    BeginInstalling(InstallingRow),
+    BeginInstalling(AppliedRow),
     /// Make the rows that a chunk covers equal to it.
     Install(Box<Chunk>),
     /// Every chunk was installed.
@@ -42,7 +42,7 @@ pub enum RaftInput {
 #[derive(Debug, Default)]
 pub struct RaftBackend {
     applied: AppliedRow,
-    installing: Option<InstallingRow>,
+    installing: Option<AppliedRow>,
 }
 
 impl RaftBackend {
@@ -77,7 +77,7 @@ impl Backend for RaftBackend {
         let applied = staged.get(Tree::RaftState, APPLIED)?;
         self.applied = read_row(applied, "applied", AppliedRow::decode)?.unwrap_or_default();
         let installing = staged.get(Tree::RaftState, INSTALLING)?;
-        self.installing = read_row(installing, "installing", InstallingRow::decode)?;
+        self.installing = read_row(installing, "installing", AppliedRow::decode)?;
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl Backend for RaftBackend {
             RaftInput::Installed => {
                 if let Some(row) = self.installing.take() {
                     mutation.staged.delete(Tree::RaftState, INSTALLING.to_vec());
-                    self.set_applied(mutation.staged, row.applied);
+                    self.set_applied(mutation.staged, row);
                 }
             }
         }

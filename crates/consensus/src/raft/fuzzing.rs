@@ -4,7 +4,7 @@ use super::{
     codec::{membership_row, read_entry, read_vote, stored_membership, write_entry, write_vote},
     messages::{Answer, Request},
     proposal::Proposal,
-    rows::{AppliedRow, InstallingRow, MembershipRow, position_row, read_position},
+    rows::{AppliedRow, MembershipRow, position_row, read_position},
     snapshot::{Chunk, sealed},
 };
 
@@ -53,9 +53,6 @@ pub(crate) fn rows(bytes: &[u8]) {
             assert_eq!(stored_membership(&membership_row(&members)), Some(members));
         }
         assert_eq!(AppliedRow::decode(&row.encode()), Some(row));
-    }
-    if let Some(row) = InstallingRow::decode(bytes) {
-        assert_eq!(InstallingRow::decode(&row.encode()), Some(row));
     }
     if let Some(position) = read_position(bytes) {
         assert_eq!(read_position(&position_row(position)), Some(position));

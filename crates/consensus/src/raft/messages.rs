@@ -7,6 +7,7 @@ use super::{
     member_change::{ChangeRefused, MemberChange},
     rows::AppliedRow,
     runs::RunId,
+    snapshot::ChunkName,
     type_config::{LogId, TypeConfig, Vote},
 };
 use cluster_core::{
@@ -23,6 +24,9 @@ const VERSION: u8 = 2;
 /// Entries of one request at most.
 const MAX_ENTRIES: u64 = 100_000;
 
+/// Parts of a snapshot that are offered at once.
+pub(super) const MAX_OFFERED: usize = 64;
+
 /// A request.
 #[derive(Debug)]
 pub(super) enum Request {
@@ -30,12 +34,14 @@ pub(super) enum Request {
     Vote(VoteRequest<TypeConfig>),
     PreVote(VoteRequest<TypeConfig>),
     TransferLeader(TransferLeaderRequest<TypeConfig>),
-    /// A part of a snapshot; number 0 begins another one.
-    Chunk {
-        number: u64,
-        bytes: Vec<u8>,
+    /// Say which of these parts of a snapshot of the log up to `last` are missing.
+    Offer {
+        last: LogPosition,
+        parts: Vec<ChunkName>,
     },
-    /// All parts were sent.
+    /// A part of a snapshot.
+    Chunk(Vec<u8>),
+    /// All parts are there.
     Install {
         vote: Vote,
         applied: AppliedRow,
@@ -69,6 +75,8 @@ pub(super) enum Answer {
     Transfer(bool),
     /// The part was taken.
     ChunkTaken,
+    /// Which of the parts offered are missing.
+    Missing(Vec<bool>),
     /// The snapshot was installed, or refused because of this vote.
     Installed(Vote),
     /// The proposal is in the log and committed.
@@ -149,7 +157,7 @@ impl Request {
             | Self::Propose(_)
             | Self::Change(_)
             | Self::HandOver(_) => RaftLane::Log,
-            Self::Chunk { .. } | Self::Install { .. } => RaftLane::Snapshot,
+            Self::Offer { .. } | Self::Chunk(_) | Self::Install { .. } => RaftLane::Snapshot,
         }
     }
 
@@ -172,7 +180,7 @@ impl Request {
                 let row = vote(row.byte(4), request.from_leader());
                 optional(request.last_log_id(), row).raw(&request.to_node_id().peer().to_bytes())
             }
-            Self::Chunk { number, bytes } => row.byte(5).int(*number).raw(bytes),
+            Self::Chunk(bytes) => row.byte(5).raw(bytes),
             Self::Install { vote: by, applied, chunks, digest } => {
                 vote(row.byte(6), by).bytes(&applied.encode()).int(*chunks).raw(digest)
             }
@@ -184,6 +192,10 @@ impl Request {
             Self::Removed(position) => position.write(row.byte(12)),
             Self::Greet => row.byte(13),
             Self::Twins(one, other) => row.byte(14).raw(&one.to_bytes()).raw(&other.to_bytes()),
+            Self::Offer { last, parts } => {
+                let row = last.write(row.byte(15)).int(parts.len() as u64);
+                parts.iter().fold(row, |row, part| part.write(row))
+            }
         }
         .finish()
     }
@@ -214,7 +226,7 @@ impl Request {
                 let to = NodeId::from(PeerId::from_bytes(row.rest()).ok()?);
                 return Some(Self::TransferLeader(TransferLeaderRequest::new(from, to, last)));
             }
-            5 => return Some(Self::Chunk { number: row.int()?, bytes: row.rest().to_vec() }),
+            5 => return Some(Self::Chunk(row.rest().to_vec())),
             6 => {
                 let vote = take_vote(&mut row)?;
                 let applied = AppliedRow::decode(row.bytes()?)?;
@@ -232,6 +244,12 @@ impl Request {
             14 => {
                 let (one, other) = take_twins(&mut row)?;
                 Self::Twins(one, other)
+            }
+            15 => {
+                let last = LogPosition::read(&mut row)?;
+                let count = row.int().filter(|count| *count <= MAX_OFFERED as u64)?;
+                let parts = (0..count).map(|_| ChunkName::read(&mut row)).collect::<Option<_>>()?;
+                Self::Offer { last, parts }
             }
             _ => return None,
         };
@@ -281,6 +299,10 @@ impl Answer {
             Self::Stranger { asks, asked } => row.byte(18).raw(&asks.to_bytes()).raw(&asked.to_bytes()),
             Self::Greeting(cluster) => ClusterId::write_optional(*cluster, row.byte(19)),
             Self::Twins(one, other) => row.byte(20).raw(&one.to_bytes()).raw(&other.to_bytes()),
+            Self::Missing(parts) => {
+                let row = row.byte(21).int(parts.len() as u64);
+                parts.iter().fold(row, |row, is_missing| row.byte(u8::from(*is_missing)))
+            }
         }
         .finish()
     }
@@ -318,6 +340,10 @@ impl Answer {
             20 => {
                 let (one, other) = take_twins(&mut row)?;
                 Self::Twins(one, other)
+            }
+            21 => {
+                let count = row.int().filter(|count| *count <= MAX_OFFERED as u64)?;
+                Self::Missing((0..count).map(|_| flag(&mut row)).collect::<Option<_>>()?)
             }
             19 => Self::Greeting(ClusterId::read_optional(&mut row)?),
             18 => Self::Stranger {

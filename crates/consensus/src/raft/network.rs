@@ -4,14 +4,15 @@ use super::{
     NodeId,
     caller::Caller,
     codec,
-    messages::{Answer, Request},
+    messages::{Answer, MAX_OFFERED, Request},
+    position::LogPosition,
     rows::AppliedRow,
-    snapshot::{Chunks, Digest, SnapshotBody},
+    snapshot::{Chunk, ChunkName, ChunkSource, Chunks, Digest, SnapshotBody, sum_of},
     type_config::{TypeConfig, Vote, alias},
 };
 use cluster_core::{
     mutate::{Mutation as Defect, active},
-    ports::raft::RaftCallError,
+    ports::{datastore::StoreError, raft::RaftCallError},
 };
 use openraft::{
     OptionalSend, RaftNetworkFactory,
@@ -62,6 +63,28 @@ impl Client {
         }
     }
 
+    /// Sends those of some parts of a snapshot that the other peer lacks, and says how many.
+    async fn send_missing(
+        &self,
+        last: Option<LogPosition>,
+        group: Vec<(ChunkName, Vec<u8>)>,
+    ) -> Result<u64, CallError> {
+        let last = last.ok_or_else(|| unexpected("the snapshot is of no place in the log"))?;
+        let (parts, written): (Vec<ChunkName>, Vec<Vec<u8>>) = group.into_iter().unzip();
+        let missing = match self.call(Request::Offer { last, parts }, CHUNK_TIMEOUT).await? {
+            Answer::Missing(missing) if missing.len() == written.len() => missing,
+            answer => return Err(refused(answer)),
+        };
+        let mut sent = 0;
+        for (_, bytes) in missing.into_iter().zip(written).filter(|(is_missing, _)| *is_missing) {
+            match self.call(Request::Chunk(bytes), CHUNK_TIMEOUT).await? {
+                Answer::ChunkTaken => sent += 1,
+                answer => return Err(refused(answer)),
+            }
+        }
+        Ok(sent)
+    }
+
     /// Sends the parts of a snapshot, each after the one before it was written.
     async fn send_snapshot(
         &self,
@@ -79,25 +102,27 @@ impl Client {
             cluster,
         };
         let mut digest = Digest::default();
-        let mut number = 0;
+        let (mut chunks, mut sent) = (0, 0);
         loop {
             let read = cluster_runtime::blocking(move || {
-                let chunk = source.next_chunk();
-                (source, chunk)
+                let group = next_group(&mut source);
+                (source, group)
             });
-            let chunk;
-            (source, chunk) = read.await.map_err(|error| broken(&error))?;
-            let Some(chunk) = chunk.map_err(|error| broken(&error))? else { break };
-            let bytes = chunk.encode();
-            digest.add(&bytes);
-            match self.call(Request::Chunk { number, bytes }, CHUNK_TIMEOUT).await? {
-                Answer::ChunkTaken => number += 1,
-                answer => return Err(refused(answer).into()),
+            let group;
+            (source, group) = read.await.map_err(|error| broken(&error))?;
+            let group = group.map_err(|error| broken(&error))?;
+            if group.is_empty() {
+                break;
             }
+            chunks += group.len() as u64;
+            group.iter().for_each(|(name, _)| digest.add(name.sum));
+            sent += self.send_missing(applied.last, group).await?;
         }
         // The view keeps old rows on the disk.
         drop(source);
-        let request = Request::Install { vote, applied, chunks: number, digest: digest.finish() };
+        let to = self.target.peer();
+        tracing::info!(target: "raft", %to, chunks, sent, "a snapshot was sent; what was not sent was there already");
+        let request = Request::Install { vote, applied, chunks, digest: digest.finish() };
         match self.call(request, INSTALL_TIMEOUT).await? {
             Answer::Installed(vote) => Ok(vote),
             answer => Err(refused(answer).into()),
@@ -106,6 +131,25 @@ impl Client {
 }
 
 type Snapshot = alias::SnapshotOf<TypeConfig, SnapshotBody>;
+
+/// Bytes of chunks that are read and offered at once, or one chunk.
+const GROUP_BYTES: usize = 1024 * 1024;
+
+/// Reads the next chunks, as written; none at the end. Blocks on the disk.
+fn next_group(source: &mut ChunkSource) -> Result<Vec<(ChunkName, Vec<u8>)>, StoreError> {
+    let mut group = Vec::new();
+    let mut bytes = 0;
+    while bytes < GROUP_BYTES
+        && group.len() < MAX_OFFERED
+        && let Some(chunk) = source.next_chunk()?
+    {
+        let written = chunk.encode();
+        bytes += written.len();
+        let Chunk { place, upto, .. } = chunk;
+        group.push((ChunkName { place, upto, sum: sum_of(&written) }, written));
+    }
+    Ok(group)
+}
 
 fn unexpected(what: &str) -> CallError {
     NetworkError::from_string(what).into()

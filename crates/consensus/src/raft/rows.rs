@@ -2,7 +2,7 @@
 //!
 //! The log's thread writes `vote`, `committed`, `purged` and `end`, the pinset's writer `applied` and `installing`.
 
-use super::{cluster_id::ClusterId, position::LogPosition};
+use super::{cluster_id::ClusterId, position::LogPosition, snapshot::Place};
 use cluster_core::{
     UnixMillis,
     pinset::{RowReader, RowWriter},
@@ -20,7 +20,7 @@ pub(super) const COMMITTED: &[u8] = b"committed";
 pub(super) const PURGED: &[u8] = b"purged";
 /// Up to where the pinset has carried out the log.
 pub(super) const APPLIED: &[u8] = b"applied";
-/// The snapshot that the pinset is being made equal to.
+/// The snapshot that the pinset is being made equal to: what `applied` says once it is. All its chunks are here.
 pub(super) const INSTALLING: &[u8] = b"installing";
 
 /// Where the log ends: the index behind its last entry, whether that was appended or is what was left by a truncation. In the batch
@@ -30,8 +30,11 @@ pub(super) const END: &[u8] = b"end";
 /// The cluster that a leader took this peer into, or that a recovery made. Written once by whoever learns of it.
 pub(super) const CLUSTER: &[u8] = b"cluster";
 
-/// What the key of a chunk of an arriving snapshot begins with. No index of an entry comes near.
+/// What the keys of an arriving snapshot begin with. No index of an entry comes near.
 const SPOOL: u8 = 0xff;
+
+/// The place in the log of the latest snapshot of which there are chunks. They follow it.
+pub(super) const SPOOLED: &[u8] = &[SPOOL];
 
 /// Makes the key of an entry.
 pub(super) fn entry_key(index: u64) -> [u8; 8] {
@@ -44,13 +47,11 @@ pub(super) fn entry_index(key: &[u8]) -> Option<u64> {
 }
 
 /// The first key behind all entries.
-pub(super) const ENTRIES_END: &[u8] = &[SPOOL];
+pub(super) const ENTRIES_END: &[u8] = SPOOLED;
 
-/// Makes the key of a chunk.
-pub(super) fn spool_key(number: u64) -> [u8; 9] {
-    let mut key = [SPOOL; 9];
-    key[1..].copy_from_slice(&number.to_be_bytes());
-    key
+/// Makes the key of the chunk that begins at a place.
+pub(super) fn spool_key(place: &Place) -> Vec<u8> {
+    [&[SPOOL, place.section as u8], place.after.as_slice()].concat()
 }
 
 /// Says that a row cannot be read.
@@ -145,33 +146,9 @@ impl AppliedRow {
     }
 }
 
-/// A snapshot whose chunks are all here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstallingRow {
-    /// What holds once it is installed.
-    pub applied: AppliedRow,
-    /// How many chunks there are.
-    pub chunks: u64,
-}
-
-impl InstallingRow {
-    /// Writes the row.
-    pub fn encode(&self) -> Vec<u8> {
-        RowWriter::new(VERSION).int(self.chunks).bytes(&self.applied.encode()).finish()
-    }
-
-    /// Reads a row; `None` when it is none.
-    pub fn decode(row: &[u8]) -> Option<Self> {
-        let mut reader = RowReader::new(row, VERSION)?;
-        let chunks = reader.int()?;
-        let applied = AppliedRow::decode(reader.bytes()?)?;
-        reader.is_empty().then_some(Self { applied, chunks })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::snapshot::Section, *};
 
     #[test]
     fn rows_are_read_as_they_were_written() {
@@ -183,10 +160,7 @@ mod tests {
             let row = applied.encode();
             assert_eq!(AppliedRow::decode(&row), Some(applied.clone()));
             assert_eq!(AppliedRow::decode(&row[..row.len() - 1]), None);
-            let installing = InstallingRow { applied, chunks: 4 };
-            let row = installing.encode();
-            assert_eq!(InstallingRow::decode(&row), Some(installing));
-            assert_eq!(InstallingRow::decode(&[&row[..], &[0]].concat()), None);
+            assert_eq!(AppliedRow::decode(&[&row[..], &[0]].concat()), None);
         }
         assert_eq!(read_position(&position_row(place)), Some(place));
         let cluster = ClusterId::random();
@@ -197,8 +171,11 @@ mod tests {
     #[test]
     fn chunks_lie_behind_every_entry() {
         assert!(entry_key(u64::MAX >> 8).as_slice() < ENTRIES_END);
-        assert!(ENTRIES_END <= spool_key(0).as_slice());
+        let key = spool_key(&Place::FIRST);
+        assert!(
+            SPOOLED < key.as_slice()
+                && key < spool_key(&Place { section: Section::Requests, after: vec![1] })
+        );
         assert_eq!(entry_index(&entry_key(7)), Some(7));
-        assert_eq!(entry_index(&spool_key(7)), None);
     }
 }

@@ -10,7 +10,8 @@ pub(super) use body::Chunks;
 pub use body::SnapshotBody;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) use chunk::sealed;
-pub use chunk::{Chunk, ChunkError, Digest, MAX_CHUNK, Section};
+pub(super) use chunk::sum_of;
+pub use chunk::{Chunk, ChunkError, ChunkName, Digest, MAX_CHUNK, Place, Section, Sum};
 pub(super) use chunk_source::ChunkSource;
 pub(super) use equal::make_equal;
-pub(super) use spool::{HeldPlace, Spool, SpoolPlace, clear_spool, read_spooled};
+pub(super) use spool::{HeldSpool, Parts, Spool};

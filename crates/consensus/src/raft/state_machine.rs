@@ -13,8 +13,8 @@ use super::{
     log_store::RaftLogStore,
     position::LogPosition,
     readiness::Readiness,
-    rows::{APPLIED, AppliedRow, CLUSTER, INSTALLING, InstallingRow, damaged, read_cluster},
-    snapshot::{ChunkSource, Chunks, HeldPlace, SnapshotBody, Spool, SpoolPlace, clear_spool},
+    rows::{APPLIED, AppliedRow, CLUSTER, INSTALLING, damaged, read_cluster},
+    snapshot::{ChunkSource, Chunks, HeldSpool, SnapshotBody, Spool},
     type_config::{CarriedOut, Entry, LogId, TypeConfig, alias},
     waiters::Waiters,
 };
@@ -89,7 +89,7 @@ struct Shared {
     pinset: Pinset<RaftInput>,
     log: RaftLogStore,
     waiters: Arc<Waiters>,
-    place: SpoolPlace,
+    spool: Spool,
     progress: watch::Sender<Option<LogPosition>>,
     identity: Identity,
     ready: Readiness,
@@ -119,18 +119,19 @@ impl RaftStateMachine {
                 Ok((
                     read_row(cluster, "cluster", read_cluster)?,
                     read_row(applied, "applied", AppliedRow::decode)?.unwrap_or_default(),
-                    read_row(installing, "installing", InstallingRow::decode)?,
+                    read_row(installing, "installing", AppliedRow::decode)?,
+                    Spool::open(store.clone())?,
                 ))
             })
         };
-        let (adopted, applied, installing) = read.await?;
+        let (adopted, applied, installing, spool) = read.await?;
         let (progress, _) = watch::channel(applied.last);
         let shared = Arc::new(Shared {
             store: store.clone(),
             pinset,
             log,
             waiters,
-            place: SpoolPlace::default(),
+            spool,
             progress,
             identity,
             ready,
@@ -142,17 +143,18 @@ impl RaftStateMachine {
         let mut machine = Self { shared, applied, built: Arc::default() };
         match installing {
             Some(row) => {
-                tracing::info!(target: "raft", chunks = row.chunks, "going on with the installation of a snapshot");
-                machine.install(row).await?;
+                tracing::info!(target: "raft", "going on with the installation of a snapshot");
+                let spool = machine.shared.spool.hold().ok_or(StateMachineError::Stopping)?;
+                machine.install(row, spool).await?;
             }
-            None => blocking(move || clear_spool(&*store)).await?,
+            None => machine.forget_passed().await?,
         }
         Ok(machine)
     }
 
-    /// Returns who may fill the spool.
-    pub(super) fn spool_place(&self) -> SpoolPlace {
-        self.shared.place.clone()
+    /// Returns where the chunks of snapshots go.
+    pub(super) fn spool(&self) -> Spool {
+        self.shared.spool.clone()
     }
 
     /// Follows up to where the log is carried out.
@@ -185,22 +187,31 @@ impl RaftStateMachine {
                 self.shared.waiters.answer(nonce, answer);
             }
         }
-        Ok(())
+        self.forget_passed().await.map_err(io::Error::other)
     }
 
     /// Writes the chunks of a view into the spool.
-    async fn copy(&self, mut source: ChunkSource) -> Result<(u64, HeldPlace), io::Error> {
-        let place = self.shared.place.take();
-        let place = place.ok_or_else(|| io::Error::other("another snapshot is arriving"))?;
-        let store = self.shared.store.clone();
+    async fn copy(&self, mut source: ChunkSource) -> Result<HeldSpool, io::Error> {
+        let spool = self.shared.spool.hold();
+        let mut spool = spool.ok_or_else(|| io::Error::other("another snapshot is arriving"))?;
         let copied = blocking(move || {
-            let mut spool = Spool::begin(store, place)?;
             while let Some(chunk) = source.next_chunk()? {
-                spool.add(chunk.encode())?;
+                spool.add(&chunk)?;
             }
-            Ok(spool.into_parts())
+            Ok(spool)
         });
         copied.await.map_err(io::Error::other)
+    }
+
+    /// Deletes what arrived of a snapshot that the log has led beyond.
+    async fn forget_passed(&self) -> Result<(), StateMachineError> {
+        let spool = &self.shared.spool;
+        if !spool.is_passed(self.applied.last) {
+            return Ok(());
+        }
+        // While one arrives, the next time will do.
+        let Some(mut spool) = spool.hold() else { return Ok(()) };
+        blocking(move || spool.clear()).await
     }
 
     /// Waits a little if a group failed only because the store is exported, which need not stop a leader.
@@ -279,21 +290,19 @@ impl StateMachine<TypeConfig> for RaftStateMachine {
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, body: SnapshotBody) -> Result<(), io::Error> {
         let SnapshotBody { clock, cluster, chunks } = body;
-        let (chunks, place) = match chunks {
-            Chunks::Spooled { chunks, place } => (chunks, place),
+        let spool = match chunks {
+            Chunks::Spooled(spool) => spool,
             Chunks::View(source) => self.copy(source).await?,
         };
-        let applied = AppliedRow {
+        let row = AppliedRow {
             last: meta.last_log_id.as_ref().map(codec::position),
             membership: codec::membership_row(&meta.last_membership),
             clock,
             cluster,
         };
-        let row = InstallingRow { applied, chunks };
         self.shared.ready.set_whole(false);
         self.begin_installing(&row).await.map_err(io::Error::other)?;
-        self.install(row).await.map_err(io::Error::other)?;
-        drop(place);
+        self.install(row, spool).await.map_err(io::Error::other)?;
         self.built.note();
         Ok(())
     }

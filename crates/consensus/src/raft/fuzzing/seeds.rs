@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::raft::{
-    ClusterId, LogPosition, NodeId, ProposalBytes, Section,
+    ChunkName, ClusterId, LogPosition, NodeId, Place, ProposalBytes, Section,
     codec::{RaftMembership, StoredMembership, log_id},
     type_config::{Entry, Vote},
 };
@@ -104,8 +104,7 @@ fn entries() -> Vec<Entry> {
 fn chunk() -> Chunk {
     let rows = [3, 5].map(|n| (key(n).as_bytes().to_vec(), vec![stored_pin::VERSION, n]));
     Chunk {
-        section: Section::Pins,
-        after: key(2).as_bytes().to_vec(),
+        place: Place { section: Section::Pins, after: key(2).as_bytes().to_vec() },
         upto: Some(key(9).as_bytes().to_vec()),
         rows: rows.to_vec(),
     }
@@ -122,13 +121,17 @@ fn requests() -> Vec<Seed> {
     asked.leadership_transfer = true;
     let transfer = TransferLeaderRequest::new(vote(), peer(2).into(), Some(log_id(place(9))));
     let install = Request::Install { vote: vote(), applied: applied(), chunks: 3, digest: [7; 32] };
+    let Chunk { place: begin, upto, .. } = chunk();
+    let offer =
+        Request::Offer { last: place(9), parts: vec![ChunkName { place: begin, upto, sum: [7; 16] }] };
     [
         ("heartbeat", Request::Append(append(Vec::new()))),
         ("append", Request::Append(append(entries()))),
         ("vote", Request::Vote(VoteRequest::new(vote(), None))),
         ("pre-vote", Request::PreVote(asked)),
         ("transfer-leader", Request::TransferLeader(transfer)),
-        ("chunk", Request::Chunk { number: 300, bytes: chunk().encode() }),
+        ("offer", offer),
+        ("chunk", Request::Chunk(chunk().encode())),
         ("install", install),
         ("propose", Request::Propose(proposals().remove(1).2)),
     ]
@@ -147,6 +150,7 @@ fn answers() -> Vec<Seed> {
         ("vote", Answer::Vote(VoteResponse::new(vote(), last, true))),
         ("transfer", Answer::Transfer(true)),
         ("chunk-taken", Answer::ChunkTaken),
+        ("missing", Answer::Missing(vec![true, false])),
         ("installed", Answer::Installed(vote())),
         ("committed", Answer::Committed),
         ("not-leader", Answer::NotLeader(Some(peer(3)))),
@@ -158,11 +162,9 @@ fn answers() -> Vec<Seed> {
 }
 
 fn all() -> Vec<Seed> {
-    let installing = InstallingRow { applied: applied(), chunks: 4 };
     let mut seeds: Vec<Seed> = vec![
         ("raft_chunk", "pins", chunk().encode()),
         ("raft_rows", "applied", applied().encode()),
-        ("raft_rows", "installing", installing.encode()),
         ("raft_rows", "position", position_row(place(9))),
         ("raft_rows", "vote", write_vote(&vote())),
         ("raft_rows", "membership", applied().membership.members),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::raft::{MembershipRow, ProposalBytes, type_config::Entry};
+use crate::raft::{MembershipRow, Place, ProposalBytes, Section, type_config::Entry};
 use cluster_core::UnixMillis;
 use openraft::EntryPayload;
 use rand::{Rng, SeedableRng};
@@ -37,7 +37,18 @@ fn requests() -> Vec<Request> {
         Request::Vote(VoteRequest::new(vote(4), None)),
         Request::PreVote(asked),
         Request::TransferLeader(TransferLeaderRequest::new(vote(1), PeerId::random().into(), Some(id(1)))),
-        Request::Chunk { number: 300, bytes: vec![1, 2] },
+        Request::Offer {
+            last: LogPosition { term: 2, index: 700 },
+            parts: vec![
+                ChunkName { place: Place::FIRST, upto: Some(vec![1, 2]), sum: [3; 16] },
+                ChunkName {
+                    place: Place { section: Section::Requests, after: vec![4] },
+                    upto: None,
+                    sum: [5; 16],
+                },
+            ],
+        },
+        Request::Chunk(vec![1, 2]),
         Request::Install { vote: vote(2), applied, chunks: 3, digest: [7; 32] },
         Request::Propose(vec![9]),
         Request::ReadIndex,
@@ -60,6 +71,7 @@ fn answers() -> Vec<Answer> {
         Answer::Vote(VoteResponse::new(vote(8), Some(id(2)), true)),
         Answer::Transfer(true),
         Answer::ChunkTaken,
+        Answer::Missing(vec![true, false, true]),
         Answer::Installed(vote(7)),
         Answer::Committed,
         Answer::NotLeader(None),

@@ -9,7 +9,7 @@ use super::{
         proposal::{Proposal, ProposalError},
         rows::{AppliedRow, CLUSTER, cluster_row},
         runs::Speaker,
-        snapshot::{Chunks, SnapshotBody, Spool},
+        snapshot::{Chunks, HeldSpool, SnapshotBody},
         soundness,
         trailer::Trailer,
         type_config::{TypeConfig, Vote, alias},
@@ -20,14 +20,13 @@ use super::{
 use cluster_core::{
     PeerId, UnixMillis,
     mutate::{Mutation as Defect, active},
-    ports::datastore::{Batch, Datastore, Durability, Tree},
+    ports::datastore::{Batch, Durability, StoreError, Tree},
 };
 use openraft::{
     async_runtime::WatchReceiver as _,
     errors::{ClientWriteError, RaftError},
     raft::VoteRequest,
 };
-use std::sync::{Arc, PoisonError};
 use tokio::time::Instant;
 
 type Snapshot = alias::SnapshotOf<TypeConfig, SnapshotBody>;
@@ -86,7 +85,10 @@ impl RaftNode {
         let Some(request) = Request::decode(request) else { return unreadable() };
         if let Some(cluster) = trailer.cluster
             && self.caller.identity.get().is_none()
-            && matches!(request, Request::Append(_) | Request::Chunk { .. } | Request::Install { .. })
+            && matches!(
+                request,
+                Request::Append(_) | Request::Offer { .. } | Request::Chunk(_) | Request::Install { .. }
+            )
             && let Err(cause) = self.adopt(cluster).await
         {
             return Answer::Failed(cause);
@@ -157,16 +159,22 @@ impl RaftNode {
                 Ok(answer) => Answer::Transfer(answer.is_ok()),
                 Err(error) => failed(&error),
             },
-            Request::Chunk { number, bytes } => {
-                instance.take_chunk(self.store.clone(), from, number, bytes).await
+            Request::Offer { last, parts } => {
+                let missing = instance.with_spool(move |spool| spool.missing(last, &parts)).await;
+                missing.map_or_else(Answer::Failed, Answer::Missing)
             }
+            Request::Chunk(bytes) => match instance.with_spool(move |spool| spool.add_foreign(bytes)).await {
+                Ok(Ok(())) => Answer::ChunkTaken,
+                Ok(Err(error)) => failed(&error),
+                Err(cause) => Answer::Failed(cause),
+            },
             Request::Install { vote, applied, chunks, digest } => {
                 let cluster = self.caller.identity.get();
                 if let Err(cause) = instance.check_snapshot((from, &vote), &applied, cluster) {
                     self.complain(from, cause);
                     return Answer::Failed(format!("the snapshot is refused: {cause}"));
                 }
-                instance.install(from, vote, applied, chunks, digest).await
+                instance.install(vote, applied, chunks, digest).await
             }
             Request::Propose(bytes) => match checked(bytes, self.fair_now(&instance)) {
                 Ok(bytes) => instance.propose(ProposalBytes(bytes.into())).await,
@@ -205,7 +213,8 @@ impl Instance {
         match request {
             // This peer may be behind: the one that asks may have become a member since.
             Request::Append(_)
-            | Request::Chunk { .. }
+            | Request::Offer { .. }
+            | Request::Chunk(_)
             | Request::Install { .. }
             | Request::TransferLeader(_)
             | Request::Greet
@@ -238,76 +247,36 @@ impl Instance {
         }
     }
 
-    fn take_incoming(&self) -> Option<(PeerId, Spool)> {
-        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Works on what arrived of a snapshot.
+    async fn with_spool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut HeldSpool) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, String> {
+        let mut spool = self.spool.hold().ok_or("another snapshot is being installed")?;
+        let done = cluster_runtime::blocking(move || work(&mut spool)).await;
+        done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
-    /// Writes the next part of a snapshot. Part 0 begins one anew, whoever sent the one before: openraft never sends two.
-    async fn take_chunk(
-        &self,
-        store: Arc<dyn Datastore>,
-        from: PeerId,
-        number: u64,
-        bytes: Vec<u8>,
-    ) -> Answer {
-        let current = self.take_incoming();
-        let place = self.place.clone();
-        let written = cluster_runtime::blocking(move || {
-            let mut spool = match current {
-                Some((sender, spool)) if number > 0 && sender == from && spool.chunks() == number => spool,
-                other if number == 0 => {
-                    // Gives its place back.
-                    drop(other);
-                    let place = place.take().ok_or("another snapshot is being installed")?;
-                    Spool::begin(store, place).map_err(|error| error.to_string())?
-                }
-                _ => return Err("it is not the next part".to_owned()),
-            };
-            let added = spool.add_foreign(bytes).map_err(|error| error.to_string())?;
-            added.map(|()| spool).map_err(|error| error.to_string())
-        });
-        match written.await {
-            Ok(Ok(spool)) => {
-                *self.incoming.lock().unwrap_or_else(PoisonError::into_inner) = Some((from, spool));
-                Answer::ChunkTaken
-            }
-            Ok(Err(cause)) => Answer::Failed(cause),
-            Err(error) => Answer::Failed(error.to_string()),
-        }
-    }
-
-    async fn install(
-        &self,
-        from: PeerId,
-        vote: Vote,
-        applied: AppliedRow,
-        chunks: u64,
-        digest: [u8; 32],
-    ) -> Answer {
-        let spool = self.take_incoming().map(|(sender, spool)| (sender == from, spool));
-        let whole = spool.filter(|(is_theirs, spool)| {
-            *is_theirs && spool.is_whole() && spool.chunks() == chunks && spool.digest() == digest
-        });
-        let (Some((_, spool)), Some(last_membership)) = (whole, stored_membership(&applied.membership))
-        else {
-            return Answer::Failed("the snapshot is not whole".to_owned());
+    async fn install(&self, vote: Vote, applied: AppliedRow, chunks: u64, digest: [u8; 32]) -> Answer {
+        let Some(last_membership) = stored_membership(&applied.membership) else {
+            return Answer::Failed("the members of the snapshot cannot be read".to_owned());
         };
-        let verified = cluster_runtime::blocking(move || spool.verify().map(|()| spool)).await;
-        let spool = match verified {
-            Ok(Ok(spool)) => spool,
+        let Some(spool) = self.spool.hold() else {
+            return Answer::Failed("another snapshot is being installed".to_owned());
+        };
+        let checked = move || spool.is_whole(chunks, digest).map(|is_whole| is_whole.then_some(spool));
+        let spool = match cluster_runtime::blocking(checked).await {
+            Ok(Ok(Some(spool))) => spool,
+            Ok(Ok(None)) => return Answer::Failed("the snapshot is not whole".to_owned()),
             Ok(Err(error)) => {
                 tracing::error!(target: "raft", %error, "a snapshot that arrived is not taken");
                 return Answer::Failed(error.to_string());
             }
             Err(error) => return Answer::Failed(error.to_string()),
         };
-        let (chunks, place) = spool.into_parts();
         let meta = SnapshotMeta { last_log_id: applied.last.map(log_id), last_membership };
-        let body = SnapshotBody {
-            clock: applied.clock,
-            cluster: applied.cluster,
-            chunks: Chunks::Spooled { chunks, place },
-        };
+        let chunks = Chunks::Spooled(spool);
+        let body = SnapshotBody { clock: applied.clock, cluster: applied.cluster, chunks };
         match self.raft.install_full_snapshot(vote, Snapshot { meta, snapshot: body }).await {
             Ok(answer) => Answer::Installed(answer.vote),
             Err(error) => Answer::Failed(error.to_string()),

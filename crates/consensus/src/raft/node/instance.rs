@@ -2,13 +2,8 @@
 
 use super::{
     super::{
-        MachineParts, RaftLogStore, RaftStateMachine, StateMachineError,
-        backend::RaftInput,
-        codec,
-        network::Network,
-        position::LogPosition,
-        snapshot::{Spool, SpoolPlace},
-        type_config::TypeConfig,
+        MachineParts, RaftLogStore, RaftStateMachine, StateMachineError, backend::RaftInput, codec,
+        network::Network, position::LogPosition, snapshot::Spool, type_config::TypeConfig,
     },
     NodeId, RaftNode, StartRaftError,
 };
@@ -18,7 +13,7 @@ use cluster_core::{
 };
 use cluster_runtime::{Pinset, WorkerThread};
 use openraft::{Raft, ServerState, async_runtime::WatchReceiver as _};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -26,9 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct Instance {
     pub(super) local: PeerId,
     pub(super) raft: Raft<TypeConfig, RaftStateMachine>,
-    pub(super) place: SpoolPlace,
-    /// The snapshot that arrives, while nobody writes to it.
-    pub(super) incoming: Mutex<Option<(PeerId, Spool)>>,
+    pub(super) spool: Spool,
     pub(super) progress: watch::Receiver<Option<LogPosition>>,
 }
 
@@ -56,11 +49,11 @@ impl Running {
             stopping: stopping.clone(),
         };
         let machine = RaftStateMachine::open(parts).await?;
-        let (place, progress) = (machine.spool_place(), machine.progress());
+        let (spool, progress) = (machine.spool(), machine.progress());
         let local = node.config.local;
         let network = Network(node.caller.clone());
         let raft = Raft::new(NodeId::from(local), node.settings.clone(), network, log, machine).await?;
-        let instance = Arc::new(Instance { local, raft, place, incoming: Mutex::default(), progress });
+        let instance = Arc::new(Instance { local, raft, spool, progress });
         Ok(Self { instance, log: thread, stopping })
     }
 

@@ -1,6 +1,6 @@
 //! What a snapshot consists of, wherever it is.
 
-use super::{super::cluster_id::ClusterId, chunk_source::ChunkSource, spool::HeldPlace};
+use super::{super::cluster_id::ClusterId, chunk_source::ChunkSource, spool::HeldSpool};
 use cluster_core::UnixMillis;
 
 /// What is not in the snapshot's meta data: Raft's clock, the cluster, and the chunks, to be read out of a view of this peer's store or
@@ -17,11 +17,6 @@ pub struct SnapshotBody {
 pub(in super::super) enum Chunks {
     /// In the store, as rows of the pinset.
     View(ChunkSource),
-    /// In the spool, all of them.
-    Spooled {
-        /// How many there are.
-        chunks: u64,
-        /// Keeps the next snapshot out of the spool.
-        place: HeldPlace,
-    },
+    /// In the spool, all of them. Holding it keeps the next snapshot out.
+    Spooled(HeldSpool),
 }

@@ -1,17 +1,33 @@
 //! Reading the chunks of a snapshot out of a view of the store.
 
-use super::chunk::{Chunk, Section};
+use super::chunk::{Chunk, ChunkName, MAX_CHUNK, Place, Section};
 use cluster_core::{
     mutate::{Mutation as Defect, active},
     ports::datastore::{Snapshot, StoreError},
 };
-use std::{ops::Bound, sync::Arc};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    ops::Bound,
+    sync::Arc,
+};
 
-/// Bytes of rows after which a chunk ends.
+/// Bytes of rows after which a chunk ends at the latest.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Rows after which a chunk ends: they go into one batch of the writer.
+/// Rows after which a chunk ends at the latest: they go into one batch of the writer.
 const CHUNK_ROWS: usize = 1024;
+
+/// Rows of a chunk on average.
+const USUAL_ROWS: u64 = 256;
+
+/// Says whether a chunk ends with this key. That follows from the key alone, as a rule: what is added or removed changes the chunk that
+/// it lies in, and those of another view, or of another peer, are the same everywhere else.
+fn ends_chunk(key: &[u8]) -> bool {
+    // The same for every process of one version; of two versions, fewer chunks are the same.
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish().is_multiple_of(USUAL_ROWS)
+}
 
 /// Rows read at a time. Each may be half a megabyte.
 const PAGE: usize = 64;
@@ -21,7 +37,7 @@ const PAGE: usize = 64;
 pub(in super::super) struct ChunkSource {
     view: Arc<dyn Snapshot>,
     /// Where the next chunk begins; `None` at the end.
-    next: Option<(Section, Vec<u8>)>,
+    next: Option<Place>,
 }
 
 impl std::fmt::Debug for ChunkSource {
@@ -32,50 +48,66 @@ impl std::fmt::Debug for ChunkSource {
 
 impl ChunkSource {
     pub(in super::super) fn new(view: Arc<dyn Snapshot>) -> Self {
-        Self { view, next: Some((Section::ALL[0], Vec::new())) }
+        Self { view, next: Some(Place::FIRST) }
     }
 
     /// Reads the next chunk; `None` at the end. Blocks on the disk.
     pub(in super::super) fn next_chunk(&mut self) -> Result<Option<Chunk>, StoreError> {
-        let Some((section, after)) = self.next.take() else { return Ok(None) };
+        let Some(place) = self.next.take() else { return Ok(None) };
         let mut rows = Vec::new();
         let mut bytes = 0;
-        let mut from = if after.is_empty() { Bound::Unbounded } else { Bound::Excluded(after.clone()) };
-        let upto = loop {
-            let page = self.view.page(section.tree(), slice(&from), Bound::Unbounded, PAGE)?;
-            let is_last = page.len() < PAGE;
-            let mut is_full = false;
-            for (key, row) in page {
-                bytes += key.len() + row.len();
-                from = Bound::Excluded(key.clone());
-                if section == Section::Requests && active(Defect::SnapshotWithoutRequests) {
-                    continue;
-                }
+        let upto = visit(&*self.view, &place, None, |key, row| {
+            bytes += key.len() + row.len();
+            let is_full = bytes >= CHUNK_BYTES || rows.len() + 1 >= CHUNK_ROWS || ends_chunk(&key);
+            let last = is_full.then(|| key.clone());
+            if place.section != Section::Requests || !active(Defect::SnapshotWithoutRequests) {
                 rows.push((key, row));
-                if bytes >= CHUNK_BYTES || rows.len() >= CHUNK_ROWS {
-                    is_full = true;
-                    break;
-                }
             }
-            if is_full {
-                break rows.last().map(|(key, _)| key.clone());
-            }
-            if is_last {
-                break None;
-            }
-        };
-        self.next = match &upto {
-            Some(key) => Some((section, key.clone())),
-            None => section.following().map(|section| (section, Vec::new())),
-        };
-        Ok(Some(Chunk { section, after, upto, rows }))
+            last
+        })?;
+        let chunk = Chunk { place, upto, rows };
+        self.next = chunk.following();
+        Ok(Some(chunk))
     }
 }
 
-fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-    match bound {
-        Bound::Included(key) => Bound::Included(key),
-        Bound::Excluded(key) => Bound::Excluded(key),
-        Bound::Unbounded => Bound::Unbounded,
+/// Reads the rows of a range as the chunk that they are; `None` when they are more than one has. Blocks on the disk.
+pub(super) fn own_chunk(view: &dyn Snapshot, name: &ChunkName) -> Result<Option<Chunk>, StoreError> {
+    let mut rows = Vec::new();
+    let mut bytes = 0;
+    let too_many = visit(view, &name.place, name.upto.as_deref(), |key, row| {
+        bytes += key.len() + row.len();
+        rows.push((key, row));
+        // The last row of a chunk may go beyond.
+        (rows.len() > CHUNK_ROWS || bytes > MAX_CHUNK).then_some(())
+    })?;
+    let chunk = Chunk { place: name.place.clone(), upto: name.upto.clone(), rows };
+    Ok(too_many.is_none().then_some(chunk))
+}
+
+/// Goes through the rows behind a place and not behind `upto`, until `step` returns something.
+fn visit<T>(
+    view: &dyn Snapshot,
+    place: &Place,
+    upto: Option<&[u8]>,
+    mut step: impl FnMut(Vec<u8>, Vec<u8>) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
+    let to = upto.map_or(Bound::Unbounded, Bound::Included);
+    let mut from = place.after.clone();
+    loop {
+        let start = if from.is_empty() { Bound::Unbounded } else { Bound::Excluded(from.as_slice()) };
+        let page = view.page(place.section.tree(), start, to, PAGE)?;
+        let is_last = page.len() < PAGE;
+        if let Some((key, _)) = page.last() {
+            from.clone_from(key);
+        }
+        for (key, row) in page {
+            if let Some(found) = step(key, row) {
+                return Ok(Some(found));
+            }
+        }
+        if is_last {
+            return Ok(None);
+        }
     }
 }

@@ -20,24 +20,24 @@ const PAGE: usize = 256;
 pub(in super::super) fn make_equal(mutation: &mut Mutation<'_>, chunk: &Chunk) -> Result<(), StoreError> {
     let mut wanted: BTreeMap<&[u8], &[u8]> =
         chunk.rows.iter().map(|(key, row)| (key.as_slice(), row.as_slice())).collect();
-    let mut start = behind(&chunk.after);
+    let mut start = behind(&chunk.place.after);
     loop {
-        let page = mutation.staged.range_from(chunk.section.tree(), &[], &start, PAGE)?;
+        let page = mutation.staged.range_from(chunk.place.section.tree(), &[], &start, PAGE)?;
         let is_last = page.len() < PAGE;
         for (key, row) in page {
             if chunk.upto.as_ref().is_some_and(|upto| key > *upto) {
-                return add(mutation, chunk.section, wanted);
+                return add(mutation, chunk.place.section, wanted);
             }
             start = behind(&key);
             match wanted.remove(key.as_slice()) {
                 Some(same) if same == row => {}
-                Some(other) => replace(mutation, chunk.section, (key, row), Some(other))?,
+                Some(other) => replace(mutation, chunk.place.section, (key, row), Some(other))?,
                 None if active(Defect::KeepSurplusRows) => {}
-                None => replace(mutation, chunk.section, (key, row), None)?,
+                None => replace(mutation, chunk.place.section, (key, row), None)?,
             }
         }
         if is_last {
-            return add(mutation, chunk.section, wanted);
+            return add(mutation, chunk.place.section, wanted);
         }
     }
 }

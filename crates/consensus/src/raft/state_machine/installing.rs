@@ -3,8 +3,8 @@
 use super::{
     super::{
         backend::RaftInput,
-        rows::InstallingRow,
-        snapshot::{Chunk, clear_spool, read_spooled},
+        rows::AppliedRow,
+        snapshot::{Chunk, HeldSpool, Parts},
     },
     BUSY_FIRST, RaftStateMachine, StateMachineError, blocking,
 };
@@ -21,15 +21,26 @@ const OWN_ROWS: usize = 1024;
 impl RaftStateMachine {
     /// Notes that from now on the snapshot in the spool holds. What the note rests on was written before it, and everything
     /// that rests on it is written after it; so it needs no flush of its own.
-    pub(super) async fn begin_installing(&self, row: &InstallingRow) -> Result<(), StateMachineError> {
+    pub(super) async fn begin_installing(&self, row: &AppliedRow) -> Result<(), StateMachineError> {
         self.send_inputs([RaftInput::After(self.applied.last), RaftInput::BeginInstalling(row.clone())]).await
     }
 
     /// Makes the pinset equal to the snapshot in the spool, from its beginning: what was made equal before stays.
-    pub(super) async fn install(&mut self, row: InstallingRow) -> Result<(), StateMachineError> {
-        for number in 0..row.chunks {
+    pub(super) async fn install(
+        &mut self,
+        row: AppliedRow,
+        mut spool: HeldSpool,
+    ) -> Result<(), StateMachineError> {
+        let mut parts = Parts::default();
+        loop {
             let store = self.shared.store.clone();
-            let mut chunk = blocking(move || read_spooled(&*store, number)).await?;
+            let read = blocking(move || {
+                let next = parts.next(&*store)?;
+                Ok((parts, next))
+            });
+            let next;
+            (parts, next) = read.await?;
+            let Some((mut chunk, _)) = next else { break };
             loop {
                 let (cut, first) = cut(self.shared.store.clone(), chunk).await?;
                 self.send_inputs([RaftInput::Install(Box::new(first))]).await?;
@@ -45,11 +56,10 @@ impl RaftStateMachine {
         if !active(Defect::SkipInstallFlush) {
             blocking(move || store.sync()).await?;
         }
-        self.set_applied(row.applied);
+        self.set_applied(row);
         self.shared.ready.set_whole(true);
         self.shared.waiters.give_up("a snapshot took the place of the log");
-        let store = self.shared.store.clone();
-        blocking(move || clear_spool(&*store)).await
+        blocking(move || spool.clear()).await
     }
 
     async fn send_inputs(
@@ -85,7 +95,7 @@ async fn cut(
 fn last_of_batch(store: &dyn Datastore, chunk: &Chunk) -> Result<Option<Vec<u8>>, StoreError> {
     let view = store.snapshot()?;
     let to = chunk.upto.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-    let mut from = match chunk.after.as_slice() {
+    let mut from = match chunk.place.after.as_slice() {
         [] => Bound::Unbounded,
         after => Bound::Excluded(after.to_vec()),
     };
@@ -95,7 +105,7 @@ fn last_of_batch(store: &dyn Datastore, chunk: &Chunk) -> Result<Option<Vec<u8>>
             Bound::Excluded(key) => Bound::Excluded(key.as_slice()),
             _ => Bound::Unbounded,
         };
-        let page = view.page(chunk.section.tree(), start, to, OWN_ROWS / 16)?;
+        let page = view.page(chunk.place.section.tree(), start, to, OWN_ROWS / 16)?;
         seen += page.len();
         let is_last = page.len() < OWN_ROWS / 16;
         if let Some((key, _)) = page.into_iter().next_back() {

@@ -2,9 +2,9 @@
 
 use super::{
     super::{
-        RaftLogStore, StateMachineError,
+        Place, RaftLogStore, StateMachineError,
         codec::log_id,
-        rows::{END, INSTALLING, InstallingRow, VOTE, entry_key, spool_key},
+        rows::{AppliedRow, END, INSTALLING, VOTE, entry_key, spool_key},
         type_config::Vote,
     },
     peer::{Peer, add, at, config, proposed, rows},
@@ -160,10 +160,10 @@ async fn an_unsynced_end_is_dropped() {
 #[tokio::test]
 async fn a_damaged_part_of_a_snapshot_is_named() {
     let store = written().await;
-    let row = InstallingRow { applied: Default::default(), chunks: 2 };
+    let row = AppliedRow::default();
     change(&store, |batch| {
         batch.put(Tree::RaftState, INSTALLING, row.encode());
-        batch.put(Tree::RaftLog, spool_key(0), vec![1, 2, 3]);
+        batch.put(Tree::RaftLog, spool_key(&Place::FIRST), vec![1, 2, 3]);
     });
     let opened = Peer::open_as(Arc::new(store), config(PeerId::random())).await;
     let Err(StateMachineError::Store(StoreError::DamagedRaft { detail })) = opened.map(drop) else {

@@ -2,11 +2,13 @@
 
 use super::{
     super::{
-        AppliedRow, Chunk, ClusterId, Digest, LogPosition, NodeId, RaftConfig, RaftNode, RaftParts, Section,
+        AppliedRow, Chunk, ClusterId, Digest, LogPosition, NodeId, Place, RaftConfig, RaftNode, RaftParts,
+        Section,
         codec::{self, StoredMembership, log_id},
         messages::{Answer, Request},
         rows::spool_key,
         runs::RunId,
+        snapshot::sum_of,
         trailer::Trailer,
         type_config::{Entry, ProposalBytes, TypeConfig, Vote, alias},
     },
@@ -238,13 +240,13 @@ impl Forged {
         let vote = forge.vote(2, true, forge.leader);
         let chunks: Vec<Vec<u8>> = chunks.iter().map(Chunk::encode).collect();
         let mut digest = Digest::default();
-        chunks.iter().for_each(|chunk| digest.add(chunk));
+        chunks.iter().for_each(|chunk| digest.add(sum_of(chunk)));
         Self { count: chunks.len() as u64, digest: digest.finish(), chunks, vote, applied }
     }
 
     async fn send(&self, forge: &Forge) {
-        for (number, bytes) in (0..).zip(&self.chunks) {
-            let answer = forge.tell(&Request::Chunk { number, bytes: bytes.clone() }).await;
+        for bytes in &self.chunks {
+            let answer = forge.tell(&Request::Chunk(bytes.clone())).await;
             assert_eq!(answer, Answer::ChunkTaken);
         }
     }
@@ -264,11 +266,15 @@ fn chunks() -> Vec<Chunk> {
         (pin.key().as_bytes().to_vec(), stored_pin::encode(&pin.encode()))
     };
     let middle = pin(20, "").key().as_bytes().to_vec();
-    let pins = |after, upto, rows| Chunk { section: Section::Pins, after, upto, rows };
+    let pins = |after, upto, rows| Chunk { place: Place { section: Section::Pins, after }, upto, rows };
     vec![
         pins(Vec::new(), Some(middle.clone()), vec![row(10), row(20)]),
         pins(middle, None, vec![row(30)]),
-        Chunk { section: Section::Requests, after: Vec::new(), upto: None, rows: Vec::new() },
+        Chunk {
+            place: Place { section: Section::Requests, after: Vec::new() },
+            upto: None,
+            rows: Vec::new(),
+        },
     ]
 }
 
@@ -318,29 +324,36 @@ async fn parts_that_are_damaged_or_leave_something_out_are_refused() {
     // On the way.
     let mut bytes = whole.chunks[0].clone();
     bytes[9] ^= 1;
-    forge.refuses(Request::Chunk { number: 0, bytes }, "a part of a snapshot is damaged").await;
-    // Parts between which something would stay as it is, or at the end.
-    let [first, second, requests] = <[Chunk; 3]>::try_from(chunks()).unwrap();
-    for rest in [&requests, &Chunk { after: pin(25, "").key().as_bytes().to_vec(), ..second.clone() }] {
-        let gap = Forged::of(&forge, std::slice::from_ref(&first));
-        gap.send(&forge).await;
-        let answer = forge.tell(&Request::Chunk { number: 1, bytes: rest.encode() }).await;
-        assert!(matches!(&answer, Answer::Failed(cause) if cause.contains("does not follow")), "{answer:?}");
-    }
+    forge.refuses(Request::Chunk(bytes), "a part of a snapshot is damaged").await;
+    // Parts that end too early, or between which something would stay as it is.
     for short in [&chunks()[..1], &chunks()[..2], &[]] {
         let short = Forged::of(&forge, short);
         short.send(&forge).await;
         let answer = forge.tell(&short.install()).await;
+        assert!(
+            matches!(&answer, Answer::Failed(cause) if cause.contains("of a snapshot is missing")),
+            "{answer:?}"
+        );
+    }
+    let [first, second, requests] = <[Chunk; 3]>::try_from(chunks()).unwrap();
+    let later = Place { section: Section::Pins, after: pin(25, "").key().as_bytes().to_vec() };
+    for rest in [&requests, &Chunk { place: later, ..second.clone() }] {
+        let gap = Forged::of(&forge, &[first.clone(), rest.clone(), requests.clone()]);
+        gap.send(&forge).await;
+        let answer = forge.tell(&gap.install()).await;
         assert!(matches!(&answer, Answer::Failed(cause) if cause.contains("not whole")), "{answer:?}");
     }
+    // One that ends where it begins would never come to an end.
+    let turn = Chunk { upto: Some(second.place.after.clone()), rows: Vec::new(), ..second.clone() };
+    forge.refuses(Request::Chunk(turn.encode()), "a part of a snapshot cannot be read").await;
     // On this peer's disk, before the installation begins.
     let pins = replicated(&forge.store);
     for row in [Some(vec![1, 2, 3]), Some(second.encode()), None] {
         whole.send(&forge).await;
         let mut batch = Batch::new();
         match row {
-            Some(row) => batch.put(Tree::RaftLog, spool_key(0), row),
-            None => batch.delete(Tree::RaftLog, spool_key(0)),
+            Some(row) => batch.put(Tree::RaftLog, spool_key(&Place::FIRST), row),
+            None => batch.delete(Tree::RaftLog, spool_key(&Place::FIRST)),
         }
         forge.store.commit(batch, Durability::Lazy).unwrap();
         let answer = forge.tell(&whole.install()).await;

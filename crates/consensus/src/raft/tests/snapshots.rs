@@ -2,12 +2,14 @@
 
 use super::{
     super::{
+        Chunk, ChunkName, Digest, Place, SnapshotBody,
         codec::position,
-        snapshot::{Chunks, SnapshotBody, Spool, SpoolPlace},
+        rows::spool_key,
+        snapshot::{Chunks, HeldSpool, sum_of},
         type_config::Entry,
     },
     disk::{Disk, OnDisk},
-    peer::{Peer, add, at, config, pin, proposed, remove, replicated, with_id},
+    peer::{Peer, add, at, config, proposed, remove, replicated, with_id},
 };
 use cluster_core::{
     PeerId, UnixMillis,
@@ -16,6 +18,7 @@ use cluster_core::{
 use cluster_datastore::MemoryStore;
 use openraft::{RaftSnapshotBuilder as _, storage::RaftStateMachine as _};
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{
         Arc,
@@ -67,7 +70,7 @@ async fn a_peer_becomes_equal_to_the_snapshot() {
             source.machine.applied_state().await.unwrap()
         );
         target.assert_consistent();
-        assert!(!super::peer::rows(&*target.store, Tree::RaftLog).iter().any(|(key, _)| key.len() == 9));
+        assert!(super::peer::rows(&*target.store, Tree::RaftLog).is_empty(), "nothing is left of the chunks");
         // It goes on from there as the source does: a repetition is known, an old request is not.
         let next = position(&snapshot.meta.last_log_id.unwrap()).index + 1;
         for (number, id, repeated) in [(1u16, "request 1", true), (2500, "old 2500", false)] {
@@ -212,40 +215,123 @@ async fn an_installation_that_is_interrupted_leaves_the_old_or_the_new() {
     source.stop().await;
 }
 
-#[tokio::test]
-async fn chunks_of_another_peer_are_checked() {
-    let mut source = source(30).await;
+/// The chunks of a peer's snapshot, as it sends them.
+async fn sent_by(source: &mut Peer) -> Vec<Vec<u8>> {
     let snapshot = source.machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
-    let SnapshotBody { clock, cluster, chunks: Chunks::View(mut view) } = snapshot.snapshot else {
-        panic!("not a view")
+    let Chunks::View(mut view) = snapshot.snapshot.chunks else { panic!("not a view") };
+    std::iter::from_fn(|| view.next_chunk().unwrap().map(|chunk| chunk.encode())).collect()
+}
+
+fn names(sent: &[Vec<u8>]) -> Vec<ChunkName> {
+    let name = |bytes: &Vec<u8>| {
+        let Chunk { place, upto, .. } = Chunk::decode(bytes).unwrap();
+        ChunkName { place, upto, sum: sum_of(bytes) }
     };
-    let store: Arc<dyn Datastore> = Arc::new(MemoryStore::new());
-    let place = SpoolPlace::default();
-    let mut spool = Spool::begin(store.clone(), place.take().unwrap()).unwrap();
-    assert!(place.take().is_none(), "two snapshots in one spool");
-    while let Some(chunk) = view.next_chunk().unwrap() {
-        let mut damaged = chunk.encode();
+    sent.iter().map(name).collect()
+}
+
+fn digest(sent: &[Vec<u8>]) -> [u8; 32] {
+    let mut digest = Digest::default();
+    sent.iter().for_each(|bytes| digest.add(sum_of(bytes)));
+    digest.finish()
+}
+
+/// Sends what is missing, and says how many chunks that was.
+fn send(spool: &mut HeldSpool, last: u64, sent: &[Vec<u8>]) -> usize {
+    let missing = spool.missing(at(last), &names(sent)).unwrap();
+    for (bytes, _) in sent.iter().zip(&missing).filter(|(_, is_missing)| **is_missing) {
+        spool.add_foreign(bytes.clone()).unwrap().unwrap();
+    }
+    missing.into_iter().filter(|is_missing| *is_missing).count()
+}
+
+#[tokio::test]
+async fn a_snapshot_is_installed_once_all_of_it_has_arrived() {
+    let mut source = source(2000).await;
+    let sent = sent_by(&mut source).await;
+    assert!(sent.len() > 6, "{} chunks", sent.len());
+    let mut target = Peer::open(Arc::new(MemoryStore::new())).await;
+    let mut spool = target.machine.spool().hold().unwrap();
+    assert!(target.machine.spool().hold().is_none(), "two snapshots at once");
+    for bytes in &sent {
+        let mut damaged = bytes.clone();
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
         assert!(spool.add_foreign(damaged).unwrap().is_err());
-        spool.add_foreign(chunk.encode()).unwrap().unwrap();
+        assert!(spool.is_whole(sent.len() as u64, digest(&sent)).is_err(), "it is not all there");
+        spool.add_foreign(bytes.clone()).unwrap().unwrap();
     }
-    let chunks = spool.chunks();
-    assert_eq!(chunks, 2, "pins and requests");
-    // Opening a peer clears the spool, since nothing says that it is whole.
-    let mut target = Peer::open(store.clone()).await;
-    assert!(super::peer::rows(&*store, Tree::RaftLog).is_empty());
-    drop(spool);
-    let mut spool = Spool::begin(store.clone(), place.take().unwrap()).unwrap();
+    assert!(!spool.is_whole(sent.len() as u64 - 1, digest(&sent)).unwrap());
+    assert!(!spool.is_whole(sent.len() as u64, digest(&sent[1..])).unwrap());
+    assert!(spool.is_whole(sent.len() as u64, digest(&sent)).unwrap());
     let snapshot = source.machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
-    let Chunks::View(mut view) = snapshot.snapshot.chunks else { panic!("not a view") };
-    while let Some(chunk) = view.next_chunk().unwrap() {
-        spool.add_foreign(chunk.encode()).unwrap().unwrap();
-    }
-    let (chunks, held) = spool.into_parts();
-    let body = SnapshotBody { clock, cluster, chunks: Chunks::Spooled { chunks, place: held } };
+    let SnapshotBody { clock, cluster, .. } = snapshot.snapshot;
+    let body = SnapshotBody { clock, cluster, chunks: Chunks::Spooled(spool) };
     target.machine.install_snapshot(&snapshot.meta, body).await.unwrap();
     assert!(replicated(&*source.store) == replicated(&*target.store), "the rows differ");
-    assert!(place.take().is_some(), "the place is free again");
-    assert!(target.store.snapshot().unwrap().get(Tree::Pins, pin(1, "").key().as_bytes()).unwrap().is_some());
+    assert!(target.machine.spool().hold().is_some(), "there is room for the next one");
+    assert!(super::peer::rows(&*target.store, Tree::RaftLog).is_empty(), "nothing is left of it");
+}
+
+#[tokio::test]
+async fn what_arrived_before_a_restart_is_not_sent_again() {
+    let mut source = source(3000).await;
+    let sent = sent_by(&mut source).await;
+    let last = source.machine.applied_state().await.unwrap().0.unwrap().index;
+    let store: Arc<dyn Datastore> = Arc::new(MemoryStore::new());
+    let half = sent.len() / 2;
+    let mut target = Peer::open(store.clone()).await;
+    let mut spool = target.machine.spool().hold().unwrap();
+    assert_eq!(send(&mut spool, last, &sent[..half]), half);
+    drop(spool);
+    target.stop().await;
+    // A part that was damaged on the disk meanwhile counts as missing.
+    let key = spool_key(&names(&sent)[1].place);
+    let mut row = store.snapshot().unwrap().get(Tree::RaftLog, &key).unwrap().unwrap();
+    row[20] ^= 1;
+    let mut batch = Batch::new();
+    batch.put(Tree::RaftLog, key, row);
+    store.commit(batch, Durability::Lazy).unwrap();
+    target = Peer::open(store.clone()).await;
+    let mut spool = target.machine.spool().hold().unwrap();
+    assert_eq!(send(&mut spool, last, &sent[..half]), 1);
+    // Another leader's, a little later: one pin more, one pin less, and one that changed. Each is in one chunk, and the outcome of no
+    // request changed.
+    let more = [add(2999, "changed"), add(3000, "more"), remove(5)];
+    let more: Vec<Entry> =
+        (last + 1..).zip(more).map(|(index, operation)| proposed(at(index), operation, START)).collect();
+    source.apply(&more).await.unwrap();
+    let later = sent_by(&mut source).await;
+    let known: BTreeSet<_> = sent[..half].iter().map(|bytes| sum_of(bytes)).collect();
+    let wanted = later.iter().filter(|bytes| !known.contains(&sum_of(bytes))).count();
+    assert!(wanted <= later.len() - half + 4, "{wanted} of {} chunks", later.len());
+    assert_eq!(send(&mut spool, last + 3, &later), wanted);
+    assert!(spool.is_whole(later.len() as u64, digest(&later)).unwrap());
+    drop(spool);
+    // The log led beyond it: it is of no use any more.
+    target.apply(&[proposed(at(last + 3), add(1, "by the log"), START)]).await.unwrap();
+    assert!(super::peer::rows(&*store, Tree::RaftLog).is_empty(), "chunks are left");
+    target.stop().await;
+    source.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_peer_has_already_is_not_sent() {
+    let log = long_log(3000);
+    let mut source = Peer::open(Arc::new(MemoryStore::new())).await;
+    source.apply(&log).await.unwrap();
+    let mut target = Peer::open(Arc::new(MemoryStore::new())).await;
+    // It lacks the last ten removals.
+    target.apply(&log[..log.len() - 10]).await.unwrap();
+    let sent = sent_by(&mut source).await;
+    let mut spool = target.machine.spool().hold().unwrap();
+    let missing = send(&mut spool, log.len() as u64, &sent);
+    assert!((1..=10).contains(&missing), "{missing} of {} chunks", sent.len());
+    assert!(spool.is_whole(sent.len() as u64, digest(&sent)).unwrap());
+    // Ranges that no chunk covers are asked for, not read.
+    let all = ChunkName { place: Place::FIRST, upto: None, sum: [0; 16] };
+    assert_eq!(spool.missing(at(5000), &[all]).unwrap(), [true]);
+    drop(spool);
+    target.stop().await;
+    source.stop().await;
 }
