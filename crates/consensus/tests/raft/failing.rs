@@ -5,6 +5,7 @@ use cluster_core::{
     Pin, PinKey,
     ports::consensus::{AppliedOn, Operation, OperationKind, RequestId, SubmitError},
 };
+use std::collections::BTreeSet;
 
 pub(crate) fn pin(number: u16) -> Pin {
     let [high, low] = number.to_be_bytes();
@@ -78,6 +79,50 @@ async fn a_member_that_was_away_for_long_gets_a_snapshot() {
     assert!(again.unwrap().repeated);
     cluster.power_cut(away).await;
     cluster.working(away).await;
+    cluster.agree().await;
+    cluster.stop().await;
+}
+
+/// Whatever ends while a snapshot is on its way, the member or whoever leads: no part of it comes twice.
+#[tokio::test]
+async fn a_snapshot_goes_on_where_it_was() {
+    let mut cluster = Cluster::start(40).await;
+    let away = (cluster.leader().await + 1) % 3;
+    let peer = cluster.members[away].peer;
+    cluster.stop_member(away).await;
+    let consensus = cluster.members[cluster.leader().await].consensus();
+    for number in 0..1500 {
+        consensus.submit(add(number)).await.unwrap();
+    }
+    drop(consensus);
+    let mut ends = 0;
+    loop {
+        cluster.wires.cut_off_after_parts(peer, 1);
+        cluster.start_member(away).await;
+        let before = cluster.wires.parts(peer).len();
+        let is_cut = until("a part of a snapshot, or all of it", || async {
+            let has_all = cluster.members[away].read(&pin(1499).key()).is_some();
+            let is_cut = cluster.wires.is_cut_off(peer);
+            (has_all || is_cut).then_some(is_cut)
+        })
+        .await;
+        if !is_cut {
+            break;
+        }
+        assert_eq!(cluster.wires.parts(peer).len(), before + 1);
+        cluster.stop_member(away).await;
+        cluster.wires.reconnect(peer);
+        ends += 1;
+        if ends % 2 == 0 {
+            let leader = cluster.leader().await;
+            cluster.stop_member(leader).await;
+            cluster.start_member(leader).await;
+        }
+    }
+    assert!(ends > 3, "it was cut off {ends} times");
+    let parts = cluster.wires.parts(peer);
+    let places: BTreeSet<_> = parts.iter().collect();
+    assert_eq!(places.len(), parts.len(), "parts came twice");
     cluster.agree().await;
     cluster.stop().await;
 }

@@ -31,6 +31,10 @@ struct Shared {
     next: HashMap<PeerId, NextCall>,
     read_indexes: u64,
     held: HashMap<PeerId, Held>,
+    /// Where the parts of snapshots begin that came to each peer, in the order of their coming.
+    parts: HashMap<PeerId, Vec<Vec<u8>>>,
+    /// How many of them may come to a peer before it is cut off.
+    parts_left: HashMap<PeerId, usize>,
 }
 
 /// Answers about reads that are on their way to a peer, until they are let go.
@@ -77,6 +81,37 @@ impl Wires {
         self.lock().next.insert(peer, next);
     }
 
+    /// Lets so many parts of a snapshot through to a peer, and then nothing more.
+    pub(crate) fn cut_off_after_parts(&self, peer: PeerId, parts: usize) {
+        self.lock().parts_left.insert(peer, parts);
+    }
+
+    pub(crate) fn is_cut_off(&self, peer: PeerId) -> bool {
+        self.lock().cut_off.contains(&peer)
+    }
+
+    /// Where the parts of snapshots begin that came to a peer.
+    pub(crate) fn parts(&self, peer: PeerId) -> Vec<Vec<u8>> {
+        self.lock().parts.get(&peer).cloned().unwrap_or_default()
+    }
+
+    fn note_part(&self, peer: PeerId, request: &[u8]) {
+        // Behind the versions and the kind: the section, and the key before the first.
+        let Some([section, len, rest @ ..]) = request.get(3..) else { return };
+        let place = [&[*section], rest.get(..usize::from(*len)).unwrap_or_default()].concat();
+        let mut shared = self.lock();
+        shared.parts.entry(peer).or_default().push(place);
+        let left = shared.parts_left.get_mut(&peer);
+        let is_last = left.is_some_and(|left| {
+            *left = left.saturating_sub(1);
+            *left == 0
+        });
+        if is_last {
+            shared.parts_left.remove(&peer);
+            shared.cut_off.insert(peer);
+        }
+    }
+
     /// How often a leader was asked what a read has to wait for.
     pub(crate) fn read_indexes(&self) -> u64 {
         self.lock().read_indexes
@@ -107,6 +142,7 @@ struct Wire {
 /// The second byte of a request says what it is.
 const PROPOSE: u8 = 7;
 const READ_INDEX: u8 = 8;
+const CHUNK: u8 = 5;
 
 impl RaftCalls for Wire {
     fn call(
@@ -129,6 +165,8 @@ impl RaftCalls for Wire {
             let node = self.wires.lock().nodes.get(&peer).and_then(Weak::upgrade);
             let Some(node) = node else { return Err(unreachable("nobody is there")) };
             let from = self.local;
+            let is_part = request.get(1) == Some(&CHUNK);
+            let part = if is_part { request.clone() } else { Vec::new() };
             if next == Some(NextCall::Last) {
                 self.wires.cut_off(from);
             }
@@ -140,6 +178,9 @@ impl RaftCalls for Wire {
                 Poll::Ready(answer) => answer,
                 Poll::Pending => tokio::spawn(work).await.map_err(|_| lost("the peer is gone"))?,
             };
+            if is_part {
+                self.wires.note_part(peer, &part);
+            }
             if let Some(held) = held {
                 held.answered.add_permits(1);
                 held.go.acquire().await.map_err(|_| lost("nobody lets it go"))?.forget();
