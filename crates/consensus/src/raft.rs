@@ -28,6 +28,7 @@ mod node;
 mod node_id;
 #[cfg(feature = "simulation")]
 mod on_disk;
+mod pipeline;
 mod position;
 mod proposal;
 mod readiness;

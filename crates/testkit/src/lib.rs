@@ -14,6 +14,7 @@ pub mod powercut;
 pub mod raft_simulator;
 pub mod seeds;
 pub mod service;
+pub mod simulation;
 pub mod simulator;
 #[cfg(target_os = "linux")]
 pub mod small_disk;

@@ -3,7 +3,22 @@
 use crate::seeds::FailedSeed;
 use anyhow::{Context, Result, bail};
 use cluster_core::mutate::Mutation;
-use std::process::ExitCode;
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+/// Has the command `program` of this crate hunt for these defects, and panics when one is not caught.
+pub fn check_caught(program: &str, defects: &[&str]) {
+    let mut command = Command::new(program);
+    command.args(["--mutations", "--only", &defects.join(",")]);
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    let output = command.output().unwrap_or_else(|error| panic!("{program} does not run: {error}"));
+    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let all = format!("{0} of {0} defects caught", defects.len());
+    assert!(output.status.success() && shown.contains(&all), "{shown}{errors}");
+    println!("{shown}");
+}
 
 /// Which defects to try, and how long.
 #[derive(Debug)]
@@ -74,12 +89,12 @@ impl Hunt<'_> {
         let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
         flags.push_str(" --cfg cluster_mutations");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = std::process::Command::new(cargo);
+        let mut command = Command::new(cargo);
         command.args(["run", "--quiet"]);
         if !cfg!(debug_assertions) {
             command.arg("--release");
         }
-        command.arg("--target-dir").arg(std::path::Path::new(&target).join("mutations"));
+        command.arg("--target-dir").arg(Path::new(&target).join("mutations"));
         command.args(["-p", "cluster-testkit", "--bin", self.command, "--", "--mutations"]);
         command.args(["--seeds", &self.seeds.to_string(), "--first", &self.first.to_string()]);
         if !self.only.is_empty() {

@@ -25,7 +25,10 @@ pub use checker::{Asked, If, Name, Told, check};
 pub use history::{Call, History};
 pub use summary::RaftSummary;
 
-use crate::simulator::Trace;
+use crate::{
+    simulation::Simulation,
+    simulator::{Mutation, Trace},
+};
 use anyhow::{Context, Result};
 
 /// Plays one seed to its end.
@@ -35,3 +38,13 @@ use anyhow::{Context, Result};
 pub fn run(seed: u64, trace: Trace) -> Result<RaftSummary> {
     cluster_runtime::simulation::run(seed, world::play(seed, trace)).context("no runtime")?
 }
+
+/// `cargo simulate-raft`.
+pub const SIMULATION: Simulation<RaftSummary> = Simulation {
+    command: "simulate-raft",
+    about: "Plays Raft clusters of 3 to 7 peers in virtual time, with message loss, partitions, pauses, power failures, failing disks, \
+            wrong clocks and changes of the members, and checks that what clients are told is linearizable",
+    seeds: 2000,
+    defects: Mutation::RAFT,
+    play: run,
+};

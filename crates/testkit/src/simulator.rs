@@ -17,14 +17,13 @@ mod summary;
 mod verdict;
 mod world;
 
-pub use crate::seeds::FailedSeed;
 pub use cluster_core::mutate::Mutation;
 pub use summary::Summary;
 
 pub(crate) use chance::Chance;
 
+use crate::simulation::Simulation;
 use anyhow::Result;
-use std::ops::Range;
 use world::World;
 
 /// Whether to print every event.
@@ -44,13 +43,12 @@ pub fn run(seed: u64, trace: Trace) -> Result<Summary> {
     World::new(seed, trace)?.play()
 }
 
-/// Plays seeds on all cores until the first failure; `progress` hears how many are done.
-///
-/// # Errors
-/// The failure with the smallest seed among those that were under way.
-pub fn run_many(
-    seeds: Range<u64>,
-    progress: impl Fn(u64) + Sync,
-) -> std::result::Result<Summary, FailedSeed> {
-    crate::seeds::run_many(seeds, |seed| run(seed, Trace::Off), progress)
-}
+/// `cargo simulate`.
+pub const SIMULATION: Simulation<Summary> = Simulation {
+    command: "simulate",
+    about: "Plays a cluster of 5 to 7 replicas in virtual time, with message loss, partitions, power failures and failing disks, and \
+            compares what every replica holds with an independent oracle",
+    seeds: 10_000,
+    defects: Mutation::ALL,
+    play: run,
+};

@@ -28,7 +28,7 @@ pub(super) struct Standing {
 pub(super) struct Reign {
     pub(super) leader: usize,
     pub(super) term: u64,
-    followers: Vec<usize>,
+    pub(super) followers: Vec<usize>,
 }
 
 /// Asks peers how they stand.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub(super) const BOUND: u32 = 3;
 /// Election time-outs after which one that comes is not waited for any longer.
 const PATIENCE: u32 = 20;
-/// How long a fault waits for somebody to lead, if it does.
+/// How long a fault waits for a leader that can be replaced, if it does.
 const SETTLING: Duration = Duration::from_secs(8);
 /// Time between looks at what is due.
 const POLL: Duration = Duration::from_millis(5);
@@ -141,6 +141,7 @@ impl<'a> Nemesis<'a> {
         let Some(left) = self.watch.bereaved(self.cluster, before) else { return Ok(()) };
         if self.dice.chance(20) && !is_first {
             summary.interrupted += 1;
+            self.say(format_args!("the next fault does not wait for a leader of {left:?}"));
             return self.pause(0, 800);
         }
         let timeout = self.options.election_timeout;
@@ -165,10 +166,13 @@ impl<'a> Nemesis<'a> {
         Ok(())
     }
 
-    /// Waits a while for a leader that most follow: faults that hit nobody in office take nobody out of it.
+    /// Waits a while for a leader whose followers are a majority without it: only then its loss must lead to a new one.
     fn settle(&mut self) -> Result<()> {
         let until = Instant::now() + SETTLING;
-        while Instant::now() < until && self.watch.reign(self.cluster).is_none() {
+        let majority = self.cluster.peers.len() / 2 + 1;
+        while Instant::now() < until
+            && self.watch.reign(self.cluster).is_none_or(|reign| reign.followers.len() < majority)
+        {
             self.pause(10, 30)?;
         }
         Ok(())

@@ -150,3 +150,63 @@ fn compare(cluster: &mut Cluster, summary: &mut StormSummary) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cluster_testkit::raft_simulator::If;
+    use serde_json::json;
+
+    const SEED: u64 = 5;
+
+    /// A pin that all peers shall hold, as a peer lists it.
+    fn line(key: usize, number: Name) -> String {
+        let expiry = format!("2100-01-01T00:00:{number:02}Z");
+        json!({
+            "cid": cid(SEED, key), "name": number.to_string(), "metadata": {"number": number.to_string()},
+            "expire_at": expiry, "replication_factor_min": -1, "replication_factor_max": -1, "allocations": [],
+        })
+        .to_string()
+    }
+
+    /// What is found when clients were told this and these pins are left.
+    fn found(told: &[(usize, Asked, Told)], left: &[String]) -> StormSummary {
+        let doors = Doors::new(Vec::new());
+        let load = Load::new(SEED, &doors);
+        for (key, asked, told) in told {
+            let call = load.history.ask(0, 0, *key, *asked);
+            load.history.tell(call, *told);
+        }
+        let mut summary = StormSummary { pins: 2, ..StormSummary::default() };
+        explain(&load, &left.iter().cloned().collect(), &mut summary);
+        summary
+    }
+
+    #[test]
+    fn what_is_lost_or_too_much_is_found() {
+        let pin = |number| Asked::Pin(number, If::Always, None);
+        let done = |name| Told::Done { name, repeated: false };
+        let story = [
+            (0, pin(2), done(2)),
+            (0, pin(3), done(3)),
+            (0, pin(6), Told::Nothing),
+            (1, pin(7), Told::NotDone),
+        ];
+        for left in [line(0, 3), line(0, 6)] {
+            let summary = found(&story, &[left]);
+            assert!(summary.failures.is_empty(), "{summary}");
+        }
+        let lost: &[String] = &[];
+        for left in [lost, &[line(0, 2)], &[line(0, 3), line(1, 7)]] {
+            let summary = found(&story, left);
+            assert_eq!((summary.unexplained, summary.failures.len()), (1, 1), "{left:?}");
+        }
+        for (left, said) in [
+            (line(9, 2), "nobody pinned"),
+            (line(0, 3).replace("\"number\":\"3\"", "\"number\":\"2\""), "half of a change"),
+        ] {
+            let summary = found(&story, &[line(0, 3), left]);
+            assert!(summary.failures.iter().any(|failure| failure.contains(said)), "{summary}");
+        }
+    }
+}

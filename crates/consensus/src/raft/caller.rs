@@ -9,7 +9,7 @@ use super::{
 };
 use cluster_core::{
     PeerId,
-    ports::raft::{RaftCallError, RaftCalls},
+    ports::raft::{RaftCallError, RaftCalls, RaftLane},
 };
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -55,10 +55,22 @@ impl Strangers {
 }
 
 impl Caller {
-    /// Sends a request and waits for its answer, at most so long. The request is handed over with the first poll.
+    /// Sends a request the way that it goes as a rule, and waits for its answer, at most so long. The request is handed over with
+    /// the first poll.
     pub(super) async fn call(
         &self,
         peer: PeerId,
+        request: &Request,
+        limit: Duration,
+    ) -> Result<Answer, RaftCallError> {
+        self.call_on(peer, request.lane(), request, limit).await
+    }
+
+    /// The same, on this lane.
+    pub(super) async fn call_on(
+        &self,
+        peer: PeerId,
+        lane: RaftLane,
         request: &Request,
         limit: Duration,
     ) -> Result<Answer, RaftCallError> {
@@ -69,7 +81,6 @@ impl Caller {
         // Whichever of the two gets it: it has to know, and nothing else is asked of it.
         let twins = self.runs.twins_of(&peer).map(|(one, other)| Request::Twins(one, other));
         let request = twins.as_ref().unwrap_or(request);
-        let lane = request.lane();
         let mut request = request.encode();
         let (cluster, run) = (self.identity.get(), self.runs.own());
         Trailer { cluster, run, at: cluster_runtime::now() }.append(&mut request);

@@ -144,7 +144,6 @@ impl Request {
     /// Returns the way it goes: what must not overtake an entry goes with the entries.
     pub(super) fn lane(&self) -> RaftLane {
         match self {
-            Self::Append(request) if request.entries.is_empty() => RaftLane::Control,
             Self::Vote(_)
             | Self::PreVote(_)
             | Self::ReadIndex

@@ -5,6 +5,7 @@ use super::{
     caller::Caller,
     codec,
     messages::{Answer, MAX_OFFERED, Request},
+    pipeline::{Appended, Pipeline},
     position::LogPosition,
     rows::AppliedRow,
     snapshot::{Chunk, ChunkName, ChunkSource, Chunks, Digest, SnapshotBody, sum_of},
@@ -12,10 +13,15 @@ use super::{
 };
 use cluster_core::{
     mutate::{Mutation as Defect, active},
-    ports::{datastore::StoreError, raft::RaftCallError},
+    ports::{
+        datastore::StoreError,
+        raft::{RaftCallError, RaftLane},
+    },
 };
+use futures_util::{Stream, stream};
 use openraft::{
     OptionalSend, RaftNetworkFactory,
+    base::{BoxFuture, BoxStream},
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
     impls::EmptyNode,
     network::{RPCOption, RaftNetworkV2},
@@ -54,12 +60,24 @@ type CallError = RPCError<TypeConfig>;
 
 impl Client {
     async fn call(&self, request: Request, limit: Duration) -> Result<Answer, CallError> {
-        match self.caller.call(self.target.peer(), &request, limit).await {
-            Ok(answer) => Ok(answer),
-            Err(error @ (RaftCallError::NotSent { .. } | RaftCallError::Refused(_))) => {
-                Err(Unreachable::from_string(error).into())
-            }
-            Err(error @ RaftCallError::NotAnswered { .. }) => Err(NetworkError::from_string(error).into()),
+        self.caller.call(self.target.peer(), &request, limit).await.map_err(call_error)
+    }
+
+    /// Sends entries, or how far they are committed.
+    pub(super) async fn append(
+        &self,
+        request: AppendEntriesRequest<TypeConfig>,
+        lane: RaftLane,
+        limit: Duration,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, CallError> {
+        let request = Request::Append(request);
+        let answer = match self.caller.call_on(self.target.peer(), lane, &request, limit).await {
+            Err(_) if active(Defect::CountUnanswered) => return Ok(AppendEntriesResponse::Success),
+            answer => answer.map_err(call_error)?,
+        };
+        match answer {
+            Answer::Append(answer) => Ok(answer),
+            answer => Err(refused(answer)),
         }
     }
 
@@ -130,6 +148,13 @@ impl Client {
     }
 }
 
+fn call_error(error: RaftCallError) -> CallError {
+    match error {
+        RaftCallError::NotSent { .. } | RaftCallError::Refused(_) => Unreachable::from_string(error).into(),
+        RaftCallError::NotAnswered { .. } => NetworkError::from_string(error).into(),
+    }
+}
+
 type Snapshot = alias::SnapshotOf<TypeConfig, SnapshotBody>;
 
 /// Bytes of chunks that are read and offered at once, or one chunk.
@@ -176,14 +201,24 @@ impl RaftNetworkV2<TypeConfig> for Client {
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, CallError> {
-        let answer = match self.call(Request::Append(request), option.hard_ttl()).await {
-            Err(_) if active(Defect::CountUnanswered) => return Ok(AppendEntriesResponse::Success),
-            answer => answer?,
-        };
-        match answer {
-            Answer::Append(answer) => Ok(answer),
-            answer => Err(refused(answer)),
-        }
+        self.append(request, RaftLane::Log, option.hard_ttl()).await
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<BoxStream<'s, Appended>, CallError>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        let pipeline = Pipeline::new(self, input, option.hard_ttl());
+        let answers = stream::unfold(Some(pipeline), |pipeline| async {
+            let mut pipeline = pipeline?;
+            let (answer, goes_on) = pipeline.next().await?;
+            Some((answer, goes_on.then_some(pipeline)))
+        });
+        Box::pin(async { Ok(Box::pin(answers) as BoxStream<'s, Appended>) })
     }
 
     async fn vote(

@@ -57,6 +57,7 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
     fill(stage, results, &mut worlds, count..2 * count).await?;
     let mut moments = Moments(stage.settings.seed);
     let (mut kills, mut running) = (0, Duration::ZERO);
+    let last;
     let daemon = loop {
         let mut daemon = peer.start()?;
         let life = if kills < stage.settings.kills() {
@@ -65,8 +66,10 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
             LIMIT
         };
         let all = until_all(&mut daemon, peer.api(), stage, count..2 * count, life, &mut half).await?;
-        running += daemon.age();
+        let age = daemon.age();
+        running += age;
         if all.is_some() {
+            last = age;
             break daemon;
         }
         kills += 1;
@@ -74,7 +77,13 @@ pub(super) async fn run(stage: &Stage<'_>, results: &mut Results) -> Result<()> 
     };
     results.record(side, Figure::BehindKilled, running.as_secs_f64());
     results.record(side, Figure::BehindHalf, half as f64);
-    results.note(side, &format!("killed {kills} times on its way to {count} pins more"));
+    results.note(
+        side,
+        &format!(
+            "killed {kills} times on its way to {count} pins more; the last run, from its start until it had all: {:.1} s",
+            last.as_secs_f64()
+        ),
+    );
     worlds.push(World { daemon, peer, stub });
     stop(worlds).await
 }

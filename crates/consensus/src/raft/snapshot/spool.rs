@@ -4,7 +4,7 @@
 use super::{
     super::{
         position::LogPosition,
-        rows::{SPOOLED, broken, damaged, position_row, read_position, spool_key},
+        rows::{SPOOLED, broken, position_row, read_position, spool_key},
     },
     chunk::{Chunk, ChunkError, ChunkName, Digest, Place, Sum, sum_of},
     chunk_source::own_chunk,
@@ -49,7 +49,7 @@ impl Spool {
     /// Opens what is left of a snapshot that did not arrive whole. Blocks on the disk.
     pub(in super::super) fn open(store: Arc<dyn Datastore>) -> Result<Self, StoreError> {
         let row = store.snapshot()?.get(Tree::RaftLog, SPOOLED)?;
-        let latest = row.map(|row| read_position(&row).ok_or_else(|| damaged("spool"))).transpose()?;
+        let latest = row.and_then(|row| read_position(&row));
         Ok(Self { store, room: Arc::new(Semaphore::new(1)), latest: Arc::new(Mutex::new(latest)) })
     }
 
