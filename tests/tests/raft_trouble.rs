@@ -176,6 +176,42 @@ async fn what_arrived_of_a_snapshot_does_no_harm_and_a_damaged_one_is_named() {
     cluster.until_equal(2).await;
 }
 
+/// Nobody told the others that its disk is gone.
+#[tokio::test]
+async fn a_voter_that_comes_back_with_nothing_votes_again_once_it_has_everything() {
+    let mut cluster = Peers::start(3).await;
+    for number in 0..5 {
+        cluster.pin(0, number).await.unwrap();
+    }
+    cluster.until_equal(5).await;
+    let lost = (cluster.leader(0).await + 1) % 3;
+    let other = (lost + 1) % 3;
+    cluster.peers[lost].kill().unwrap();
+    cluster.pin_at_last(other, 5).await;
+    let cleaned = cluster.peers[lost].command(&["state", "cleanup", "--force"]).unwrap();
+    assert!(cleaned.status.success(), "{}", String::from_utf8_lossy(&cleaned.stderr));
+    let address = cluster.peers[other].swarm_address().to_owned();
+    cluster.peers[lost].join(&[&address]);
+    cluster.peers[lost].start().unwrap();
+    cluster.until_ready(3).await;
+    cluster.until_equal(6).await;
+    cluster
+        .until("all vote", async |number| {
+            cluster.health(number).await.members.iter().filter(|member| member.role == "voter").count() == 3
+        })
+        .await;
+    assert!(cluster.peers[lost].log_text().contains("had a vote in the cluster and came with nothing"));
+    let log = cluster.peers[other].log_text() + &cluster.peers[(other + 1) % 3].log_text();
+    assert!(log.contains("a voter came with nothing"), "{log}");
+    cluster.pin(lost, 6).await.unwrap();
+    // Its vote counts.
+    cluster.peers[other].kill().unwrap();
+    cluster.pin_at_last(lost, 7).await;
+    cluster.peers[other].start().unwrap();
+    cluster.until_ready(3).await;
+    cluster.until_equal(8).await;
+}
+
 /// Pins under a long name, so that a disk fills up soon.
 async fn pin_long(cluster: &Peers, number: usize, cid: u64) -> Result<(), ClientError> {
     let cid = made_up_cid(cid).unwrap();

@@ -146,6 +146,10 @@ mutations! {
     SkipInstallFlush = "skip-install-flush",
     /// A pinset that a snapshot is half-way into is shown.
     ShowHalfInstalled = "show-half-installed",
+    /// A peer that knows nothing of a cluster votes in it.
+    VoteWithNothing = "vote-with-nothing",
+    /// A voter that comes with nothing keeps its vote.
+    EnterWithVote = "enter-with-vote",
     /// A peer's reads are ready as soon as it runs.
     ReadyAtOnce = "ready-at-once",
     /// A peer's reads stay ready although its store failed.

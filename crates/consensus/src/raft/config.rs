@@ -51,6 +51,8 @@ impl RaftConfig {
             snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_threshold),
             max_in_snapshot_log_to_keep: self.trailing_logs,
             enable_pre_vote: Some(true),
+            // A member that holds less than it told is given the rest again; one that holds nothing has no vote then (`entering`).
+            allow_log_reversion: Some(true),
             // It would answer reads by what it knew to be committed before, which is noted without a flush.
             enable_leader_restore: Some(false),
             ..openraft::Config::default()

@@ -64,6 +64,8 @@ pub(super) enum Request {
     Greet,
     /// Two processes run with the identity of whoever is told this: these.
     Twins(RunId, RunId),
+    /// Whoever asks holds nothing of this cluster, and may have held something: take its vote, if it has one.
+    Newcomer,
 }
 
 /// An answer.
@@ -109,6 +111,10 @@ pub(super) enum Answer {
     Greeting(Option<ClusterId>),
     /// Two processes run with the identity of whoever asks: these. Neither gets an answer.
     Twins(RunId, RunId),
+    /// Whoever asks is a member without a vote; whether it had one so far.
+    Welcome {
+        had_vote: bool,
+    },
 }
 
 fn optional(id: Option<&LogId>, row: RowWriter) -> RowWriter {
@@ -155,7 +161,8 @@ impl Request {
             | Self::TransferLeader(_)
             | Self::Propose(_)
             | Self::Change(_)
-            | Self::HandOver(_) => RaftLane::Log,
+            | Self::HandOver(_)
+            | Self::Newcomer => RaftLane::Log,
             Self::Offer { .. } | Self::Chunk(_) | Self::Install { .. } => RaftLane::Snapshot,
         }
     }
@@ -191,6 +198,7 @@ impl Request {
             Self::Removed(position) => position.write(row.byte(12)),
             Self::Greet => row.byte(13),
             Self::Twins(one, other) => row.byte(14).raw(&one.to_bytes()).raw(&other.to_bytes()),
+            Self::Newcomer => row.byte(16),
             Self::Offer { last, parts } => {
                 let row = last.write(row.byte(15)).int(parts.len() as u64);
                 parts.iter().fold(row, |row, part| part.write(row))
@@ -244,6 +252,7 @@ impl Request {
                 let (one, other) = take_twins(&mut row)?;
                 Self::Twins(one, other)
             }
+            16 => Self::Newcomer,
             15 => {
                 let last = LogPosition::read(&mut row)?;
                 let count = row.int().filter(|count| *count <= MAX_OFFERED as u64)?;
@@ -298,6 +307,7 @@ impl Answer {
             Self::Stranger { asks, asked } => row.byte(18).raw(&asks.to_bytes()).raw(&asked.to_bytes()),
             Self::Greeting(cluster) => ClusterId::write_optional(*cluster, row.byte(19)),
             Self::Twins(one, other) => row.byte(20).raw(&one.to_bytes()).raw(&other.to_bytes()),
+            Self::Welcome { had_vote } => row.byte(22).byte(u8::from(*had_vote)),
             Self::Missing(parts) => {
                 let row = row.byte(21).int(parts.len() as u64);
                 parts.iter().fold(row, |row, is_missing| row.byte(u8::from(*is_missing)))
@@ -340,6 +350,7 @@ impl Answer {
                 let (one, other) = take_twins(&mut row)?;
                 Self::Twins(one, other)
             }
+            22 => Self::Welcome { had_vote: flag(&mut row)? },
             21 => {
                 let count = row.int().filter(|count| *count <= MAX_OFFERED as u64)?;
                 Self::Missing((0..count).map(|_| flag(&mut row)).collect::<Option<_>>()?)

@@ -1,6 +1,7 @@
 //! A running member: openraft over the stores of this peer and the calls to others.
 
 mod changing;
+mod entering;
 mod incoming;
 mod instance;
 mod leading;
@@ -122,6 +123,8 @@ pub struct RaftNode {
     first_members: OnceLock<Vec<PeerId>>,
     /// Told when a write failed that neither the log nor the pinset made.
     store_failed: Notify,
+    /// Who sent something while this peer knew nothing of a cluster, and of which one.
+    met: watch::Sender<Option<(PeerId, ClusterId)>>,
     tasks: Mutex<Vec<Spawned<()>>>,
 }
 
@@ -161,6 +164,7 @@ impl RaftNode {
             stop: CancellationToken::new(),
             first_members: OnceLock::new(),
             store_failed: Notify::new(),
+            met: watch::Sender::new(None),
             tasks: Mutex::default(),
         });
         let mut failures = pinset.failures();
@@ -172,6 +176,7 @@ impl RaftNode {
             spawn(reading::answer_rounds(node.clone(), asked)),
             spawn(leading::lead_on(node.clone())),
             spawn(twins::tell(node.clone())),
+            spawn(entering::enter(node.clone())),
         ];
         *node.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         Ok(node)
@@ -271,6 +276,11 @@ impl RaftNode {
     /// Returns the members and whether each votes, sorted by their bytes.
     pub fn roles(&self) -> Vec<(PeerId, RaftRole)> {
         self.instance().map(|instance| instance.roles()).unwrap_or_default()
+    }
+
+    /// Says whether this peer knows of no change of the members that is under way.
+    pub fn is_settled(&self) -> bool {
+        self.instance().is_some_and(|instance| instance.settled_members().is_some())
     }
 
     /// Returns the id of the cluster; `None` as long as this peer knows of none.

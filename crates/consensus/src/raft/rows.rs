@@ -30,6 +30,9 @@ pub(super) const END: &[u8] = b"end";
 /// The cluster that a leader took this peer into, or that a recovery made. Written once by whoever learns of it.
 pub(super) const CLUSTER: &[u8] = b"cluster";
 
+/// There while a peer that came with nothing wants the vote back that it had.
+pub(super) const WANTS_VOTE: &[u8] = b"wants-vote";
+
 /// What the keys of an arriving snapshot begin with. No index of an entry comes near.
 const SPOOL: u8 = 0xff;
 

@@ -13,8 +13,11 @@ use tokio::{sync::watch, time::Instant};
 /// How long after a new process was first heard of something of the one before may still come that was on its way.
 const LATE: Duration = Duration::from_secs(5);
 
-/// How far apart two such messages are at least that prove that the one before lives: what lay in one buffer comes at once.
+/// How far apart such messages are at least that count: what lay in one buffer comes at once.
 const APART: Duration = Duration::from_secs(1);
+
+/// How many of them prove that both live, each with something of the new process since the one before.
+const PROOFS: u32 = 3;
 
 /// Earlier processes of a peer that are known again.
 const EARLIER: usize = 16;
@@ -68,9 +71,11 @@ pub(super) enum Speaker {
 struct Heard {
     current: RunId,
     since: Instant,
+    /// When the current one was last heard of.
+    spoke: Instant,
     earlier: VecDeque<RunId>,
-    /// When the one before was heard of too late for the first time.
-    late: Option<Instant>,
+    /// When an earlier one was last heard of too late, and how many times.
+    late: Option<(Instant, u32)>,
     /// The one that lives beside the current one.
     twin: Option<RunId>,
 }
@@ -78,24 +83,46 @@ struct Heard {
 impl Heard {
     fn note(&mut self, run: RunId, now: Instant) {
         if run == self.current {
+            self.spoke = now;
             return;
         }
         if self.earlier.contains(&run) {
-            if now.saturating_duration_since(self.since) < LATE {
-                return;
-            }
-            let first = *self.late.get_or_insert(now);
-            if now.saturating_duration_since(first) >= APART {
-                self.twin = Some(run);
-            }
+            self.note_late(run, now);
             return;
         }
         // Whoever starts anew may be the one that is left: the other is heard again, or not.
         if self.earlier.len() == EARLIER {
             self.earlier.pop_front();
         }
+        self.replace(run, now);
+    }
+
+    fn replace(&mut self, run: RunId, now: Instant) {
         self.earlier.push_back(std::mem::replace(&mut self.current, run));
-        (self.since, self.late, self.twin) = (now, None, None);
+        (self.since, self.spoke, self.late, self.twin) = (now, now, None, None);
+    }
+
+    /// Takes note of an earlier process that speaks.
+    fn note_late(&mut self, run: RunId, now: Instant) {
+        if self.twin.is_some() || now.saturating_duration_since(self.since) < LATE {
+            return;
+        }
+        let Some((last, count)) = self.late else {
+            self.late = Some((now, 1));
+            return;
+        };
+        if now.saturating_duration_since(last) < APART {
+            return;
+        }
+        if self.spoke < last {
+            // What made the other one the current one was late itself: this one lives, and only this one.
+            self.earlier.retain(|earlier| *earlier != run);
+            self.replace(run, now);
+        } else if count + 1 >= PROOFS {
+            self.twin = Some(run);
+        } else {
+            self.late = Some((now, count + 1));
+        }
     }
 }
 
@@ -142,7 +169,14 @@ impl Runs {
     /// Takes note of a message, and says what it counts for.
     pub(super) fn hear(&self, peer: PeerId, run: RunId, now: Instant) -> Speaker {
         let mut all = self.lock();
-        let first = || Heard { current: run, since: now, earlier: VecDeque::new(), late: None, twin: None };
+        let first = || Heard {
+            current: run,
+            since: now,
+            spoke: now,
+            earlier: VecDeque::new(),
+            late: None,
+            twin: None,
+        };
         let heard = all.entry(peer).or_insert_with(first);
         let before = heard.twin;
         heard.note(run, now);
@@ -247,14 +281,27 @@ mod tests {
         assert_eq!(known.complaint(), None);
     }
 
+    /// Both speak, one after the other, until they are found or a minute has passed.
+    fn both_speak(known: &Runs, peer: PeerId, both: [RunId; 2], mut at: Instant) -> Option<Instant> {
+        for _ in 0..120 {
+            for run in both {
+                if let Speaker::OneOfTwo(..) = known.hear(peer, run, at) {
+                    return Some(at);
+                }
+            }
+            at += APART / 2;
+        }
+        None
+    }
+
     #[test]
     fn two_that_both_go_on_are_both_refused_until_one_starts_anew() {
         let (known, peer, start) = (Runs::default(), PeerId::random(), Instant::now());
         let [one, two, three] = runs();
         known.hear(peer, one, start);
         known.hear(peer, two, start);
-        known.hear(peer, one, start + LATE);
-        let at = start + LATE + APART;
+        let at = both_speak(&known, peer, [one, two], start).unwrap();
+        assert!(at <= start + LATE + APART * PROOFS, "{:?}", at - start);
         assert_eq!(known.hear(peer, one, at), Speaker::OneOfTwo(two, one));
         assert_eq!(known.hear(peer, two, at), Speaker::OneOfTwo(two, one));
         assert_eq!(*known.twins().borrow(), Some(peer));
@@ -263,8 +310,21 @@ mod tests {
         assert_eq!(known.hear(peer, three, at), Speaker::Peer);
         assert_eq!((known.complaint(), known.twins_of(&peer)), (None, None));
         // The other one lives on.
-        known.hear(peer, two, at + LATE);
-        assert_eq!(known.hear(peer, two, at + LATE + APART), Speaker::OneOfTwo(three, two));
+        assert!(both_speak(&known, peer, [two, three], at).is_some());
+        assert_eq!(known.twins_of(&peer), Some((three, two)));
+    }
+
+    #[test]
+    fn one_that_comes_late_and_goes_on_is_the_peer() {
+        let (known, peer, start) = (Runs::default(), PeerId::random(), Instant::now());
+        let [one, two, _] = runs();
+        // What the one before sent last comes behind what the new one sent first.
+        known.hear(peer, two, start);
+        assert_eq!(known.hear(peer, one, start), Speaker::Peer);
+        assert_eq!(known.hear(peer, two, start + LATE), Speaker::Replaced);
+        assert_eq!(known.hear(peer, two, start + LATE + APART), Speaker::Peer);
+        assert_eq!(both_speak(&known, peer, [two; 2], start + LATE + APART), None);
+        assert_eq!(known.complaint(), None);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! What has to be on the disks, whatever becomes of the power: Raft rests on it.
 
-use super::world::World;
+use super::{
+    shown::{APPLIED, CLUSTER},
+    world::World,
+};
 use anyhow::{Context, Result, ensure};
-use cluster_consensus::raft::{LogPosition, OnDisk};
+use cluster_consensus::raft::{AppliedRow, LogPosition, OnDisk};
 use cluster_core::ports::{
     Datastore,
     consensus::{RaftHealth, RaftRole},
+    datastore::Tree,
 };
 use cluster_datastore::MemoryStore;
 
@@ -35,7 +39,35 @@ fn check(store: &MemoryStore, has_snapshots: bool) -> Result<()> {
     Ok(())
 }
 
+/// Says whether a store knows which cluster it is of: a leader said it, or the log.
+fn belongs_to_cluster(store: &MemoryStore) -> Result<bool> {
+    let view = store.snapshot()?;
+    let applied = view.get(Tree::RaftState, APPLIED)?.and_then(|row| AppliedRow::decode(&row));
+    Ok(applied.is_some_and(|row| row.cluster.is_some()) || view.get(Tree::RaftState, CLUSTER)?.is_some())
+}
+
 impl World {
+    /// Says whether all members know that a peer votes, and it belongs to their cluster.
+    pub(super) fn has_vote(&self, number: usize) -> bool {
+        let id = self.peers[number].id;
+        let is_known = self.peers.iter().all(|peer| {
+            peer.serving().is_some_and(|(_, _, serving)| {
+                serving.node.is_settled() && serving.node.roles().contains(&(id, RaftRole::Voter))
+            })
+        });
+        // One that came with nothing belongs to it once its vote is taken; before, the others do not know that.
+        is_known && belongs_to_cluster(&self.peers[number].left()).unwrap_or_default()
+    }
+
+    /// Says whether a peer lost its disk and has no vote again since: it holds nothing that anybody may count on.
+    fn is_emptied(&self, number: usize) -> bool {
+        let mut emptied = self.emptied();
+        if emptied.contains(&number) && self.has_vote(number) {
+            emptied.remove(&number);
+        }
+        emptied.contains(&number)
+    }
+
     /// Checks what a power failure leaves, or would leave now, of a peer's disk.
     ///
     /// # Errors
@@ -55,6 +87,9 @@ impl World {
             else {
                 continue;
             };
+            if self.is_emptied(number) {
+                continue;
+            }
             let left = self.peers[number].left();
             let disk = OnDisk::read(&*left.snapshot()?).context("a disk that cannot be read")?;
             // Whoever follows another leader, or installs what replaces its log, may have given entries up since.
@@ -90,6 +125,10 @@ impl World {
             .collect();
         let mut know = 0;
         for voter in &voters {
+            if self.is_emptied(*voter) {
+                know += 1;
+                continue;
+            }
             let left = self.peers[*voter].left();
             let disk = OnDisk::read(&*left.snapshot()?).context("a disk that cannot be read")?;
             know += usize::from(disk.term >= term);

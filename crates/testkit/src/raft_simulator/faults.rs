@@ -29,6 +29,8 @@ pub(super) struct Faults {
     pub(super) partitions: u64,
     pub(super) failed_writes: u64,
     pub(super) clock_jumps: u64,
+    /// Disks that are replaced by empty ones.
+    pub(super) lost_disks: u64,
     pub(super) member_changes: u64,
     /// Entries after which a snapshot is noted, and how many are kept behind it.
     pub(super) snapshot: (u64, u64),
@@ -51,6 +53,8 @@ impl Faults {
         let (crashes, restarts, pauses, partitions) = (up_to(5), up_to(2), up_to(4), up_to(4));
         let (failed_writes, clock_jumps, member_changes) = (up_to(3), up_to(3), up_to(5));
         let (lost, slow) = (up_to(120) as u32, up_to(60) as u32);
+        // A majority without it has to take its vote, and other changes would come in between.
+        let lost_disks = if member_changes == 0 { chance.within(0..4) } else { 0 };
         let threshold = if chance.permille(600) { chance.within(5..40) } else { NO_SNAPSHOTS };
         Self {
             founders: if chance.permille(700) { 3 } else { 5 },
@@ -58,7 +62,7 @@ impl Faults {
             keys: 1 + chance.index(3),
             clients: 2 + chance.index(4),
             requests: chance.within(4..14),
-            duration: Duration::from_millis(chance.within(3_000..9_000)),
+            duration: Duration::from_millis(chance.within(3_000..9_000) + 1_500 * lost_disks),
             disk: chance.within(0..12),
             way: chance.within(1..20),
             lost,
@@ -69,6 +73,7 @@ impl Faults {
             partitions,
             failed_writes,
             clock_jumps,
+            lost_disks,
             member_changes,
             snapshot: (threshold, threshold / 4),
             reads: chance.within(10..60),

@@ -48,6 +48,14 @@ pub(super) async fn rage(world: Arc<World>) {
         let number = target(&world);
         peer::stop(&world, number, false).await;
     });
+    let turn = Arc::new(Semaphore::new(1));
+    many(&world, faults.lost_disks, |world| {
+        let turn = turn.clone();
+        async move {
+            let Ok(_turn) = turn.acquire().await else { return };
+            lose_a_disk(&world).await;
+        }
+    });
     many(&world, faults.pauses, |world| async move {
         let number = target(&world);
         let Some(life) = world.peers[number].life() else { return };
@@ -121,13 +129,74 @@ where
     }
 }
 
-/// Chooses a peer: often the one that leads.
-fn target(world: &World) -> usize {
+/// Takes a disk away, as soon as the others can do without it. Often it is one of a bare majority that has the last changes, while the others
+/// are cut off; and then it comes back to those others alone, or all come together at once.
+async fn lose_a_disk(world: &Arc<World>) {
+    let number = world.index(world.peers.len());
+    // More of them at once have lost what was acknowledged.
+    let most = (world.faults.founders - 1) / 2;
+    let without =
+        || (0..world.peers.len()).filter(|other| *other != number && !world.has_vote(*other)).count();
+    let mut looks = 60;
+    while without() >= most {
+        looks -= 1;
+        if looks == 0 || world.healed.is_cancelled() {
+            return;
+        }
+        world.sleep_until_healed(Duration::from_millis(50)).await;
+    }
+    let leader = leader(world).filter(|leader| *leader != number);
+    let Some(leader) = leader.filter(|_| world.permille(700)) else {
+        peer::lose_disk(world, number);
+        return;
+    };
+    // The others elect a new leader meanwhile, if it is the old one that is cut off.
+    let is_leader_behind = world.permille(500);
+    let mut behind: Vec<usize> =
+        (0..world.peers.len()).filter(|peer| ![leader, number].contains(peer)).collect();
+    if is_leader_behind {
+        behind.insert(0, leader);
+    }
+    behind.truncate(most);
+    world.say(|| format!("peers {behind:?} are left behind"));
+    cut(world, |peer| behind.contains(&peer));
+    let time = if is_leader_behind { world.millis(1_200..3_000) } else { world.millis(100..500) };
+    world.sleep_until_healed(time).await;
+    if without() >= most {
+        world.network.mend();
+        return;
+    }
+    peer::lose_disk(world, number);
+    if is_leader_behind {
+        world.network.mend();
+        cut(world, |peer| peer == number || behind.contains(&peer));
+    } else {
+        (0..world.peers.len()).for_each(|one| cut(world, |peer| peer == one));
+    }
+    world.sleep_until_healed(world.millis(1_500..3_000)).await;
+    world.network.mend();
+    world.say(|| "the network is whole".to_owned());
+}
+
+/// Cuts the lines between some peers and the others.
+fn cut(world: &World, is_inside: impl Fn(usize) -> bool) {
+    let all = 0..world.peers.len();
+    let lines = all.clone().flat_map(|from| all.clone().map(move |to| (from, to)));
+    world.network.break_lines(lines.filter(|(from, to)| is_inside(*from) != is_inside(*to)));
+}
+
+/// Returns who leads, as somebody knows.
+fn leader(world: &World) -> Option<usize> {
     let leader = world.peers.iter().find_map(|peer| {
         let (_, _, serving) = peer.serving()?;
         serving.node.leader()
-    });
-    match leader.and_then(|leader| world.number_of(&leader)) {
+    })?;
+    world.number_of(&leader)
+}
+
+/// Chooses a peer: often the one that leads.
+fn target(world: &World) -> usize {
+    match leader(world) {
         Some(leader) if world.permille(500) => leader,
         _ => world.index(world.peers.len()),
     }

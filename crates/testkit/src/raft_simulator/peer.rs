@@ -214,6 +214,23 @@ pub(super) fn crash(world: &Arc<World>, number: usize, host: Host) {
     start_later(world, number);
 }
 
+/// Takes a peer's disk away; it starts again later, with an empty one.
+pub(super) fn lose_disk(world: &Arc<World>, number: usize) {
+    let peer = &world.peers[number];
+    let mut state = peer.lock();
+    let Some(life) = state.life.take() else { return };
+    state.store = MemoryStore::new();
+    drop(state);
+    let host = life.host;
+    drop(life);
+    simulation::kill(host);
+    world.summary().lost_disks += 1;
+    world.say(|| format!("peer {number} loses its disk"));
+    world.shown.forget(number);
+    world.emptied().insert(number);
+    start_later(world, number);
+}
+
 fn start_later(world: &Arc<World>, number: usize) {
     let wait = world.millis(20..2_000);
     let again = world.clone();

@@ -29,7 +29,8 @@ pub(super) struct Seen {
 }
 
 /// Rows of `RaftState`, by the names that ADR 8 gives them.
-const APPLIED: &[u8] = b"applied";
+pub(super) const APPLIED: &[u8] = b"applied";
+pub(super) const CLUSTER: &[u8] = b"cluster";
 pub(super) const INSTALLING: &[u8] = b"installing";
 
 /// Looks at a store.

@@ -25,6 +25,8 @@ pub struct RaftSummary {
     pub crashes: u64,
     /// Orderly restarts.
     pub restarts: u64,
+    /// Disks that were replaced by empty ones.
+    pub lost_disks: u64,
     /// Writes that failed.
     pub failed_writes: u64,
     /// Changes of the members.
@@ -49,6 +51,7 @@ impl AddAssign for RaftSummary {
         self.lost_messages += other.lost_messages;
         self.crashes += other.crashes;
         self.restarts += other.restarts;
+        self.lost_disks += other.lost_disks;
         self.failed_writes += other.failed_writes;
         self.member_changes += other.member_changes;
         self.leaders += other.leaders;
@@ -62,7 +65,7 @@ impl std::fmt::Display for RaftSummary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} changes acknowledged, {} refused, {} unknown, {} recognised as repeated; {} strong and {} local reads; {} messages, {} lost; {} power failures, {} restarts, {} failed writes, {} changes of members, {} leaders; {:.1} hours of virtual time; course {:016x}",
+            "{} changes acknowledged, {} refused, {} unknown, {} recognised as repeated; {} strong and {} local reads; {} messages, {} lost; {} power failures, {} restarts, {} lost disks, {} failed writes, {} changes of members, {} leaders; {:.1} hours of virtual time; course {:016x}",
             self.acknowledged,
             self.rejected,
             self.unknown,
@@ -73,6 +76,7 @@ impl std::fmt::Display for RaftSummary {
             self.lost_messages,
             self.crashes,
             self.restarts,
+            self.lost_disks,
             self.failed_writes,
             self.member_changes,
             self.leaders,

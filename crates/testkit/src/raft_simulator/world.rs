@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow};
 use cluster_core::{PeerId, PinKey, ports::Datastore};
 use cluster_runtime::simulation::{Host, spawn_on};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -81,6 +81,8 @@ pub(super) struct World {
     names: Mutex<u64>,
     /// Who led in each term.
     leaders: Mutex<BTreeMap<u64, usize>>,
+    /// Who lost a disk, and may not have been given everything again.
+    emptied: Mutex<BTreeSet<usize>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -109,6 +111,7 @@ impl World {
             keys: keys.collect::<Result<_>>()?,
             names: Mutex::new(0),
             leaders: Mutex::default(),
+            emptied: Mutex::default(),
             faults,
         })
     }
@@ -127,6 +130,10 @@ impl World {
 
     pub(super) fn leaders(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
         locked(&self.leaders)
+    }
+
+    pub(super) fn emptied(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        locked(&self.emptied)
     }
 
     pub(super) fn permille(&self, permille: u32) -> bool {

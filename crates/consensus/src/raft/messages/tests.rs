@@ -57,6 +57,7 @@ fn requests() -> Vec<Request> {
         Request::HandOver(PeerId::random()),
         Request::Removed(LogPosition { term: 2, index: 700 }),
         Request::Greet,
+        Request::Newcomer,
         Request::Twins(RunId::random(), RunId::random()),
     ]
 }
@@ -83,6 +84,8 @@ fn answers() -> Vec<Answer> {
         Answer::Lag { is_voter: false, lag: Some(0) },
         Answer::Refused(ChangeRefused::LastVoter(PeerId::random())),
         Answer::Done,
+        Answer::Welcome { had_vote: true },
+        Answer::Welcome { had_vote: false },
         Answer::Twins(RunId::random(), RunId::random()),
         Answer::Stranger { asks: ClusterId::random(), asked: ClusterId::random().recovered() },
         Answer::Greeting(None),

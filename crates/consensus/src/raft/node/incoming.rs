@@ -7,7 +7,7 @@ use super::{
         codec::{log_id, position, stored_membership},
         position::LogPosition,
         proposal::{Proposal, ProposalError},
-        rows::{AppliedRow, CLUSTER, cluster_row},
+        rows::{AppliedRow, CLUSTER, WANTS_VOTE, cluster_row},
         runs::Speaker,
         snapshot::{Chunks, HeldSpool, SnapshotBody},
         soundness,
@@ -85,11 +85,7 @@ impl RaftNode {
         let Some(request) = Request::decode(request) else { return unreadable() };
         if let Some(cluster) = trailer.cluster
             && self.caller.identity.get().is_none()
-            && matches!(
-                request,
-                Request::Append(_) | Request::Offer { .. } | Request::Chunk(_) | Request::Install { .. }
-            )
-            && let Err(cause) = self.adopt(cluster).await
+            && let Err(cause) = self.meet(from, cluster, &request).await
         {
             return Answer::Failed(cause);
         }
@@ -97,11 +93,14 @@ impl RaftNode {
     }
 
     /// Takes the cluster of the first leader for this peer's own, before anything that it sends is acknowledged.
-    async fn adopt(&self, cluster: ClusterId) -> Result<(), String> {
+    pub(super) async fn adopt(&self, cluster: ClusterId, had_vote: bool) -> Result<(), String> {
         let store = self.store.clone();
         let written = cluster_runtime::blocking(move || {
             let mut batch = Batch::new();
             batch.put(Tree::RaftState, CLUSTER, cluster_row(cluster));
+            if had_vote {
+                batch.put(Tree::RaftState, WANTS_VOTE, []);
+            }
             store.commit(batch, Durability::Flushed)
         });
         let written = written.await.map_err(|error| error.to_string())?;
@@ -129,9 +128,11 @@ impl RaftNode {
         let Some(instance) = self.instance() else {
             return match request {
                 // Certain: nothing runs that could have put it into a log.
-                Request::Propose(_) | Request::Change(_) | Request::Lag(_) | Request::HandOver(_) => {
-                    Answer::NotLeader(None)
-                }
+                Request::Propose(_)
+                | Request::Change(_)
+                | Request::Lag(_)
+                | Request::HandOver(_)
+                | Request::Newcomer => Answer::NotLeader(None),
                 _ => Answer::Failed(self.no_leader()),
             };
         };
@@ -185,6 +186,7 @@ impl RaftNode {
             request @ (Request::Change(_) | Request::Lag(_) | Request::HandOver(_)) => {
                 self.lead(&request).await
             }
+            Request::Newcomer => self.welcome(from).await,
             Request::Greet => Answer::Greeting(self.caller.identity.get()),
             // Whoever is told looks at it first, also while nothing runs.
             Request::Twins(..) => Answer::Done,
@@ -232,6 +234,7 @@ impl Instance {
             | Request::Change(_)
             | Request::Lag(_)
             | Request::HandOver(_)
+            | Request::Newcomer
             | Request::Removed(_) => Some(Answer::NotMember(since)),
         }
     }

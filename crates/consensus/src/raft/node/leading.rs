@@ -96,6 +96,23 @@ impl RaftNode {
         }
     }
 
+    /// Makes a learner of a voter that holds nothing any more: what it acknowledged must not count, and whom it voted for is
+    /// forgotten. That takes a majority without it.
+    pub(super) async fn take_vote(&self, instance: &Instance, peer: PeerId) -> Answer {
+        let answer = confirmed_index(instance).await;
+        if !matches!(answer, Answer::ReadIndex(_)) {
+            return answer;
+        }
+        let had_vote = instance.voters().contains(&peer);
+        if had_vote {
+            tracing::warn!(target: "raft", %peer, "a voter came with nothing: it becomes a learner until it has caught up");
+        }
+        match self.change_now(instance, MemberChange::Demote(peer)).await {
+            Answer::Changed(_) => Answer::Welcome { had_vote },
+            answer => answer,
+        }
+    }
+
     /// Says how a member stands, if this peer leads.
     pub(super) fn lag(&self, peer: PeerId) -> Answer {
         let Some(instance) = self.instance() else { return Answer::NotLeader(None) };
@@ -182,7 +199,7 @@ impl Instance {
     }
 
     /// Returns the members and the index that names them; `None` while a change is under way.
-    fn settled_members(&self) -> Option<(RaftMembership, u64)> {
+    pub(super) fn settled_members(&self) -> Option<(RaftMembership, u64)> {
         let metrics = self.raft.server_metrics();
         let metrics = metrics.borrow_watched();
         let members = &metrics.membership_config;
