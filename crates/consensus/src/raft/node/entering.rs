@@ -103,15 +103,15 @@ pub(super) async fn enter(node: Arc<RaftNode>) {
             if let Ok(Ok(true)) = cluster_runtime::blocking(move || asked.wants_vote()).await {
                 node.vote_again().await;
             }
-            // The sender lives as long as the node.
-            let _ = met.changed().await;
-            let Some((leader, cluster)) = *met.borrow_and_update() else { continue };
-            if node.caller.identity.get().is_none()
-                && let Err(cause) = node.enter(leader, cluster).await
-            {
+            // Somebody may have come before this task ran.
+            let known = *met.borrow_and_update();
+            if let Some((leader, cluster)) = known.filter(|_| node.caller.identity.get().is_none()) {
+                let Err(cause) = node.enter(leader, cluster).await else { continue };
                 tracing::info!(target: "raft", %leader, %cause, "this peer holds nothing of the cluster, and is not taken in yet");
                 tokio::time::sleep(AGAIN).await;
             }
+            // The sender lives as long as the node.
+            let _ = met.changed().await;
         }
     };
     tokio::select! {

@@ -33,12 +33,25 @@ use tokio::time::Instant;
 
 const START: UnixMillis = UnixMillis(1_700_000_000_000);
 
-/// Reaches nobody.
-struct Nobody;
+/// Reaches nobody but the leader, of this run, which takes in whoever holds nothing.
+struct OnlyLeader(RunId);
 
-impl RaftCalls for Nobody {
-    fn call(&self, _: PeerId, _: RaftLane, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, RaftCallError>> {
-        Box::pin(async { Err(RaftCallError::NotSent { cause: "nobody is there".to_owned() }) })
+impl RaftCalls for OnlyLeader {
+    fn call(
+        &self,
+        _: PeerId,
+        _: RaftLane,
+        request: Vec<u8>,
+    ) -> BoxFuture<'_, Result<Vec<u8>, RaftCallError>> {
+        let request = Trailer::split(&request).and_then(|(request, _)| Request::decode(request));
+        let mut welcome = Answer::Welcome { had_vote: false }.encode();
+        welcome.extend(self.0.to_bytes());
+        Box::pin(async move {
+            match request {
+                Some(Request::Newcomer) => Ok(welcome),
+                _ => Err(RaftCallError::NotSent { cause: "nobody is there".to_owned() }),
+            }
+        })
     }
 }
 
@@ -72,13 +85,24 @@ impl Forge {
             snapshot_threshold: 1000,
             trailing_logs: 1000,
         };
-        let parts = RaftParts { store: shared, pinset, calls: Arc::new(Nobody) };
+        let (cluster, run) = (ClusterId::random(), RunId::random());
+        let parts = RaftParts { store: shared, pinset, calls: Arc::new(OnlyLeader(run)) };
         let node = RaftNode::start(settings, parts).await.unwrap();
         let (leader, other) = (PeerId::random(), PeerId::random());
-        let (cluster, run) = (ClusterId::random(), RunId::random());
         let made = Self { store, node, leader, other, local, cluster, run };
         let first = made.append(None, vec![made.members(at(0)), change(1), change(2)], Some(at(2)));
-        assert_eq!(made.tell(&Request::Append(first)).await, Answer::Append(AppendEntriesResponse::Success));
+        let first = Request::Append(first);
+        let answer = made.tell(&first).await;
+        assert!(
+            matches!(&answer, Answer::Failed(cause) if cause.contains("asks the leader first")),
+            "{answer:?}"
+        );
+        let until = Instant::now() + Duration::from_secs(30);
+        while made.node.cluster().is_none() {
+            assert!(Instant::now() < until, "it does not enter");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(made.tell(&first).await, Answer::Append(AppendEntriesResponse::Success));
         made.node.wait_for(2, Instant::now() + Duration::from_secs(30)).await;
         assert_eq!(made.node.status().applied, Some(2));
         made
