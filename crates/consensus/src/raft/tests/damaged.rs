@@ -2,8 +2,9 @@
 
 use super::{
     super::{
-        Place, RaftLogStore, StateMachineError,
+        LogPosition, Place, RaftLogStore, StateMachineError,
         codec::log_id,
+        entry_row::write_row,
         rows::{AppliedRow, END, INSTALLING, VOTE, entry_key, spool_key},
         type_config::Vote,
     },
@@ -99,6 +100,16 @@ async fn an_entry_that_was_changed_is_seen_at_every_byte() {
         change(&store, |batch| batch.put(Tree::RaftLog, key, row));
         assert_eq!(complaint(&store), None);
     }
+}
+
+/// Of an older copy of the log, say: each row is sound by itself.
+#[tokio::test]
+async fn an_entry_of_an_earlier_term_does_not_follow_one_of_a_later_term() {
+    let store = written().await;
+    let later = LogPosition { term: 2, index: 3 };
+    let row = write_row(&proposed(later, add(3, "a pin"), START));
+    change(&store, |batch| batch.put(Tree::RaftLog, entry_key(3), row));
+    assert_says(&store, "entry 4 is of an earlier term than the one before it");
 }
 
 #[tokio::test]
