@@ -137,13 +137,17 @@ async fn lose_a_disk(world: &Arc<World>) {
     let most = (world.faults.founders - 1) / 2;
     let without =
         || (0..world.peers.len()).filter(|other| *other != number && !world.has_vote(*other)).count();
-    let mut looks = 60;
-    while without() >= most {
-        looks -= 1;
-        if looks == 0 || world.healed.is_cancelled() {
-            return;
+    // For a while, too: a leader may be about to take the vote of a first member that came late.
+    let mut quiet = 0;
+    for _ in 0..150 {
+        quiet = if without() < most { quiet + 1 } else { 0 };
+        if quiet == 40 || world.healed.is_cancelled() {
+            break;
         }
         world.sleep_until_healed(Duration::from_millis(50)).await;
+    }
+    if quiet < 40 {
+        return;
     }
     let leader = leader(world).filter(|leader| *leader != number);
     let Some(leader) = leader.filter(|_| world.permille(700)) else {
